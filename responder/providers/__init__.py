@@ -1,0 +1,1 @@
+"""The systems that responder acts on; one module each, found by name."""
