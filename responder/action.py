@@ -1,0 +1,217 @@
+"""The contract of an action: what a provider's author writes, and all that the runner knows of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from responder.clock import Clock
+from responder.finding import Finding
+from responder.redaction import Secret
+from responder.settings import Connection
+from responder.transport import Wire
+
+
+class Effect(StrEnum):
+    """What an action does to the world; plans show it, guards use it."""
+
+    READ = "read"
+    REVERSIBLE = "reversible"
+    """It changes something, and the change can be taken back."""
+    FINAL = "final"
+    """It cannot be taken back; it needs an approval."""
+    MESSAGE = "message"
+    """It tells people something; it cannot be unsaid."""
+
+
+class Verdict(StrEnum):
+    """Whether a change holds, by reading back."""
+
+    HOLDS = "holds"
+    DOES_NOT_HOLD = "does not hold"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an action would do, read from the live system; this is what a person approves."""
+
+    target: str
+    before: str
+    after: str
+    breaks: str = ""
+    """What stops working because of it, in words for the approver."""
+    preconditions: Mapping[str, str] = field(default_factory=dict)
+    """What must still be so when it is applied; part of the digest."""
+
+    def digest(self, action: str, account: str, effect: Effect) -> str:
+        """Return what an approval signs: everything that the change does, and nothing volatile."""
+        signed = [action, account, effect.value, self.target, self.after, dict(self.preconditions)]
+        text = json.dumps(signed, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A new credential: its id, and either its value or the page where its holder claims it."""
+
+    key_id: str
+    value: Secret | None = None
+    claim: str | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Bytes to keep sealed, and what they are."""
+
+    data: bytes
+    about: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of reading or applying."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Plain data for the timeline, and for the expressions of later steps."""
+    issued: Issued | None = None
+    findings: Sequence[Finding] = ()
+    evidence: Sequence[Evidence] = ()
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The change is not needed: it is so already. Never without its reason."""
+
+    reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    issued: Issued | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look: a verdict, and when to look again unless it is the last."""
+
+    verdict: str
+    last: bool
+    ok: bool = False
+    """Whether the last verdict is the hoped-for one; the step fails otherwise."""
+    wait: float = 0.0
+    """Seconds until the next look."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An earlier look, as the timeline holds it."""
+
+    at: datetime
+    verdict: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a provider takes us for."""
+
+    account: str
+    key_id: str = ""
+    """The id of the credential that we act with, where the provider tells."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a provider gets to build its client from."""
+
+    connection: Connection
+    wire: Wire
+    clock: Clock
+    marker: str = ""
+    """Run and step, the same for every try of the step: creates bear it, so that an orphan is found again."""
+
+
+class Action(BaseModel):
+    """One thing that a provider can do. The fields are the step's `with:`, the docstring is the documentation.
+
+    A subclass has either `plan`, `apply` and `verify`, or `read`, or `observe`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
+
+    name: ClassVar[str]
+    """`provider.verb`, as playbooks call it."""
+    effect: ClassVar[Effect]
+    permissions: ClassVar[tuple[str, ...]] = ()
+    """What our own credential needs."""
+    idempotent: ClassVar[bool] = True
+    """Whether applying it twice is the same as once; false for creates and messages."""
+    readback: ClassVar[bool] = True
+    """Whether `plan` can tell for certain that an earlier try took effect."""
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """An action that changes something."""
+
+    def plan(self, client: Any) -> Change | Unchanged:
+        """Read, and say what would change; never write."""
+
+    def apply(self, client: Any, change: Change) -> Outcome:
+        """Write, once per intent."""
+
+    def verify(self, client: Any, change: Change) -> Verdict:
+        """Say whether the change holds, by reading back."""
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """An action that only reads."""
+
+    def read(self, client: Any) -> Outcome:
+        """Read, and return the facts."""
+
+
+@runtime_checkable
+class Observing(Protocol):
+    """An action that looks again and again, one look a call, never a sleep."""
+
+    def observe(self, client: Any, history: Sequence[Observed]) -> Observation:
+        """Look once."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Facts about a kind of credential that guards, plans and proofs need."""
+
+    propagation: float = 30.0
+    """Seconds after which a disabled or revoked credential must be refused everywhere."""
+    reversible: bool = False
+    """Whether it can be disabled."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What a provider's module exports as PROVIDER."""
+
+    name: str
+    actions: tuple[type[Action], ...]
+    connect: Callable[[Access], Any]
+    """Builds the client that the actions' methods get; must not send anything."""
+    identify: Callable[[Any], Identity]
+    """Reads whom the provider takes us for."""
+    options: type[BaseModel]
+    """The shape of a connection in responder.yaml, besides provider, account and secret."""
+    offers: Callable[[Any], frozenset[str]] | None = None
+    """Which `credential` verbs a connection with these options has; default: all that the actions implement."""
+    traits: Callable[[Any], Traits] = field(default=lambda options: Traits())
+    recognise: Callable[[Any, str], str | None] = field(default=lambda options, value: None)
+    """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
+    shape: Callable[[Any], str] = field(default=lambda options: "")
+    """A regular expression that finds this kind of credential in text; empty where there is none."""

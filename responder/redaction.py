@@ -1,0 +1,157 @@
+"""The two doors of a secret: it comes in as a `Secret`, and what leaves passes a `Redactor`."""
+
+import base64
+import html
+import json
+import re
+import shlex
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, NewType, final
+from urllib.parse import quote, quote_plus
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+Redacted = NewType("Redacted", str)
+"""Text that passed a Redactor and may leave."""
+
+_SHORTEST = 6  # shorter encoded forms would strike out ordinary words
+
+
+@final
+class Secret:
+    """A value that nobody may see; in every form of text it shows its fingerprint.
+
+    The fingerprint is a keyed hash, made by `sealing`. `reveal` is called in `transport` and `sealing` only.
+    """
+
+    __slots__ = ("_value", "fingerprint")
+
+    def __init__(self, value: str, fingerprint: str) -> None:
+        self._value = value
+        self.fingerprint = fingerprint
+
+    def reveal(self) -> str:
+        """Return the value; for `transport` and `sealing` alone."""
+        return self._value
+
+    def __str__(self) -> str:
+        return f"<secret {self.fingerprint}>"
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.fingerprint == self.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return (str, (str(self),))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept only a Secret, and write it as its fingerprint."""
+        return core_schema.is_instance_schema(
+            cls, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        """Describe the field in the playbook's JSON Schema: only an expression can fill it."""
+        return {"type": "string", "description": "a secret, passed on whole by an expression"}
+
+
+def forms_of(value: str) -> Iterator[str]:
+    """Yield every form in which `value` may turn up in text: raw, escaped, quoted, encoded, line by line."""
+    lines = [value, *(line.strip() for line in value.splitlines())] if "\n" in value else [value]
+    for line in lines:
+        yield line
+        yield json.dumps(line)[1:-1]
+        yield json.dumps(line, ensure_ascii=False)[1:-1]
+        yield quote(line, safe="")
+        yield quote(line)
+        yield quote_plus(line)
+        yield html.escape(line)
+        yield shlex.quote(line)
+        yield repr(line)[1:-1]
+        raw = line.encode()
+        yield raw.hex()
+        yield raw.hex().upper()
+        yield from _base64_forms(raw)
+
+
+def _base64_forms(raw: bytes) -> Iterator[str]:
+    """Yield the characters that `raw` alone decides when it stands at each of the three base64 offsets."""
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + raw).decode()
+        inner = encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
+
+
+class Redactor:
+    """Knows secrets in every form that they may take, and strikes them out of whatever leaves."""
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._lock = threading.Lock()
+        self._shown: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        for secret in secrets:
+            self.learn(secret)
+
+    def learn(self, secret: Secret) -> None:
+        """Strike this secret out from now on."""
+        value = secret._value  # noqa: SLF001 - the Redactor is the other half of Secret
+        if not value.strip():
+            return
+        forms = {form for form in forms_of(value) if len(form) >= _SHORTEST} | {value}
+        with self._lock:
+            if value in self._shown:
+                return
+            self._shown = self._shown | dict.fromkeys(forms, str(secret))
+            self._pattern = None
+
+    def scrub(self, text: str) -> Redacted:
+        """Return the text with every known secret replaced by its fingerprint, longest form first."""
+        if not any(form in text for form in self._shown):
+            return Redacted(text)
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._shown, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            pattern, shown = self._pattern, self._shown
+        return Redacted(pattern.sub(lambda match: shown[match.group()], text))
+
+    def scrub_data(self, data: Any) -> Any:
+        """Return plain data (dicts, lists, numbers, text) with every string scrubbed, keys too."""
+        if isinstance(data, str):
+            return self.scrub(data)
+        if isinstance(data, dict):
+            return {self.scrub(str(key)): self.scrub_data(value) for key, value in data.items()}
+        if isinstance(data, list | tuple):
+            return [self.scrub_data(value) for value in data]
+        if data is None or isinstance(data, bool | int | float):
+            return data
+        return self.scrub(str(data))
+
+
+# What credentials look like, to recognise one that nobody told us about. Shapes only; prefixes are public facts.
+CREDENTIAL_SHAPES = {
+    "huggingface": re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
+    "openai": re.compile(r"\bsk-(?:proj-|svcacct-|admin-|service-)?[A-Za-z0-9_-]{20,}"),
+    "anthropic": re.compile(r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    "github": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,})\b"),
+    "slack": re.compile(r"\bx(?:ox[abpers]|app)-[A-Za-z0-9-]{20,}"),
+    "aws": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+}
+
+
+def looks_like_credential(text: str) -> str | None:
+    """Return whose credential the text seems to hold (`github`, `aws`, ...), or None."""
+    return next((name for name, shape in CREDENTIAL_SHAPES.items() if shape.search(text)), None)

@@ -1,0 +1,149 @@
+"""Secrets at rest: fingerprints, and the only way in which a secret may be kept."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.errors import RecordError, SettingsError
+from responder.redaction import Redactor, Secret
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12  # AES-GCM, NIST SP 800-38D section 8.2
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed value: its ciphertext, and its own key wrapped by the master key.
+
+    Dropping the wrapped key shreds the value, wherever copies of the ciphertext may be.
+    """
+
+    wrapped_key: bytes
+    ciphertext: bytes
+
+
+class Sealer:
+    """Makes secrets out of values, seals them, and signs entries; holds the installation's master key."""
+
+    def __init__(self, master_key: bytes, redactor: Redactor) -> None:
+        if len(master_key) != _KEY_BYTES:
+            raise SettingsError(
+                "The sealing key does not have 32 bytes", remedy="make one with `responder init`"
+            )
+        self._wrap = _derive(master_key, b"wrap")
+        self._fingerprint = _derive(master_key, b"fingerprint")
+        self._sign = hmac.new(_derive(master_key, b"timeline"), digestmod=hashlib.sha256)
+        self.redactor = redactor
+
+    def secret(self, value: str) -> Secret:
+        """Take a value in: from here on it is a Secret, and the Redactor knows it."""
+        secret = Secret(value, self.fingerprint(value))
+        self.redactor.learn(secret)
+        return secret
+
+    def fingerprint(self, value: str) -> str:
+        """Return the keyed hash by which a value is known here: equal values, equal fingerprints."""
+        return "fp:" + hmac.new(self._fingerprint, value.encode(), hashlib.sha256).hexdigest()[:16]
+
+    def sign(self, data: bytes) -> str:
+        """Return the HMAC of an entry's hash, whose key is never in the store."""
+        mac = self._sign.copy()
+        mac.update(data)
+        return mac.hexdigest()
+
+    def seal(self, secret: Secret, about: str) -> Sealed:
+        """Seal a secret; it opens only together with the same `about`."""
+        return self.seal_bytes(secret.reveal().encode(), about)
+
+    def unseal(self, sealed: Sealed, about: str) -> Secret:
+        """Open what `seal` made. RecordError where key, text or `about` do not fit."""
+        return self.secret(self.unseal_bytes(sealed, about).decode())
+
+    def seal_bytes(self, data: bytes, about: str) -> Sealed:
+        """Seal evidence: the same as for a secret, for bytes."""
+        key = os.urandom(_KEY_BYTES)
+        return Sealed(_encrypt(self._wrap, key, about), _encrypt(key, data, about))
+
+    def unseal_bytes(self, sealed: Sealed, about: str) -> bytes:
+        """Open what `seal_bytes` made. RecordError where key, data or `about` do not fit."""
+        if not sealed.wrapped_key:
+            raise RecordError("This sealed value was shredded", where=about)
+        return _decrypt(_decrypt(self._wrap, sealed.wrapped_key, about), sealed.ciphertext, about)
+
+
+def _derive(master_key: bytes, purpose: bytes) -> bytes:
+    """Derive one key a purpose (HKDF-Expand of RFC 5869, one block; the master key is uniformly random)."""
+    return hmac.new(master_key, b"responder/1/" + purpose + b"\x01", hashlib.sha256).digest()
+
+
+def _encrypt(key: bytes, data: bytes, about: str) -> bytes:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - slow to import
+
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, about.encode())
+
+
+def _decrypt(key: bytes, data: bytes, about: str) -> bytes:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - slow to import
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    try:
+        return AESGCM(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], about.encode())
+    except (InvalidTag, ValueError):
+        raise RecordError(
+            "A sealed value does not open with this sealing key",
+            where=about,
+            remedy="use the key that the store was written with: RESPONDER_SEALING_KEY, or sealing.key beside it",
+        ) from None
+
+
+def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool) -> bytes:
+    """Read the master key from RESPONDER_SEALING_KEY (base64), else from `path`, which is made if `create`.
+
+    The key is never in the store. SettingsError where it is missing, malformed, or readable by others.
+    """
+    given = environment.get("RESPONDER_SEALING_KEY")
+    if given is not None:
+        return _decode_key(given, "RESPONDER_SEALING_KEY")
+    if not path.exists():
+        if not create:
+            raise SettingsError(
+                "There is no sealing key for this store",
+                where=str(path),
+                remedy="set RESPONDER_SEALING_KEY, or restore the file",
+            )
+        _write_key(path)
+    if path.stat().st_mode & 0o077:
+        raise SettingsError("Others may read the sealing key", where=str(path), remedy=f"chmod 600 {path}")
+    return _decode_key(path.read_text(encoding="ascii", errors="replace"), str(path))
+
+
+def _write_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first; its key counts
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _decode_key(text: str, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise SettingsError(
+            "The sealing key is not 32 bytes in base64",
+            where=where,
+            remedy="restore the key that the store was written with",
+        )
+    return key

@@ -1,0 +1,260 @@
+"""`responder.yaml` and the environment: connections, people, inventory, policy."""
+
+import csv
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from responder.errors import Problem, SettingsError
+from responder.redaction import Secret, looks_like_credential
+from responder.sealing import Sealer
+from responder.source import read
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+"""Where a secret is read from: `env:NAME` or `file:PATH`. Never the value itself."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
+
+
+class Person(_Model):
+    """Somebody who may be asked, told, or made responsible."""
+
+    name: str
+    email: str = ""
+    slack: str = ""
+    os_user: str = ""
+    """The login on this machine that speaks for this person."""
+    roles: tuple[str, ...] = ()
+
+
+class Holder(_Model):
+    """Somebody who was given a credential."""
+
+    id: Name
+    name: str = ""
+    email: str = ""
+    person: str = ""
+    """The id of the same human under `people`, where they are one of us; a holder never approves."""
+
+
+class Consumer(_Model):
+    """A place where a credential is used, and where a new one must be delivered."""
+
+    id: Name
+    connection: Name
+    secret: str
+    """Its name in the secret store."""
+    owner: str = ""
+    """The id of a person."""
+
+
+class CredentialEntry(_Model):
+    """One credential of the inventory: what makes it ours, and whom its end concerns."""
+
+    id: Name
+    connection: Name
+    kind: str = "key"
+    key_id: str = ""
+    fingerprint: str = ""
+    known_by: SecretRef | None = None
+    """Where its value can be read, to recognise it offline when a fingerprint is not at hand."""
+    owner: str = ""
+    shared: bool = False
+    holders: tuple[Holder, ...] = ()
+    holders_file: str = ""
+    """A CSV file with the columns id, name, email, and person if wanted; beside responder.yaml."""
+    consumers: tuple[Consumer, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_recognised(self) -> Self:
+        if not (self.key_id or self.fingerprint or self.known_by):
+            raise ValueError("cannot be recognised: give key_id, fingerprint or known_by")
+        return self
+
+
+class Connection(_Model):
+    """A named account at a provider. Everything besides the common fields is the provider's own."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
+
+    name: str = ""
+    provider: Name
+    account: str = ""
+    """The account that it must turn out to be; a change on any other is refused."""
+    secret: SecretRef | None = None
+    control: SecretRef | None = None
+    """A known-good credential of the same kind as the leaked ones, for proofs of death; never itself leaked."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The provider's own fields."""
+        return dict(self.model_extra or {})
+
+
+class Organisation(_Model):
+    """Who we are, as notices say it."""
+
+    name: str = "our organisation"
+    contact: str = ""
+    """The person or address that notices name."""
+    time_zone: str = "UTC"
+
+
+class Settings(_Model):
+    """Everything that responder.yaml holds."""
+
+    organisation: Organisation = Organisation()
+    people: dict[Name, Person] = {}
+    connections: dict[Name, Connection] = {}
+    inventory: tuple[CredentialEntry, ...] = ()
+    canaries: tuple[str, ...] = ()
+    """Key ids, fingerprints, or regular expressions between slashes; never probed, never revoked."""
+    audiences: dict[Name, tuple[str, ...]] = {}
+    """Named lists of mail addresses: executives, press, partner, ..."""
+    facts: dict[str, Any] = {}
+    """What templates may say of us: the programme's terms, who hears concerns, ..."""
+
+    @field_validator("canaries")
+    @classmethod
+    def _patterns_compile(cls, canaries: tuple[str, ...]) -> tuple[str, ...]:
+        for canary in canaries:
+            if canary.startswith("/"):
+                try:
+                    re.compile(canary.strip("/"))
+                except re.error as error:
+                    raise ValueError(f"{canary} is not a regular expression: {error}") from None
+        return canaries
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        wrong: list[str] = []
+        for entry in self.inventory:
+            named = [entry.connection, *(consumer.connection for consumer in entry.consumers)]
+            wrong += [
+                f"credential {entry.id!r} names the unknown connection {name!r}"
+                for name in named
+                if name not in self.connections
+            ]
+            owners = [entry.owner, *(consumer.owner for consumer in entry.consumers)]
+            wrong += [
+                f"credential {entry.id!r} names the unknown person {name!r}"
+                for name in owners
+                if name and name not in self.people
+            ]
+        ids = [entry.id for entry in self.inventory]
+        wrong += [
+            f"the credential {name!r} stands twice" for name in {name for name in ids if ids.count(name) > 1}
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def people_in(self, role: str) -> list[str]:
+        """Return the ids of those who have a role."""
+        return [name for name, person in self.people.items() if role in person.roles]
+
+    def person_of(self, os_user: str) -> str:
+        """Return the id of the person for whom a login speaks; empty where there is none: they may only look."""
+        return next(
+            (name for name, person in self.people.items() if person.os_user and person.os_user == os_user), ""
+        )
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read responder.yaml; without a file everything is empty. SettingsError names every problem with its place."""
+    if path is None:
+        return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The configuration cannot be read: {type(error).__name__}",
+            where=str(path),
+            remedy="`responder init` writes one",
+        ) from None
+    source = read(text, path.name, SettingsError)
+    if source.data is None:
+        return Settings()
+    problems = [
+        Problem(
+            f"{'.'.join(map(str, place))} seems to hold a credential",
+            source.place(place),
+            "name its place: env:NAME or file:PATH",
+        )
+        for place, value in _texts(source.data)
+        if looks_like_credential(value)
+    ]
+    settings, wrong = source.check(Settings)
+    if settings is None or problems:
+        raise SettingsError(problems=(*problems, *wrong))
+    return _with_files(settings, path)
+
+
+def _texts(data: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
+    if isinstance(data, str):
+        return [(path, data)]
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [found for key, value in items for found in _texts(value, (*path, key))]
+
+
+def _with_files(settings: Settings, path: Path) -> Settings:
+    """Read the holders' files, and tell each connection its name."""
+    problems: list[Problem] = []
+    inventory = tuple(_with_holders(entry, path.parent, problems) for entry in settings.inventory)
+    if problems:
+        raise SettingsError(problems=tuple(problems))
+    connections = {name: one.model_copy(update={"name": name}) for name, one in settings.connections.items()}
+    return settings.model_copy(update={"inventory": inventory, "connections": connections})
+
+
+def _with_holders(entry: CredentialEntry, folder: Path, problems: list[Problem]) -> CredentialEntry:
+    if not entry.holders_file:
+        return entry
+    path = folder / entry.holders_file
+    holders: list[Holder] = list(entry.holders)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            for row in rows:
+                try:
+                    holders.append(Holder.model_validate({k: v or "" for k, v in row.items() if k}))
+                except ValidationError as error:
+                    first = error.errors(include_input=False)[0]
+                    name = ".".join(map(str, first["loc"]))
+                    problems.append(Problem(f"{name}: {first['msg']}", f"{path.name}:{rows.line_num}:1"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problems.append(
+            Problem(f"The holders of {entry.id!r} cannot be read: {type(error).__name__}", str(path))
+        )
+    return entry.model_copy(update={"holders": tuple(holders)})
+
+
+def open_secret(reference: str, sealer: Sealer, environment: Mapping[str, str] | None = None) -> Secret:
+    """Read a secret from where a reference says. SettingsError where it is missing or empty."""
+    kind, _, name = reference.partition(":")
+    value = ""
+    if kind == "env":
+        value = (os.environ if environment is None else environment).get(name, "")
+    elif kind == "file":
+        try:
+            value = Path(name).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            value = ""
+    if not value.strip():
+        raise SettingsError(
+            f"The secret {reference} is missing or empty",
+            where=reference,
+            remedy="set it where responder runs",
+        )
+    return sealer.secret(value.strip("\r\n"))

@@ -1,0 +1,322 @@
+"""The hash-chained record of an incident: append to it, read it, verify it."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from responder.clock import Clock
+from responder.errors import Problem, RecordError, StaleExecutor
+from responder.sealing import Sealer
+from responder.store import Also, Head, Row, Store, Writing
+
+GENESIS = "0" * 64
+"""What the first entry of a chain names as its predecessor."""
+
+
+class Fence(NamedTuple):
+    """An executor's right to write for a run: it ends when somebody adopts the run with a higher epoch."""
+
+    run: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An entry that is not written yet."""
+
+    event: str
+    """What happened, a verb in the past tense."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
+    step: str = ""
+    """The step, or the item as `step[key]`."""
+    actor: str = "responder"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a timeline."""
+
+    seq: int
+    at: datetime
+    incident: str
+    run: str
+    event: str
+    step: str
+    actor: str
+    facts: Mapping[str, Any]
+    epoch: int
+    prev: str
+    hash: str
+    withheld: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry as plain data, as `timeline --json` prints it."""
+        return {
+            "seq": self.seq,
+            "at": self.at.isoformat(),
+            "incident": self.incident,
+            "run": self.run,
+            "event": self.event,
+            "step": self.step,
+            "actor": self.actor,
+            "facts": None if self.withheld else dict(self.facts),
+            "prev": self.prev,
+            "hash": self.hash,
+        }
+
+
+@dataclass
+class _Ticket:
+    """What one caller wants written, and what came of it."""
+
+    drafts: Sequence[Draft]
+    fence: Fence | None
+    also: Also | None
+    entries: list[Entry] = field(default_factory=list)
+    error: Exception | None = None
+    done: bool = False
+
+
+class Timeline:
+    """The record of one incident, as one process sees it.
+
+    `append` may be called from any thread: whoever comes first commits for all who wait, and each caller goes on
+    only when its own entries are on disk.
+    """
+
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock, incident: str) -> None:
+        self.incident = incident
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        self._queue: list[_Ticket] = []
+        self._queue_lock = threading.Lock()
+        self._commit_lock = threading.Lock()
+        self._entries: list[Entry] = []
+        self._entries_lock = threading.Lock()
+        self._version = -1
+
+    def append(self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None) -> list[Entry]:
+        """Write entries, all or none, and return them once they are on disk.
+
+        StaleExecutor when `fence` is no longer the newest; RecordError when the record cannot be written.
+        """
+        ticket = _Ticket(drafts, fence, also)
+        with self._queue_lock:
+            self._queue.append(ticket)
+        with self._commit_lock:
+            if not ticket.done:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                self._commit(batch)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.entries
+
+    def _commit(self, batch: list[_Ticket]) -> None:
+        """Write what all waiting callers want in one transaction."""
+        written: list[Entry] = []
+        try:
+            with self._store.write() as writing:
+                head = writing.head(self.incident)
+                rows: list[Row] = []
+                for ticket in batch:
+                    if not _refused(ticket, writing):
+                        head = self._chain(ticket, head, rows)
+                        if ticket.also is not None:
+                            ticket.also(writing)
+                if rows and head is not None:
+                    writing.put_entries(rows, head)
+                written = [entry for ticket in batch for entry in ticket.entries]
+        except Exception as error:  # noqa: BLE001 - every caller that waited must hear of it
+            for ticket in batch:
+                ticket.error, ticket.entries = ticket.error or error, []
+        finally:
+            for ticket in batch:
+                ticket.done = True
+        self._keep(written)
+
+    def _chain(self, ticket: _Ticket, head: Head | None, rows: list[Row]) -> Head | None:
+        """Turn a ticket's drafts into the next rows of the chain; return the new head."""
+        at = self._clock.now().isoformat(timespec="microseconds")
+        epoch = ticket.fence.epoch if ticket.fence else 0
+        for draft in ticket.drafts:
+            seq, prev = (head.seq + 1, head.hash) if head else (1, GENESIS)
+            payload = self._payload(draft.facts)
+            salt = os.urandom(16).hex()
+            payload_hash = hashlib.sha256((salt + payload).encode()).hexdigest()
+            fields = (self.incident, seq, draft.run, draft.event, draft.step, draft.actor, at, epoch)
+            digest = _entry_hash(prev, fields, payload_hash)
+            mac = self._sealer.sign(digest.encode())
+            rows.append(Row(*fields, payload, salt, payload_hash, prev, digest, mac))
+            ticket.entries.append(_entry(rows[-1], payload))
+            head = Head(seq, digest, self._sealer.sign(f"head:{self.incident}:{seq}:{digest}".encode()))
+        return head
+
+    def _payload(self, facts: Mapping[str, Any]) -> str:
+        """Return the facts as canonical JSON in which no secret is left."""
+        redactor = self._sealer.redactor
+        text = _canonical(facts)
+        if redactor.scrub(text) == text and "\\" not in text:
+            return text
+        return _canonical(redactor.scrub_data(json.loads(text)))
+
+    def _keep(self, written: list[Entry]) -> None:
+        """Remember what was just written; where others wrote in between, the next `entries` reads it."""
+        with self._entries_lock:
+            if written and written[0].seq == len(self._entries) + 1:
+                self._entries.extend(written)
+
+    def entries(self) -> list[Entry]:
+        """Return all entries so far, those of other processes included. The list must not be changed."""
+        version = self._store.version()
+        with self._entries_lock:
+            head = self._store.head(self.incident)
+            if head is not None and head.seq > len(self._entries):
+                rows = self._store.rows(self.incident, len(self._entries))
+                self._entries.extend(_entry(row, row.payload) for row in rows)
+            self._version = version
+            return self._entries
+
+    def changed(self) -> bool:
+        """Tell whether another process has written since `entries` was last called."""
+        return self._store.version() != self._version
+
+
+def _refused(ticket: _Ticket, writing: Writing) -> bool:
+    """Tell whether the executor behind a ticket has been replaced; the ticket then carries the error."""
+    if ticket.fence is None:
+        return False
+    row = writing.run(ticket.fence.run)
+    if row is not None and row.epoch == ticket.fence.epoch:
+        return False
+    ticket.error = StaleExecutor(
+        f"Another executor has taken the run over (epoch {row.epoch if row else 'unknown'}, ours {ticket.fence.epoch})",
+        where=ticket.fence.run,
+        remedy="nothing to do here: the other one goes on",
+    )
+    return True
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def _entry_hash(prev: str, fields: tuple[object, ...], payload_hash: str) -> str:
+    return hashlib.sha256("\n".join((prev, *map(str, fields), payload_hash)).encode()).hexdigest()
+
+
+def _entry(row: Row, payload: str | None) -> Entry:
+    return Entry(
+        seq=row.seq,
+        at=datetime.fromisoformat(row.at),
+        incident=row.incident,
+        run=row.run,
+        event=row.event,
+        step=row.step,
+        actor=row.actor,
+        facts=json.loads(payload) if payload is not None else {},
+        epoch=row.epoch,
+        prev=row.prev,
+        hash=row.hash,
+        withheld=payload is None,
+    )
+
+
+def verify(
+    store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None
+) -> list[Problem]:
+    """Check a whole chain offline; return what is wrong with it, the first bad entry first.
+
+    `known_head` is an entry's number and hash that left the house earlier (in a mail, a document): the chain must
+    still hold it.
+    """
+    head = store.head(incident)
+    rows = store.rows(incident)
+    if head is None or not rows:
+        raise RecordError(
+            "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
+        )
+    problems = list(_broken_links(rows, sealer))
+    if head.mac != sealer.sign(f"head:{incident}:{head.seq}:{head.hash}".encode()):
+        problems.append(Problem("the note of the last entry was not written by us", f"{incident} head"))
+    elif head.seq > rows[-1].seq:
+        first = rows[-1].seq + 1
+        problems.append(
+            Problem(f"entry {first} is missing: the chain was cut at its end", f"{incident} entry {first}")
+        )
+    elif head.seq < rows[-1].seq:
+        extra = rows[head.seq].seq if head.seq < len(rows) else rows[-1].seq
+        problems.append(
+            Problem(
+                "this entry was not written by us: it lies beyond the last one", f"{incident} entry {extra}"
+            )
+        )
+    elif head.hash != rows[-1].hash:
+        problems.append(
+            Problem("the last entry is not the one that was written", f"{incident} entry {head.seq}")
+        )
+    if known_head is not None and known_head not in {(row.seq, row.hash) for row in rows}:
+        problems.append(
+            Problem(
+                "the chain does not hold the entry that left the house earlier",
+                f"{incident} entry {known_head[0]}",
+            )
+        )
+    return problems
+
+
+def _broken_links(rows: list[Row], sealer: Sealer) -> Iterable[Problem]:
+    """Yield a problem for each entry that does not follow from the one before it."""
+    prev, expected = GENESIS, 1
+    withheld = _withheld_numbers(rows)
+    for row in rows:
+        place = f"{row.incident} entry {row.seq}"
+        if row.seq != expected:
+            yield Problem(f"entry {expected} is missing", f"{row.incident} entry {expected}")
+            expected = row.seq
+            prev = row.prev
+        content = _content_problem(row, withheld)
+        if content:
+            yield Problem(content, place)
+        elif row.prev != prev:
+            yield Problem("does not follow the entry before it", place)
+        elif row.hash != _entry_hash(row.prev, tuple(row[:8]), row.payload_hash):
+            yield Problem("was altered: its hash does not fit", place)
+        elif row.mac != sealer.sign(row.hash.encode()):
+            yield Problem("was not written by us: its signature does not fit", place)
+        prev, expected = row.hash, expected + 1
+
+
+def _content_problem(row: Row, withheld: set[int]) -> str:
+    """Return what is wrong with an entry's facts, or nothing."""
+    if row.payload is None or row.salt is None:
+        return "" if row.seq in withheld else "has lost its facts, and no entry says that they were withheld"
+    if hashlib.sha256((row.salt + row.payload).encode(errors="replace")).hexdigest() != row.payload_hash:
+        return "was altered: its facts do not fit their hash"
+    return ""
+
+
+def _withheld_numbers(rows: list[Row]) -> set[int]:
+    """Return the numbers of the entries that later entries declare withheld."""
+    numbers: set[int] = set()
+    for row in rows:
+        if row.event == "withheld" and row.payload:
+            numbers.update(json.loads(row.payload).get("entries", []))
+    return numbers
+
+
+def withhold(timeline: Timeline, seqs: Sequence[int], reason: str, actor: str) -> None:
+    """Take the facts of entries away for good, and say so on the timeline; the chain still verifies."""
+
+    def drop(writing: Writing) -> None:
+        for seq in seqs:
+            writing.withhold(timeline.incident, seq)
+
+    timeline.append(Draft("withheld", {"entries": list(seqs), "reason": reason}, actor=actor), also=drop)
