@@ -1,0 +1,93 @@
+"""The drill world: loopback systems with odd rules, their people, and a ledger of all that happened."""
+
+from datetime import timedelta
+from typing import Self
+
+from responder.clock import ScaledClock
+from responder.drill.world.control import Control, Seen
+from responder.drill.world.gateway import Edge
+from responder.drill.world.holders import Holders
+from responder.drill.world.hub import Hub
+from responder.drill.world.issuer import Issuer
+from responder.drill.world.keys import Keys
+from responder.drill.world.ledger import Labels, Ledger, shown_time
+from responder.drill.world.mail import MailSink
+from responder.drill.world.public import Public
+from responder.drill.world.slack import Slack
+from responder.drill.world.spec import WorldSpec
+from responder.drill.world.system import Ground, System
+from responder.drill.world.trouble import Trouble
+from responder.drill.world.values import Inventory, inventory_of, values_of
+from responder.drill.world.vault import Site, Vault
+
+__all__ = ["Inventory", "World", "WorldSpec", "inventory_of", "values_of"]
+
+
+class World:
+    """All systems and people of a drill; a context manager that starts and ends them.
+
+    Raises InputError for a fault that is not understood, and OSError for a folder that cannot be written.
+    """
+
+    def __init__(self, spec: WorldSpec) -> None:
+        faults = spec.parsed_faults()
+        spec.dir.mkdir(parents=True, exist_ok=True)
+        clock = ScaledClock.load(spec.clock)
+        self.ground = Ground(
+            spec=spec,
+            clock=clock,
+            ledger=Ledger(spec.dir / "ledger.jsonl", clock),
+            labels=Labels(spec.dir / "secrets.json", values_of(spec.seed, spec.holders)),
+            trouble=Trouble(faults, clock),
+            inventory=inventory_of(spec.seed, spec.holders),
+        )
+        self._build()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each system is, by its name; `slack` ends in `/api/`."""
+        return self.ground.urls
+
+    @property
+    def exposed_at(self) -> str:
+        """When the Space was pushed, as the ledger shows times."""
+        before = timedelta(seconds=self.ground.inventory.exposed_before_seconds)
+        return shown_time(self.ground.clock.origin - before)
+
+    def ready(self) -> dict[str, object]:
+        """Return what the process prints when everything listens."""
+        smtp = {"host": "127.0.0.1", "port": self.mail.door.port}
+        return {**self.urls, "smtp": smtp, "exposed_at": self.exposed_at}
+
+    def __enter__(self) -> Self:
+        for system in self.systems:
+            system.open()
+        self.mail.open()
+        self.public.start()
+        self.holders.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.public.stop()
+        self.holders.stop()
+        for system in self.systems:
+            system.close()
+        self.mail.close()
+        self.ground.ledger.close()
+
+    def _build(self) -> None:
+        ground = self.ground
+        self.keys = Keys(ground)
+        self.issuer, self.edge = Issuer(ground, self.keys), Edge(ground, self.keys)
+        self.hub, self.slack, self.vault = Hub(ground), Slack(ground), Vault(ground)
+        self.site, self.mail = Site(ground, self.vault), MailSink(ground)
+        self.holders = Holders(ground)
+        self.mail.listeners.append(self.holders.receive)
+        outside: list[System] = [self.issuer, self.edge, self.hub, self.slack, self.vault, self.site]
+        ground.inner.update({system.name: system.inner.port for system in outside})
+        self.public = Public(ground, self.keys)
+        self.control = Control(ground, Seen(self.keys, self.hub, self.mail, self.public, self.holders))
+        self.systems = [*outside, self.control]
+        for system in self.systems:
+            suffix = "/api/" if system is self.slack else ""
+            ground.urls[system.name] = f"http://127.0.0.1:{system.door.port}{suffix}"
