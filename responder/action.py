@@ -131,6 +131,10 @@ class Access:
     connection: Connection
     wire: Wire
     clock: Clock
+    secret: Secret | None = None
+    """Our own credential for this connection."""
+    control: Secret | None = None
+    """A known-good credential of the leaked one's kind, for proofs of death."""
     marker: str = ""
     """Run and step, the same for every try of the step: creates bear it, so that an orphan is found again."""
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -177,8 +177,8 @@ def _mapping(
 ) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-        if not isinstance(key, Hashable) or key is None:
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+        if key is None:
             problems.append(Problem("a key must be plain text", _at(key_node, name)))
             continue
         if key in data:

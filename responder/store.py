@@ -122,6 +122,12 @@ class Store(Protocol):
     def blobs(self, incident: str) -> list[Blob]:
         """Return all sealed values of an incident."""
 
+    def locked(self, run: str) -> list[str]:
+        """Return the identifiers that a run has locked."""
+
+    def holder(self, identifiers: Sequence[str]) -> str | None:
+        """Return the run that holds any of these identifiers."""
+
     def beat(self, run: str, epoch: int, at: float) -> None:
         """Note that the executor with this epoch is alive; not an entry."""
 
@@ -305,6 +311,18 @@ class SQLiteStore:
         self._db.executemany(
             "INSERT OR IGNORE INTO locks VALUES (?, ?)", [(name, run) for name in identifiers]
         )
+        return None
+
+    def locked(self, run: str) -> list[str]:
+        """Return the identifiers that a run has locked."""
+        return [str(row[0]) for row in self._all("SELECT identifier FROM locks WHERE run = ?", run)]
+
+    def holder(self, identifiers: Sequence[str]) -> str | None:
+        """Return the run that holds any of these identifiers."""
+        for identifier in identifiers:
+            found = self._all("SELECT run FROM locks WHERE identifier = ?", identifier)
+            if found:
+                return str(found[0][0])
         return None
 
     def unlock(self, run: str) -> None:

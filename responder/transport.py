@@ -1,11 +1,12 @@
 """The only place that connects to anything or reveals a secret; it also decides *nothing changed* or *unknown*."""
 
+import contextlib
 import json
 import smtplib
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,6 +52,8 @@ class Response:
     body: bytes
     url: str
     _sealer: Sealer = field(repr=False)
+    complete: bool = True
+    """Whether the body was read to its end."""
 
     def json(self) -> Any:
         """Return the body as data. Unavailable where it is no JSON: a proxy or an error page answered."""
@@ -131,12 +134,16 @@ class Wire:
         form: Mapping[str, str] | None = None,
         expect: frozenset[int] = frozenset(),
         permission: str = "",
+        most_bytes: int | None = None,
+        seconds: float | None = None,
     ) -> Response:
         """Send one request and return its answer.
 
         `write` tells whether it may change anything; `expect` names statuses outside 2xx that the caller wants to
         see; `permission` is named in the remedy when we are denied. Unavailable and Denied mean that nothing
-        changed; OutcomeUnknown that a write was sent and what came of it is not known.
+        changed; OutcomeUnknown that a write was sent and what came of it is not known. Who gives `most_bytes`
+        is content with that much of the body, and with what arrives in `seconds`; for everybody else an answer
+        that does not end is lost.
         """
         import httpx  # noqa: PLC0415 - slow to import
 
@@ -147,11 +154,15 @@ class Wire:
         if content is not None:
             sent.setdefault("content-type", "application/json")
         client = self._transport.client()
-        request = client.build_request(method, url, headers=sent, params=params, content=content, data=form)
+        wait = min(seconds or self._transport.request_seconds, self._transport.request_seconds)
+        request = client.build_request(
+            method, url, headers=sent, params=params, content=content, data=form, timeout=wait
+        )
         self._check_permit(url, write=write)
         started = time.perf_counter()
         try:
-            answer = client.send(request)
+            answer = client.send(request, stream=True)
+            read, complete = _read(answer, most_bytes or _MOST_BODY, started + wait)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -165,8 +176,10 @@ class Wire:
             raise _lost(method, url, _name(error), write=write) from None
         finally:
             self.seconds += time.perf_counter() - started
+        if not complete and most_bytes is None:
+            raise _lost(method, url, "the answer does not end", write=write)
         response = Response(
-            answer.status_code, dict(answer.headers), answer.content[:_MOST_BODY], url, self._transport.sealer
+            answer.status_code, dict(answer.headers), read, url, self._transport.sealer, complete
         )
         return _judge(response, method, write=write, expect=expect, permission=permission)
 
@@ -187,7 +200,7 @@ class Wire:
         place = f"smtp://{host}:{port}"
         started = time.perf_counter()
         try:
-            with self._mail_server(host, port, tls) as server:
+            with _parting(self._mail_server(host, port, tls)) as server:
                 if password is not None:
                     server.login(user, password.reveal())
                 self._check_permit(place, write=True)
@@ -235,6 +248,17 @@ class Wire:
             )
 
 
+@contextlib.contextmanager
+def _parting(server: smtplib.SMTP) -> Iterator[smtplib.SMTP]:
+    """Part from a mail server; what it answers to the farewell says nothing about the message before."""
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.quit()
+        server.close()
+
+
 def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str) -> None:
     """Send MAIL, RCPT and DATA; from the end of the data on, a missing answer means unknown."""
     recipients = [address.addr_spec for address in message["To"].addresses]
@@ -243,7 +267,7 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str) -> None:
         if code >= 400:  # noqa: PLR2004 - RFC 5321, 4.2.1
             raise smtplib.SMTPResponseException(code, text)
     try:
-        code, text = server.data(message.as_bytes())
+        code, text = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
     except smtplib.SMTPDataError:
         raise
     except (smtplib.SMTPServerDisconnected, OSError) as error:
@@ -294,6 +318,17 @@ def _judge(
         where=place,
         remedy="check the connection's settings",
     )
+
+
+def _read(answer: "httpx.Response", most: int, until: float) -> tuple[bytes, bool]:
+    """Read a body as far as it goes in bytes and time; a server that never ends cannot hold us."""
+    body = bytearray()
+    with contextlib.closing(answer):
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > most or time.perf_counter() > until:
+                return bytes(body[:most]), False
+    return bytes(body), True
 
 
 def _lost(method: str, url: str, name: str, *, write: bool) -> OutcomeUnknown | Unavailable:

@@ -26,13 +26,14 @@ __all__ = ["Inventory", "World", "WorldSpec", "inventory_of", "values_of"]
 class World:
     """All systems and people of a drill; a context manager that starts and ends them.
 
-    Raises InputError for a fault that is not understood, and OSError for a folder that cannot be written.
+    Without `clock`, the clock of the specification's file is used. Raises InputError for a fault that is not
+    understood, and OSError for a folder that cannot be written.
     """
 
-    def __init__(self, spec: WorldSpec) -> None:
+    def __init__(self, spec: WorldSpec, clock: ScaledClock | None = None) -> None:
         faults = spec.parsed_faults()
         spec.dir.mkdir(parents=True, exist_ok=True)
-        clock = ScaledClock.load(spec.clock)
+        clock = clock or ScaledClock.load(spec.clock)
         self.ground = Ground(
             spec=spec,
             clock=clock,

@@ -1,0 +1,120 @@
+"""Who may answer which question, and what an answer signs."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from responder.errors import RequestError
+from responder.state import Ask, RunState
+from responder.timeline import Draft
+
+
+def group_digest(digests: Mapping[str, str]) -> str:
+    """Return what one approval for many items signs: the sorted pairs of key and digest."""
+    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+
+
+def may_answer(state: RunState, ask: Ask) -> list[str]:
+    """Return who may answer a question: those with its role, less the requester and every holder.
+
+    A holder or requester may do a task or report an outcome; agreeing and deciding is what they are excluded from.
+    """
+    with_role = [name for name, person in state.people.items() if ask.role in person["roles"]]
+    if ask.kind in {"task", "unknown"}:
+        return with_role
+    return [name for name in with_role if not _excluded(state, name)]
+
+
+def _excluded(state: RunState, person: str) -> str:
+    """Return why a person may not agree to anything in this run; empty where they may."""
+    if person == state.started.get("requester"):
+        return "asked for this run"
+    mail = str(state.people[person].get("email", "")).lower()
+    for holder in state.credential.holders:
+        if holder.person == person or (mail and holder.email.lower() == mail):
+            return "holds the credential"
+    return ""
+
+
+def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
+    """Return the open question of a step. RequestError says what is open instead."""
+    unit = state.units.get(step)
+    ask = unit.ask if unit else None
+    kinds = tuple(kinds)
+    if ask is not None and ask.kind in kinds:
+        return ask
+    if ask is not None:
+        way = {"approval": "approve", "decide": "decide", "task": "done", "unknown": "decide"}[ask.kind]
+        raise RequestError(f"The step {step} waits for something else: {ask.kind}", where=state.run, remedy=f"`responder {way} {state.run} {step}`")
+    known = ", ".join(open_one.unit for open_one in state.asks() if open_one.kind in kinds)
+    status = state.status(step) if unit else "unknown to this run"
+    raise RequestError(f"Nothing is asked at {step} now (it is {status})", where=state.run, remedy=f"open: {known or 'nothing'}")
+
+
+def check_person(state: RunState, ask: Ask, person: str) -> None:
+    """Refuse an answer from somebody who may not give it. RequestError says why, and who may."""
+    allowed = may_answer(state, ask)
+    if person in allowed:
+        return
+    who = ", ".join(allowed) or "nobody: give somebody else the role"
+    if not person:
+        raise RequestError("This login speaks for nobody in responder.yaml; it may only look", where=ask.unit, remedy="set `os_user:` of a person")
+    if person not in state.people:
+        raise RequestError(f"{person} was not among the people when the run started", where=ask.unit, remedy=f"may answer: {who}")
+    if ask.role not in state.people[person]["roles"]:
+        raise RequestError(f"{person} does not have the role {ask.role}", where=ask.unit, remedy=f"may answer: {who}")
+    raise RequestError(f"{person} {_excluded(state, person)} and may not approve", where=ask.unit, remedy=f"may answer: {who}")
+
+
+def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
+    """Return the entry of a person's agreement to what is asked now. `digest`: what they saw, if they say it."""
+    ask = open_ask(state, step, ("approval",))
+    check_person(state, ask, person)
+    if digest and digest != ask.digest:
+        raise RequestError("The change is another now than the one that you saw", where=step, remedy=f"look again: `responder status {state.run}`")
+    if person in ask.agreed:
+        raise RequestError(f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step)
+    return Draft("agreed", {"digest": ask.digest, "role": ask.role}, state.run, step, person)
+
+
+def decline(state: RunState, step: str, person: str, reason: str) -> Draft:
+    """Return the entry of a person's refusal."""
+    ask = open_ask(state, step, ("approval", "decide", "task"))
+    check_person(state, ask, person)
+    return Draft("declined", {"digest": ask.digest, "reason": reason}, state.run, step, person)
+
+
+def decide(state: RunState, step: str, person: str, option: str) -> Draft:
+    """Return the entry of a person's choice, or of what they say about an unknown outcome."""
+    ask = open_ask(state, step, ("decide", "unknown"))
+    check_person(state, ask, person)
+    if option not in ask.options:
+        raise RequestError(f"{option!r} is no option", where=step, remedy=f"options: {', '.join(ask.options)}")
+    if ask.kind == "unknown":
+        return Draft("answered", {"answer": option, "question": ask.text}, state.run, step, person)
+    return Draft("decided", {"facts": {"choice": option, "by": person}, "question": ask.text}, state.run, step, person)
+
+
+def report_done(state: RunState, step: str, person: str, said: str) -> Draft:
+    """Return the entry of a person saying that a task is done."""
+    ask = open_ask(state, step, ("task",))
+    check_person(state, ask, person)
+    return Draft("decided", {"facts": {"by": person, "said": said}}, state.run, step, person)
+
+
+def question(
+    kind: str, role: str, *, due_at: datetime | None, on_timeout: str = "", digest: str = "", quorum: int = 1, text: str = "", **more: Any
+) -> dict[str, Any]:
+    """Return the facts of an `asked` entry."""
+    return {
+        "kind": kind,
+        "role": role,
+        "due_at": due_at.isoformat() if due_at else None,
+        "on_timeout": on_timeout,
+        "digest": digest,
+        "quorum": quorum,
+        "text": text,
+        **more,
+    }

@@ -1,0 +1,45 @@
+"""Spans of time as playbooks and connections write them: `90s`, `5m`, `1h30m`, `2d`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+_PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def duration(text: str) -> timedelta:
+    """Read a span. ValueError for anything that is not one."""
+    match = _PATTERN.fullmatch(text.strip())
+    if not match or not text.strip():
+        raise ValueError(f"{text!r} is not a duration; write it like 90s, 5m, 1h30m or 2d")
+    days, hours, minutes, seconds = match.groups(default="0")
+    return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+
+
+def show_duration(span: timedelta) -> str:
+    """Write a span as a playbook does, to the second."""
+    left = int(span.total_seconds())
+    parts = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _read(value: object) -> object:
+    return duration(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read, json_schema_input_type=str),
+    PlainSerializer(show_duration, return_type=str),
+    Field(gt=timedelta(0)),
+]
+"""A positive span."""
+
+OnTimeout = Annotated[str, Field(pattern=r"^(proceed|abort|escalate\([a-z][a-z0-9-]*\))$")]
+"""What follows when nobody answers; there is no default."""

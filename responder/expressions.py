@@ -1,0 +1,246 @@
+"""`${{ }}`: one sandboxed Jinja expression, whose names and references are known before it runs."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Never
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from responder.errors import PlaybookError
+from responder.source import nearest
+
+ROOTS = frozenset({"inputs", "incident", "connections", "steps", "item", "now", "credential", "facts", "organisation", "people", "audiences"})
+"""The names that an expression may read."""
+CALLS = frozenset({"always", "failed", "children", "unknown", "after"})
+"""The functions that an expression may call."""
+_FILTERS = ("length", "lower", "upper", "trim", "join", "first", "last", "sort", "list", "default", "round", "int", "map", "selectattr", "rejectattr", "unique", "sum")
+_LONGEST = 2_000
+_LONGEST_VALUE = 200_000
+_PATTERN = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+
+
+class SecretRef:
+    """Stands for a sealed secret in an expression: it can be passed on whole, and nothing else."""
+
+    __slots__ = ("blob", "fingerprint")
+
+    def __init__(self, blob: str, fingerprint: str) -> None:
+        self.blob = blob
+        self.fingerprint = fingerprint
+
+    def __repr__(self) -> str:
+        return f"<secret {self.fingerprint}>"
+
+    def _refuse(self, *_: object) -> Never:
+        raise PlaybookError("A secret can be passed on whole, and nothing else can be done with it in an expression")
+
+    __str__ = __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __radd__ = _refuse  # type: ignore[assignment]
+    __contains__ = __iter__ = __len__ = __bool__ = __mod__ = __rmod__ = __getitem__ = __format__ = _refuse  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+    def document(self) -> dict[str, str]:
+        """Return how the timeline writes it."""
+        return {"$secret": self.blob, "fingerprint": self.fingerprint}
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A fact that nobody knows yet: said so, with the reason and the time of the next word on it."""
+
+    reason: str
+    next_update_at: datetime
+
+    def __str__(self) -> str:
+        when = self.next_update_at.strftime("%Y-%m-%d %H:%M UTC")
+        return f"not known yet ({self.reason}; next update by {when})"
+
+
+@dataclass(frozen=True)
+class References:
+    """What an expression reads, seen without running it."""
+
+    steps: frozenset[str] = frozenset()
+    """Steps that must have ended well before it can be evaluated."""
+    ended: frozenset[str] = frozenset()
+    """Steps of which it is enough that they ended: `failed('x')`."""
+    inputs: frozenset[str] = frozenset()
+    children: frozenset[str] = frozenset()
+    always: bool = False
+
+    def __or__(self, other: "References") -> "References":
+        """Return what either reads."""
+        return References(
+            self.steps | other.steps,
+            self.ended | other.ended,
+            self.inputs | other.inputs,
+            self.children | other.children,
+            self.always or other.always,
+        )
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja without loops over large ranges, large products or anything with a side effect."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Allow products of small numbers only."""
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator != "*" or not numbers or abs(left) > 1e12 or abs(right) > 1e12:  # noqa: PLR2004
+            raise SecurityError(f"{operator!r} is allowed for small numbers and '*' only")
+        return left * right
+
+
+def _environment() -> _Sandbox:
+    environment = _Sandbox(undefined=StrictUndefined, finalize=None)
+    environment.globals.clear()
+    for name in set(environment.filters) - set(_FILTERS):
+        del environment.filters[name]
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def expressions_in(text: str) -> list[str]:
+    """Return the expressions that a text holds, without their brackets."""
+    return [match.strip() for match in _PATTERN.findall(text)]
+
+
+def is_whole(text: str) -> bool:
+    """Tell whether a text is one expression and nothing else, so that its value keeps its type."""
+    match = _PATTERN.fullmatch(text.strip())
+    return match is not None and "${{" not in match.group(1)
+
+
+def references(value: Any) -> References:
+    """Return what all expressions inside a value read. PlaybookError where one is malformed."""
+    found = References()
+    if isinstance(value, str):
+        for expression in expressions_in(value):
+            found |= _references(expression)
+        if "${{" in _PATTERN.sub("", value):
+            raise PlaybookError("An expression is not closed", remedy="write ${{ ... }}")
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            found |= references(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            found |= references(inner)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _references(expression: str) -> References:
+    tree = _parse(expression)
+    steps: set[str] = set()
+    inputs: set[str] = set()
+    calls: dict[str, set[str]] = {"failed": set(), "children": set()}
+    status_only: set[str] = set()
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        root, name, deeper = _path(node)
+        if root == "steps" and name and deeper is None:
+            steps.add(name)
+        elif root == "inputs" and name:
+            inputs.add(name)
+    for call in tree.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name in calls:
+            calls[call.node.name].add(_constant(call, expression))
+    names = {node.name for node in tree.find_all(nodes.Name)}
+    _check_names(names, tree, expression)
+    return References(
+        frozenset(steps | calls["children"]),
+        frozenset(calls["failed"] | status_only),
+        frozenset(inputs),
+        frozenset(calls["children"]),
+        "always" in names,
+    )
+
+
+def _path(node: nodes.Expr) -> tuple[str, str, str | None]:
+    """Return root, first name, and what lies deeper, of `steps.x`, `steps['x']`, `inputs.y`."""
+    inner = node.node  # type: ignore[attr-defined]
+    if not isinstance(inner, nodes.Name):
+        return "", "", None
+    if isinstance(node, nodes.Getattr):
+        return inner.name, node.attr, None
+    argument = node.arg  # type: ignore[attr-defined]
+    return inner.name, str(argument.value) if isinstance(argument, nodes.Const) else "", None
+
+
+def _constant(call: nodes.Call, expression: str) -> str:
+    first = call.args[0] if call.args else None
+    if not isinstance(first, nodes.Const) or not isinstance(first.value, str):
+        raise PlaybookError(f"{expression!r}: a step is named by its id in quotes", remedy="write failed('kill')")
+    return first.value
+
+
+def _check_names(names: set[str], tree: nodes.Template, expression: str) -> None:
+    called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
+    for call in tree.find_all(nodes.Call):
+        if not isinstance(call.node, nodes.Name) or call.node.name not in CALLS:
+            raise PlaybookError(f"{expression!r} calls something that cannot be called", remedy=f"known: {', '.join(sorted(CALLS))}")
+    for name in sorted(names - ROOTS - called):
+        near = nearest(name, sorted(ROOTS | CALLS))
+        dash = "a step whose id holds a dash is read as steps['its-id']; " if "-" in expression and "steps" in names else ""
+        raise PlaybookError(f"{expression!r} reads {name!r}, which does not exist", remedy=dash + (f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(ROOTS))}"))
+
+
+@lru_cache(maxsize=4096)
+def _parse(expression: str) -> nodes.Template:
+    if len(expression) > _LONGEST:
+        raise PlaybookError(f"An expression is longer than {_LONGEST} characters")
+    if not expression:
+        raise PlaybookError("An expression is empty")
+    try:
+        return _ENVIRONMENT.parse("{{ (" + expression + "\n) }}")
+    except TemplateSyntaxError as error:
+        raise PlaybookError(f"{expression!r} is not an expression: {error.message}") from None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(expression: str) -> Callable[..., Any]:
+    _references(expression)  # refuses what may not be named or called
+    return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
+
+
+def evaluate(value: Any, names: Mapping[str, Any]) -> Any:
+    """Return a value with every expression in it replaced: whole ones keep their type, others become text."""
+    if isinstance(value, str):
+        if "${{" not in value:
+            return value
+        if is_whole(value):
+            return _one(expressions_in(value)[0], names)
+        return _PATTERN.sub(lambda match: _as_text(_one(match.group(1).strip(), names), value), value)
+    if isinstance(value, Mapping):
+        return {key: evaluate(inner, names) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [evaluate(inner, names) for inner in value]
+    return value
+
+
+def _as_text(value: Any, whole: str) -> str:
+    if isinstance(value, SecretRef):
+        raise PlaybookError(f"{whole!r} joins a secret with text", remedy="pass the secret on whole")
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _one(expression: str, names: Mapping[str, Any]) -> Any:
+    try:
+        value = _compiled(expression)(**names)
+        if isinstance(value, StrictUndefined):
+            str(value)  # raises, and says what is missing
+    except UndefinedError as error:
+        raise PlaybookError(f"{expression!r} reads something that does not exist: {error.message}") from None
+    except SecurityError as error:
+        raise PlaybookError(f"{expression!r} is refused: {error}") from None
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise PlaybookError(f"{expression!r} cannot be evaluated: {error}") from None
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        raise PlaybookError(f"{expression!r} gives more than {_LONGEST_VALUE} characters")
+    return value

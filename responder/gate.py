@@ -1,0 +1,81 @@
+"""Whether a step may start: what it needs, what its `if` says, and whether other leaks must be dead first."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from responder.expressions import evaluate
+from responder.means import Means
+from responder.naming import can, names
+from responder.playbook import Step, dependencies, waits_for_end_only
+from responder.state import ENDED, RunState
+
+
+class Verdict(Enum):
+    """What a step may do now."""
+
+    GO = auto()
+    WAIT = auto()
+    BLOCKED = auto()
+    """What it needs did not end well; only a person's `retry` can change that."""
+    SKIP = auto()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict with its reason."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+def gate(step: Step, state: RunState, means: Means) -> Judged:
+    """Judge whether a waiting step may start now."""
+    ends_only = waits_for_end_only(step)
+    if state.state == "aborting" and not ends_only:
+        return Judged(Verdict.BLOCKED, "the run is being aborted")
+    for need in sorted(dependencies(step)):
+        if state.status(need) not in ENDED:
+            return Judged(Verdict.WAIT, f"waits for {need}")
+    if not ends_only:
+        bad = [need for need in sorted(dependencies(step)) if not state.ended_well(need)]
+        if bad:
+            return Judged(Verdict.BLOCKED, f"{bad[0]} {state.status(bad[0])}")
+    if waits_for_children(step) and any(not (child.state == "ended" and child.contained) for child in state.children.values()):
+        return Judged(Verdict.WAIT, "another leaked credential of this incident is not dead yet")
+    return _condition(step, state, means)
+
+
+def waits_for_children(step: Step) -> bool:
+    """Tell whether a step restores, replaces or removes: with another leak open, that would be too early."""
+    if step.action in {"credential.issue", "credential.deliver"} or step.phase == "recovery":
+        return True
+    return step.action.startswith("notice.") and str(step.with_.get("template", "")).startswith("takedown")
+
+
+def _condition(step: Step, state: RunState, means: Means) -> Judged:
+    verb = step.action.partition(".")[2] if step.action.startswith("credential.") else ""
+    names_can = isinstance(step.condition, str) and "credential.can." in step.condition
+    if step.condition != "":
+        value = evaluate(step.condition, names(state, means)) if isinstance(step.condition, str) else step.condition
+        if value is not True:
+            return Judged(Verdict.SKIP, f"{_shown(step.condition)} is {json.dumps(value, default=str)}")
+    if names_can and verb and not step.with_.get("consumer") and not can(state, means, verb):
+        return Judged(Verdict.SKIP, f"the issuer cannot {verb}")
+    return Judged(Verdict.GO)
+
+
+def _shown(condition: str | bool) -> str:
+    return str(condition).replace("${{", "").replace("}}", "").strip()
+
+
+def item_key(item: Any) -> str:
+    """Return the key of a `for_each` item: its id, itself where it is a short plain text, else its digest."""
+    if isinstance(item, Mapping) and item.get("id"):
+        return str(item["id"])
+    if isinstance(item, str | int) and 0 < len(str(item)) <= 64 and not set(str(item)) & set("[]\n "):  # noqa: PLR2004
+        return str(item)
+    return hashlib.sha256(json.dumps(item, sort_keys=True, default=str).encode()).hexdigest()[:12]

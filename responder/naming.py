@@ -1,0 +1,89 @@
+"""The names that a run's expressions may read, from its state."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from responder.durations import duration
+from responder.expressions import Unknown
+from responder.means import Means
+from responder.state import ENDED, RunState, outputs
+
+
+class _Lookup:
+    """Something that expressions read by name, computed when it is read."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read(name)
+
+
+def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
+    """Return everything that an expression of this run may read or call."""
+    now = means.clock.now()
+    started = state.started
+    return {
+        "inputs": started.get("inputs", {}),
+        "incident": incident_facts(state),
+        "connections": {name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()},
+        "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[step])),
+        "credential": {"can": _Lookup(lambda verb: can(state, means, verb))},
+        "people": state.people,
+        "audiences": started.get("audiences", {}),
+        "organisation": started.get("organisation", {}),
+        "facts": {**started.get("facts", {}), **state.given},
+        "item": item,
+        "now": now,
+        "always": lambda: True,
+        "failed": lambda step: state.status(step) == "failed",
+        "children": lambda step: children(state, step),
+        "unknown": lambda reason, next_update_at: Unknown(str(reason), _moment(next_update_at)),
+        "after": lambda start, span: _moment(start) + duration(span),
+    }
+
+
+def can(state: RunState, means: Means, verb: str) -> bool:
+    """Tell whether the credential's issuer offers a verb here."""
+    connection = state.credential.connection
+    if connection not in means.settings.connections:
+        return False
+    return verb in means.registry.offers(means.settings.connections[connection])
+
+
+def children(state: RunState, step: str) -> Mapping[str, Any]:
+    """Return what became of the runs that a step opened; `dead` when every one of them is contained."""
+    opened = [child for child in state.children.values() if child.step.partition("[")[0] == step]
+    over = state.status(step) in ENDED
+    return {
+        "dead": over and all(child.state == "ended" and child.contained for child in opened),
+        "count": len(opened),
+        "open": sum(child.state != "ended" for child in opened),
+    }
+
+
+def incident_facts(state: RunState) -> dict[str, Any]:
+    """Return the incident as expressions read it; times are times."""
+    facts: dict[str, Any] = dict(state.incident)
+    for name, value in facts.items():
+        if name.endswith("_at") and isinstance(value, str) and value:
+            facts[name] = datetime.fromisoformat(value)
+    facts["exposure"] = dict(facts.get("exposure") or {"url": "", "place": "", "kind": "unknown"})
+    facts["credential"] = {**state.credential.model_dump(mode="json"), "label": state.credential.label}
+    facts["contained_at"] = contained_at(state)
+    return facts
+
+
+def contained_at(state: RunState) -> datetime | None:
+    """Return the first refusal after the last acceptance, once death is proven; None until then."""
+    for unit in state.units.values():
+        if unit.status == "done" and unit.facts.get("verdict") == "dead" and unit.facts.get("first_refused_at"):
+            return _moment(unit.facts["first_refused_at"])
+    return None
+
+
+def _moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

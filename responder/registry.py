@@ -1,0 +1,116 @@
+"""Names to actions: providers are found lazily by the name of their module, or by an entry point of an outsider."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from responder import providers
+from responder.action import Action, Provider, Traits
+from responder.credential import VERBS, CredentialAction
+from responder.errors import PlaybookError, Problem, SettingsError
+from responder.settings import Connection
+from responder.source import nearest
+
+_GROUP = "responder.providers"
+
+
+class Registry:
+    """The providers there are. Extra ones may be given, as tests do."""
+
+    def __init__(self, extra: Mapping[str, Provider] | None = None) -> None:
+        self._loaded: dict[str, Provider] = dict(extra or {})
+
+    def names(self) -> list[str]:
+        """Return the names of all providers, without importing any."""
+        own = {module.name for module in pkgutil.iter_modules(providers.__path__)}
+        outside = {point.name for point in entry_points(group=_GROUP)}
+        return sorted(own | outside | set(self._loaded))
+
+    def provider(self, name: str) -> Provider:
+        """Return a provider, importing it when first asked for. PlaybookError where there is none."""
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> Provider:
+        if name in {module.name for module in pkgutil.iter_modules(providers.__path__)}:
+            module = importlib.import_module(f"{providers.__name__}.{name}")
+            return _checked(module.PROVIDER)
+        for point in entry_points(group=_GROUP, name=name):
+            return _checked(point.load())
+        near = nearest(name, self.names())
+        raise PlaybookError(f"There is no provider {name!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(self.names())}")
+
+    def action(self, name: str) -> type[Action]:
+        """Return the class behind `provider.verb`; for `credential.verb` the contract of the verb."""
+        provider, _, verb = name.partition(".")
+        if provider == "credential":
+            if verb in VERBS:
+                return VERBS[verb]
+            near = nearest(verb, list(VERBS))
+            raise PlaybookError(f"There is no verb {name!r}", remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(VERBS)}")
+        actions = {action.name: action for action in self.provider(provider).actions}
+        if name not in actions:
+            near = nearest(name, list(actions))
+            raise PlaybookError(f"There is no action {name!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(actions))}")
+        return actions[name]
+
+    def verb(self, provider: str, verb: str) -> type[CredentialAction]:
+        """Return a provider's own action for a verb. PlaybookError where its API cannot do it."""
+        for action in self.provider(provider).actions:
+            if issubclass(action, CredentialAction) and action.verb == verb:
+                return action
+        raise PlaybookError(f"{provider} cannot {verb.replace('_', ' ')} a credential", remedy=f"ask with `if: ${{{{ credential.can.{verb} }}}}`")
+
+    def options(self, connection: Connection) -> BaseModel:
+        """Check a connection's own fields. SettingsError names every problem."""
+        provider = self.provider(connection.provider)
+        try:
+            return provider.options.model_validate(connection.options)
+        except ValidationError as error:
+            place = f"connections.{connection.name}"
+            raise SettingsError(problems=tuple(_option_problems(error, place, provider.options))) from None
+
+    def offers(self, connection: Connection) -> frozenset[str]:
+        """Return the credential verbs that a connection has."""
+        provider = self.provider(connection.provider)
+        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction))
+        if provider.offers is None:
+            return implemented
+        return implemented & provider.offers(self.options(connection))
+
+    def traits(self, connection: Connection) -> Traits:
+        """Return the facts about a connection's kind of credential."""
+        return self.provider(connection.provider).traits(self.options(connection))
+
+    def recognise(self, connection: Connection, value: str) -> str | None:
+        """Read a key id out of a value, offline."""
+        return self.provider(connection.provider).recognise(self.options(connection), value)
+
+    def actions(self) -> Iterator[type[Action]]:
+        """Yield every action of every provider, and every credential verb; imports them all."""
+        yield from VERBS.values()
+        for name in self.names():
+            for action in self.provider(name).actions:
+                if not issubclass(action, CredentialAction):
+                    yield action
+
+
+def _option_problems(error: ValidationError, place: str, options: type[BaseModel]) -> Iterator[Problem]:
+    for item in error.errors(include_input=False, include_url=False):
+        where = ".".join([place, *map(str, item["loc"])])
+        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
+            near = nearest(str(item["loc"][0]), list(options.model_fields))
+            yield Problem(f"unknown key {item['loc'][0]!r}", where, f"did you mean {near!r}?" if near else "")
+        else:
+            yield Problem(item["msg"].removeprefix("Value error, "), where)
+
+
+def _checked(provider: Any) -> Provider:
+    if not isinstance(provider, Provider):
+        raise PlaybookError(f"{provider!r} is not a Provider", remedy="a provider's module exports PROVIDER = Provider(...)")
+    return provider

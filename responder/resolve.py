@@ -1,0 +1,176 @@
+"""From a step to one action on one connection: expressions evaluated once, notices rendered, secrets as references."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from responder.action import Action, Provider
+from responder.credential import CredentialAction, Deliver, Subject, TestConsumer
+from responder.documents import Templates, render_notice
+from responder.errors import PlaybookError, Problem
+from responder.expressions import SecretRef, Unknown, evaluate
+from responder.means import Means
+from responder.notice import DraftNotice, SendNotice
+from responder.playbook import Step
+from responder.redaction import Secret
+from responder.settings import Connection
+from responder.state import RunState
+
+A = TypeVar("A", bound=Action)
+
+_CONSUMER_VERBS = (Deliver.name, TestConsumer.name)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One action, ready to be planned, and how the timeline writes it."""
+
+    action: Action
+    connection: Connection
+    provider: Provider | None
+    """None for a draft: nothing is asked of anybody."""
+    record: Mapping[str, Any]
+    """`action`, `connection`, `with`, and for a message `template`, `audience`, `external`, `subject`, `text`, `to`."""
+
+    @property
+    def name(self) -> str:
+        """The action's own name, `provider.verb`."""
+        return str(self.record["action"])
+
+
+def resolve(step: Step, state: RunState, means: Means, names: Mapping[str, Any]) -> Resolved:
+    """Evaluate a step's arguments and find its action. PlaybookError or DocumentError where that cannot be."""
+    given = evaluate(step.with_, names)
+    connection = str(evaluate(step.connection, names)) if step.connection else ""
+    if step.action == SendNotice.name:
+        record = _message(_build(SendNotice, given, step), connection, means, state, names)
+    elif step.action == DraftNotice.name:
+        record = _draft(_build(DraftNotice, given, step), state, means, names)
+    else:
+        record = {"action": step.action, "connection": _connection_name(step, given, connection, state, means), "with": plain(given)}
+        if step.action.startswith("credential."):
+            verb = means.registry.verb(means.connection(record["connection"]).provider, step.action.partition(".")[2])
+            record["action"] = verb.name
+    return rebuild(record, step, state, means)
+
+
+def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means) -> Resolved:
+    """Make the action again of what the timeline holds of it; sealed secrets are opened."""
+    if record["action"] == DraftNotice.name:
+        return Resolved(_build(DraftNotice, record["with"], step), Connection(name="draft", provider="draft"), None, record)
+    connection = means.connection(record["connection"], str(record["action"]).partition(".")[0])
+    provider = means.registry.provider(connection.provider)
+    kind = means.registry.action(record["action"])
+    arguments = _opened(record["with"], means)
+    if issubclass(kind, CredentialAction):
+        arguments["subject"] = subject(state, means)
+    return Resolved(_build(kind, arguments, step), connection, provider, record)
+
+
+def subject(state: RunState, means: Means) -> Subject:
+    """Return the run's credential as actions get it, its value opened."""
+    credential = state.credential
+    sealed = means.store.blob(credential.blob) if credential.blob else None
+    value = means.sealer.unseal(sealed.sealed, credential.blob) if sealed and sealed.sealed.wrapped_key else None
+    return Subject(
+        id=credential.id,
+        kind=credential.kind,
+        connection=credential.connection,
+        key_id=credential.key_id,
+        fingerprint=credential.fingerprint,
+        value=value,
+    )
+
+
+def _connection_name(step: Step, given: Mapping[str, Any], named: str, state: RunState, means: Means) -> str:
+    """Return on which connection a step acts: the one it names, its consumer's, its credential's, or the only one."""
+    if named:
+        return named
+    provider = step.action.partition(".")[0]
+    if step.action in _CONSUMER_VERBS:
+        consumer = given.get("consumer")
+        return str(consumer.get("connection", "")) if isinstance(consumer, Mapping) else ""
+    if provider == "credential":
+        return state.credential.connection
+    return means.connection("", provider).name
+
+
+def _message(notice: SendNotice, connection: str, means: Means, state: RunState, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Render a notice, and turn it into the channel's own action with that immutable text."""
+    document = _rendered(notice.template, notice.fields, state, means, names)
+    to = notice.to.get("email") if isinstance(notice.to, Mapping) else str(notice.to)
+    if not to:
+        raise PlaybookError(f"The notice {notice.template!r} has nobody to go to", remedy="give an address, or a holder or person with an `email`")
+    told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text, "to": to}
+    if "@" in to:
+        arguments = {"to": to, "subject": document.subject, "body": document.text, "template": document.template}
+        return {"action": "email.send_message", "connection": means.connection(connection, "email").name, "with": arguments, **told}
+    arguments = {"channel": to, "text": document.text}
+    return {"action": "slack.post_message", "connection": means.connection(connection, "slack").name, "with": arguments, **told}
+
+
+def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[str, Any]) -> dict[str, Any]:
+    document = _rendered(notice.template, notice.fields, state, means, names)
+    told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text}
+    return {"action": DraftNotice.name, "connection": "", "with": {"template": notice.template}, **told}
+
+
+def _rendered(template: str, fields: Mapping[str, Any], state: RunState, means: Means, names: Mapping[str, Any]) -> Any:
+    templates = _templates(tuple(state.started.get("templates", {}).items()))
+    return render_notice(templates.get(template), names, fields, means.sealer.redactor)
+
+
+@lru_cache(maxsize=8)
+def _templates(texts: tuple[tuple[str, str], ...]) -> Templates:
+    """Keep the parsed templates of the runs at hand: three hundred notices need one parse."""
+    return Templates(dict(texts))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the timeline writes it: plain data, secrets as references, times as text."""
+    if isinstance(value, SecretRef):
+        return value.document()
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value) if isinstance(value, Unknown) else str(value)
+
+
+def _opened(value: Any, means: Means) -> Any:
+    """Return plain data with every reference to a sealed secret replaced by the secret."""
+    if isinstance(value, Mapping):
+        if "$secret" in value:
+            return _unsealed(str(value["$secret"]), means)
+        return {key: _opened(inner, means) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_opened(inner, means) for inner in value]
+    return value
+
+
+def _unsealed(blob: str, means: Means) -> Secret:
+    sealed = means.store.blob(blob)
+    if sealed is None:
+        raise PlaybookError("A sealed secret that a step needs is not in the store", where=blob)
+    return means.sealer.unseal(sealed.sealed, blob)
+
+
+def _build(kind: type[A], arguments: Mapping[str, Any], step: Step) -> A:
+    try:
+        return kind.model_validate(dict(arguments))
+    except ValidationError as error:
+        problems = tuple(
+            Problem(item["msg"].removeprefix("Value error, "), ".".join(["step", step.id, "with", *map(str, item["loc"])]))
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise PlaybookError(problems=problems) from None

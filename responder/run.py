@@ -1,0 +1,354 @@
+"""Advance a run: fold its record, do whatever is ready, and return when nothing is."""
+
+import queue
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from responder.approval import group_digest, question
+from responder.errors import InputError, RecordError
+from responder.expressions import evaluate
+from responder.gate import Verdict, gate, item_key
+from responder.means import Means
+from responder.naming import names
+from responder.playbook import Step
+from responder.providers.human import Decide, Task
+from responder.resolve import resolve
+from responder.state import ENDED, Ask, RunState, Unit
+from responder.store import Writing
+from responder.timeline import Draft, Fence, Timeline
+from responder.work import Job, Worker
+
+_THREADS = 64
+_POLL_SECONDS = 0.05
+"""How soon entries of other processes are seen while something is being done (real seconds)."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why `advance` returned."""
+
+    state: str
+    """`waiting`, `halted` or `ended`."""
+    wake_at: datetime | None = None
+    """When to advance again at the latest; None while only people or other runs can move it."""
+
+
+class Runner:
+    """Advances one run, as one executor with one epoch."""
+
+    def __init__(self, means: Means, timeline: Timeline, run: str, epoch: int, *, others_dead: bool) -> None:
+        self.state = RunState(run)
+        self._means = means
+        self._timeline = timeline
+        self._fence = Fence(run, epoch)
+        self._position = 0
+        self._worker = Worker(means, timeline, self._fence, self.state, others_dead=others_dead)
+        self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
+        self._busy: dict[str, str] = {}
+        """Addresses that a thread is working on, and their step."""
+        self._untouched: dict[str, deque[str]] = {}
+        """Per `for_each`, the items that nobody has looked at yet, in order."""
+        self._parked: dict[str, set[str]] = {}
+        """Per `for_each`, the items that were begun and wait for something."""
+
+    def advance(self) -> Pause:
+        """Do everything that is ready, in threads; return when the run waits, is halted, or has ended."""
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix=self.state.run) as pool:
+            while True:
+                self._catch_up()
+                moved = self._start_ready(pool)
+                if self._busy:
+                    self._collect()
+                elif not moved and not self._settle():
+                    return self._pause()
+
+    def _catch_up(self) -> None:
+        entries = self._timeline.entries()
+        while self._position < len(entries):
+            self.state.apply(entries[self._position])
+            self._position += 1
+
+    def _collect(self) -> None:
+        """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""
+        try:
+            address, error = self._finished.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            return
+        while True:
+            step = self._busy.pop(address)
+            if "[" in address:
+                self._parked.setdefault(step, set()).add(address)
+            if error is not None:
+                raise error
+            try:
+                address, error = self._finished.get_nowait()
+            except queue.Empty:
+                return
+
+    def _write(self, *drafts: Draft) -> None:
+        self._timeline.append(*drafts, fence=self._fence)
+
+    def _draft(self, event: str, step: str, facts: dict[str, Any]) -> Draft:
+        return Draft(event, facts, self._fence.run, step)
+
+    # Starting what is ready --------------------------------------------------------------------------------------
+
+    def _start_ready(self, pool: ThreadPoolExecutor) -> bool:
+        """Start every step and item that may start now; tell whether anything was started or written."""
+        if self.state.state not in {"open", "aborting"}:
+            return False
+        moved = False
+        for step in self.state.playbook.steps:
+            unit = self.state.unit(step.id)
+            if unit.status in ENDED or step.id in self._busy:
+                continue
+            try:
+                moved |= self._start_step(step, unit, pool)
+            except InputError as error:
+                self._write(self._draft("failed", step.id, {"error": str(error), "kind": "refused"}))
+                moved = True
+        return moved
+
+    def _start_step(self, step: Step, unit: Unit, pool: ThreadPoolExecutor) -> bool:
+        if unit.status == "waiting":
+            judged = gate(step, self.state, self._means)
+            if judged.verdict is Verdict.SKIP:
+                self._told(step.id, self._draft("skipped", step.id, {"reason": judged.reason}))
+                return True
+            if judged.verdict is not Verdict.GO:
+                return False
+            if step.for_each is not None:
+                self._expand(step)
+                return True
+        if self._over_limit(step, unit):
+            return True
+        if step.id in self.state.items:
+            return self._start_items(step, unit, pool)
+        return self._start_unit(step, unit, None, pool)
+
+    def _told(self, address: str, draft: Draft) -> None:
+        """Write an entry that is an outcome by itself, at the points where a drill may kill."""
+        self._means.hook("before-apply", address)
+        self._write(draft)
+        self._means.hook("after-apply", address)
+        self._means.hook("after-record", address)
+
+    def _expand(self, step: Step) -> None:
+        """Evaluate what a step is for, once, and key its items."""
+        value = evaluate(step.for_each, names(self.state, self._means))
+        pairs = value.items() if isinstance(value, dict) else ((item_key(item), item) for item in value)
+        items: dict[str, Any] = {}
+        for key, item in pairs:
+            if str(key) in items:
+                raise InputError(f"two items of {step.id} have the key {key!r}", where=f"step {step.id}", remedy="give each an `id` of its own")
+            items[str(key)] = item
+        self._write(self._draft("expanded", step.id, {"items": items}))
+
+    def _start_items(self, step: Step, parent: Unit, pool: ThreadPoolExecutor) -> bool:
+        """Start as many items as may run at once; sum up when all have ended, ask when all are planned."""
+        items = self.state.items[step.id]
+        if step.id not in self._untouched:
+            self._sort_items(step)
+        if items.ended >= len(items.values) and not any(owner == step.id for owner in self._busy.values()):
+            self._sum_up(step)
+            return True
+        free = step.max_parallel - sum(owner == step.id for owner in self._busy.values())
+        moved = False
+        for address in self._candidates(step):
+            if free <= 0:
+                break
+            unit = self.state.unit(address)
+            if unit.status in ENDED:
+                self._parked[step.id].discard(address)
+            elif self._start_unit(step, unit, items.values[_key(address)], pool):
+                free -= 1
+                moved = True
+        return moved or self._ask_for_all(step, parent)
+
+    def _sort_items(self, step: Step) -> None:
+        """Sort the items into those that nobody has begun and those that were begun; anew after a restart."""
+        units = [self.state.unit(f"{step.id}[{key}]") for key in self.state.items[step.id].values]
+        self._untouched[step.id] = deque(unit.address for unit in units if unit.status == "waiting")
+        self._parked[step.id] = {unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"}
+
+    def _candidates(self, step: Step) -> Iterator[str]:
+        yield from [address for address in self._parked[step.id] if address not in self._busy]
+        untouched = self._untouched[step.id]
+        while untouched:
+            yield untouched.popleft()
+
+    def _ask_for_all(self, step: Step, parent: Unit) -> bool:
+        """Ask once for all items that are planned and not approved, when no item is left to plan."""
+        if step.approval is None or parent.ask is not None or self._untouched[step.id]:
+            return False
+        if any(owner == step.id for owner in self._busy.values()):
+            return False
+        units = [self.state.unit(address) for address in self._parked[step.id]]
+        open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if _awaits_agreement(step, unit)}
+        if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
+            return False
+        due = self._means.clock.now() + step.approval.within
+        facts = question(
+            "approval", step.approval.role, due_at=due, on_timeout=step.approval.on_timeout, digest=group_digest(open_ones),
+            quorum=step.approval.quorum, text=step.approval.reason, items=len(open_ones),
+        )  # fmt: skip
+        self._write(self._draft("asked", step.id, facts))
+        return True
+
+    def _sum_up(self, step: Step) -> None:
+        """End a `for_each` as its items ended."""
+        units = {key: self.state.unit(f"{step.id}[{key}]") for key in self.state.items[step.id].values}
+        bad = {key: unit for key, unit in units.items() if unit.status in {"failed", "declined"}}
+        del self._untouched[step.id], self._parked[step.id]
+        if bad:
+            shown = ", ".join(list(bad)[:5]) + (", ..." if len(bad) > 5 else "")  # noqa: PLR2004
+            first = next(iter(bad.values()))
+            facts = {"error": f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}", "kind": first.error_kind}
+            self._write(self._draft("failed", step.id, facts))
+        else:
+            self._write(self._draft("done", step.id, {"facts": {}, "items": len(units)}))
+
+    def _start_unit(self, step: Step, unit: Unit, item: Any, pool: ThreadPoolExecutor) -> bool:
+        """Start a step or item in a thread, unless it waits for people or for a time."""
+        now = self._means.clock.now()
+        if unit.ask is not None:
+            return self._expire(step, unit, now)
+        if (unit.next_at is not None and unit.next_at > now) or _awaits_agreement(step, unit):
+            return False
+        if not unit.planned and step.action.startswith("human."):
+            self._ask_person(step, unit, item)
+            return True
+        record = unit.planned or resolve(step, self.state, self._means, names(self.state, self._means, item)).record
+        job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record)
+        self._busy[unit.address] = step.id
+        self._parked.get(step.id, set()).discard(unit.address)
+        pool.submit(self._work, job)
+        return True
+
+    def _work(self, job: Job) -> None:
+        error: BaseException | None = None
+        try:
+            self._worker.do(job)
+        except BaseException as caught:  # noqa: BLE001 - it is raised again by `_collect`
+            error = caught
+        self._finished.put((job.address, error))
+
+    # Asking people -----------------------------------------------------------------------------------------------
+
+    def _ask_person(self, step: Step, unit: Unit, item: Any) -> None:
+        action = resolve(step, self.state, self._means, names(self.state, self._means, item)).action
+        if isinstance(action, Decide):
+            text, options, kind = action.question, dict(action.options), "decide"
+        elif isinstance(action, Task):
+            text, options, kind = action.instructions, {}, "task"
+        else:
+            raise RecordError(f"{step.action} asks nothing", where=step.id)
+        facts = question(kind, action.role, due_at=self._means.clock.now() + action.within, on_timeout=action.on_timeout, text=text, options=options)
+        self._told(unit.address, self._draft("asked", unit.address, facts))
+
+    def _expire(self, step: Step, unit: Unit, now: datetime) -> bool:
+        """Carry out what the playbook says of a question that nobody answered in time."""
+        ask = unit.ask
+        if ask is None or ask.due_at is None or ask.due_at > now:
+            return False
+        consequence = ask.on_timeout.partition("(")[0]
+        drafts = [self._draft("expired", unit.address, {"consequence": consequence, "role": ask.role, "digest": ask.digest, "reason": f"nobody with the role {ask.role} answered in time"})]
+        if consequence == "escalate":
+            drafts.append(self._draft("asked", unit.address, _escalated(ask, now)))
+        elif consequence == "proceed" and ask.kind != "approval":
+            drafts.append(self._draft("failed", unit.address, {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}))
+        self._write(*drafts)
+        return True
+
+    def _over_limit(self, step: Step, unit: Unit) -> bool:
+        """End a step that has taken longer than its limit; what is in a thread ends first."""
+        if step.limit is None or unit.began_at is None or any(owner == step.id for owner in self._busy.values()):
+            return False
+        if self._means.clock.now() < unit.began_at + step.limit:
+            return False
+        self._write(self._draft("failed", step.id, {"error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}", "kind": "verification" if unit.looks else "unavailable"}))
+        return True
+
+    # Ending ------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> bool:
+        """With nothing to do and nobody to wait for, halt or end the run; tell whether anything was written."""
+        state = self.state
+        if state.state not in {"open", "aborting"} or self._wake_at() is not None or state.asks():
+            return False
+        aborting = state.state == "aborting"
+        if any(child.state == "open" for child in state.children.values()) and not aborting:
+            return False
+        failed = [step.id for step in state.playbook.steps if state.status(step.id) == "failed" and step.on_error == "block"]
+        if failed and not aborting:
+            self._write(self._draft("halted", "", {"failed": failed, "kind": state.unit(failed[0]).error_kind}))
+            return True
+        left = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
+        if left:
+            reason = "the run was aborted" if aborting else "what it needs did not end well"
+            self._write(*(self._draft("skipped", step.id, {"reason": reason}) for step in left))
+            return True
+        self._end()
+        return True
+
+    def _end(self) -> None:
+        """Judge the exit criteria, and give the credential's lock back."""
+        criteria = [_criterion(text, self.state, self._means) for text in self.state.playbook.exit]
+        contained = bool(criteria) and all(held for _, held, _ in criteria)
+        facts = {"contained": contained, "exit": [{"criterion": text, "held": held, "why": why} for text, held, why in criteria]}
+        self._timeline.append(self._draft("ended", "", facts), fence=self._fence, also=self._give_back)
+
+    def _give_back(self, writing: Writing) -> None:
+        writing.unlock(self._fence.run)
+        row = writing.run(self._fence.run)
+        if row is not None:
+            writing.put_run(replace(row, state="ended", wake_at=""))
+
+    def _wake_at(self) -> datetime | None:
+        """Return the next moment at which something is due by itself."""
+        moments: list[datetime] = []
+        for step in self.state.playbook.steps:
+            unit = self.state.unit(step.id)
+            if unit.status in ENDED or unit.status == "waiting":
+                continue
+            addresses = [unit.address, *(self._parked.get(step.id) or ())]
+            moments += [one.next_at for one in map(self.state.unit, addresses) if one.next_at is not None]
+            if step.limit is not None and unit.began_at is not None:
+                moments.append(unit.began_at + step.limit)
+        moments += [ask.due_at for ask in self.state.asks() if ask.due_at is not None]
+        return min(moments, default=None)
+
+    def _pause(self) -> Pause:
+        if self.state.state in {"halted", "ended"}:
+            return Pause(self.state.state)
+        return Pause("waiting", self._wake_at())
+
+
+def _key(address: str) -> str:
+    return address.partition("[")[2][:-1]
+
+
+def _awaits_agreement(step: Step, unit: Unit) -> bool:
+    """Tell whether a planned change waits for people to agree to it."""
+    if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
+        return False
+    return unit.approved != unit.planned["digest"]
+
+
+def _escalated(ask: Ask, now: datetime) -> dict[str, Any]:
+    """Return the same question to the next role, with as much time again; after that it aborts."""
+    role = ask.on_timeout.partition("(")[2].rstrip(")")
+    span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
+    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options))
+
+
+def _criterion(text: str, state: RunState, means: Means) -> tuple[str, bool, str]:
+    """Return an exit criterion, whether it holds, and why it could not be judged if so."""
+    try:
+        return text, evaluate(text, names(state, means)) is True, ""
+    except InputError as error:
+        return text, False, str(error)

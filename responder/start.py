@@ -1,0 +1,166 @@
+"""From a finding to a run: whose credential it is, which playbook, and the entries with which a run begins."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from responder.errors import FindingError, Problem, RequestError
+from responder.finding import Finding
+from responder.guards import check_ownership
+from responder.incident import Credential, Judgement, judge, selects
+from responder.means import Means
+from responder.playbook import Input, Playbook
+from responder.store import FORMAT, Blob, RunRow, Writing
+from responder.timeline import Draft
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run that can begin: its entries, and what must be stored with them."""
+
+    run: str
+    incident: str
+    playbook: Playbook
+    credential: Credential
+    drafts: tuple[Draft, ...]
+    blobs: tuple[Blob, ...]
+    joined: list[str] = field(default_factory=list)
+    """The run that turned out to hold the credential already, once `store` was called."""
+
+    def store(self, writing: Writing) -> None:
+        """Store the run's row, lock and sealed value, in the transaction that writes its first entries."""
+        for blob in self.blobs:
+            writing.put_blob(blob)
+        writing.put_run(RunRow(self.run, self.incident, self.playbook.playbook))
+
+
+def assess(finding: Finding, means: Means) -> Judgement:
+    """Decide offline whose a found credential is."""
+
+    def recognise(found: Finding) -> tuple[str, str] | None:
+        if found.value is None:
+            return None
+        for connection in means.settings.connections.values():
+            key_id = means.transport.wire("", "").with_value(found.value, lambda text, one=connection: means.registry.recognise(one, text))
+            if key_id is not None:
+                return connection.name, key_id
+        return None
+
+    return judge(finding, means.settings, recognise, lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by))
+
+
+def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
+    """Return the playbook that a finding selects by itself. RequestError where none or several do."""
+    connection = means.settings.connections.get(judgement.credential.connection)
+    provider = connection.provider if connection else ""
+    fitting: list[tuple[int, Playbook]] = []
+    for playbook in means.playbooks().values():
+        strengths = [len(match) for match in playbook.match if selects(match, finding, judgement.credential, provider)]
+        if strengths:
+            fitting.append((max(strengths), playbook))
+    best = [playbook for strength, playbook in fitting if strength == max(one for one, _ in fitting)]
+    if len(best) == 1:
+        return best[0]
+    names = ", ".join(playbook.playbook for playbook in best) or "none"
+    raise RequestError(f"Not exactly one playbook fits this finding: {names}", where=judgement.credential.label, remedy="name it: `responder run PLAYBOOK`")
+
+
+def incident_draft(finding: Finding, means: Means) -> Draft:
+    """Return the entry with which an incident opens; its clocks start from these facts."""
+    now = means.clock.now()
+    facts = {
+        "severity": "P2" if finding.exposure.kind == "private" else "P1",
+        "aware_at": _iso(finding.aware_at or now),
+        "exposed_at": _iso(finding.exposure.exposed_at),
+        "reported_at": _iso(finding.reported_at or now),
+        "reported_by": finding.reported_by,
+        "public_coverage_at": _iso(finding.public_coverage_at),
+        "exposure": {"url": finding.exposure.url, "place": finding.exposure.place, "kind": finding.exposure.kind},
+        "summary": finding.summary,
+    }
+    return Draft("opened", facts)
+
+
+def prepare(
+    means: Means,
+    incident: str,
+    finding: Finding,
+    judgement: Judgement,
+    playbook: Playbook,
+    inputs: Mapping[str, Any],
+    requester: str,
+    parent: Mapping[str, str] | None = None,
+) -> Start:
+    """Return a run that can begin. PlanRefused or FindingError where it may not."""
+    check_ownership(judgement, playbook)
+    run = means.ids("run")
+    blobs: list[Blob] = []
+    credential = judgement.credential
+    if finding.value is not None:
+        blob = f"leaked:{run}"
+        blobs.append(Blob(blob, incident, "leaked", means.sealer.seal(finding.value, blob)))
+        credential = credential.model_copy(update={"blob": blob})
+    embedded = playbook.model_dump(mode="json", by_alias=True)
+    facts = {
+        "format": FORMAT,
+        "playbook": embedded,
+        "digest": hashlib.sha256(json.dumps(embedded, sort_keys=True).encode()).hexdigest(),
+        "templates": dict(means.templates),
+        "inputs": checked_inputs(playbook, inputs, means),
+        "credential": credential.model_dump(mode="json"),
+        "ownership": {"verdict": judgement.ownership.value, "reason": judgement.reason},
+        "exposure": finding.exposure.model_dump(mode="json"),
+        "people": {name: person.model_dump(mode="json") for name, person in means.settings.people.items()},
+        "audiences": means.settings.model_dump(mode="json")["audiences"],
+        "organisation": means.settings.organisation.model_dump(mode="json"),
+        "facts": dict(means.settings.facts),
+        "requester": requester,
+        "parent": dict(parent) if parent else None,
+    }
+    draft = Draft("started", facts, run, "", requester or "responder")
+    return Start(run, incident, playbook, credential, (draft,), tuple(blobs))
+
+
+def checked_inputs(playbook: Playbook, given: Mapping[str, Any], means: Means) -> dict[str, Any]:
+    """Return every input with its type. FindingError names all that are missing, unknown or wrong."""
+    problems = [Problem(f"the playbook has no input {name!r}", f"input {name}", f"known: {', '.join(playbook.inputs) or 'none'}") for name in given.keys() - playbook.inputs.keys()]
+    values: dict[str, Any] = {}
+    for name, declared in playbook.inputs.items():
+        value = given.get(name, declared.default)
+        if value is None or value == "":
+            if declared.required:
+                problems.append(Problem("the input is missing", f"input {name}", f"-i {name}=... ({declared.help})"))
+            values[name] = None
+            continue
+        try:
+            values[name] = _typed(value, declared, means)
+        except ValueError as error:
+            problems.append(Problem(str(error), f"input {name}"))
+    if problems:
+        raise FindingError(problems=tuple(problems))
+    return values
+
+
+def _typed(value: Any, declared: Input, means: Means) -> Any:
+    """Return an input as its declared type; what it looks like does not matter."""
+    text = str(value)
+    if declared.type == "integer":
+        return int(text)
+    if declared.type == "boolean":
+        if text.lower() not in {"true", "false"}:
+            raise ValueError(f"{text!r} is not true or false")
+        return text.lower() == "true"
+    if declared.type == "person":
+        if text not in means.settings.people:
+            raise ValueError(f"{text!r} is not among the people of responder.yaml")
+        return {"id": text, **means.settings.people[text].model_dump(mode="json")}
+    if declared.type == "url" and not text.startswith(("https://", "http://")):
+        raise ValueError(f"{text!r} is not a URL")
+    return text
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

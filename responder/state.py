@@ -1,0 +1,418 @@
+"""A run as the fold of its entries: what each step has come to, by the record alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from responder.action import Observed
+from responder.expressions import SecretRef
+from responder.incident import Credential
+from responder.playbook import Playbook, Step
+from responder.timeline import Entry
+
+ENDED_WELL = frozenset({"done", "unchanged", "skipped"})
+ENDED = ENDED_WELL | {"declined", "failed"}
+"""The statuses from which a step does not move by itself; `unknown` waits for a person."""
+
+
+@dataclass
+class Ask:
+    """A question to people that is open: an approval, a decision, a task, or an unknown outcome."""
+
+    kind: str
+    """`approval`, `decide`, `task` or `unknown`."""
+    unit: str
+    role: str
+    at: datetime
+    due_at: datetime | None
+    on_timeout: str
+    digest: str = ""
+    quorum: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    agreed: list[str] = field(default_factory=list)
+    """Who has agreed to this digest so far."""
+
+
+@dataclass
+class Unit:
+    """A step, or one item of a step: what the record says of it."""
+
+    address: str
+    status: str = "waiting"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    planned: Mapping[str, Any] = field(default_factory=dict)
+    """The newest plan: action, connection, with, digest, target, before, after."""
+    approved: str = ""
+    """The digest that may be applied; agreed by people, or by the playbook when nobody answered."""
+    ask: Ask | None = None
+    tries: int = 0
+    in_flight: bool = False
+    """An intent without an outcome."""
+    intended_by: int = 0
+    """The epoch of the executor that intended it."""
+    intended_at: datetime | None = None
+    answer: str = ""
+    """What a person said of an unknown outcome: `happened` or `not-happened`; or to retry."""
+    looks: list[Observed] = field(default_factory=list)
+    next_at: datetime | None = None
+    """Not before this moment is it tried or looked at again."""
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str = ""
+    error_kind: str = ""
+    io_seconds: float = 0.0
+
+
+@dataclass
+class Items:
+    """What a `for_each` was expanded to."""
+
+    values: dict[str, Any]
+    ended: int = 0
+
+
+@dataclass
+class Child:
+    """A run that was opened for a credential found by a step of this one."""
+
+    run: str
+    step: str
+    label: str
+    state: str = "open"
+    contained: bool = False
+
+
+class RunState:
+    """What a run has come to. `apply` is the only thing that changes it, one entry at a time."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self.playbook: Playbook
+        self.started: Mapping[str, Any] = {}
+        self.credential = Credential()
+        self.incident: dict[str, Any] = {}
+        self.given: dict[str, Any] = {}
+        """Facts for documents that people set."""
+        self.units: dict[str, Unit] = {}
+        self.items: dict[str, Items] = {}
+        self.children: dict[str, Child] = {}
+        self.epoch = 0
+        self.state = "new"
+        """`new, open, halted, aborting, ended`."""
+        self.contained = False
+        self.ended: Mapping[str, Any] = {}
+        self.seq = 0
+
+    def unit(self, address: str) -> Unit:
+        """Return what is known of a step or item."""
+        if address not in self.units:
+            self.units[address] = Unit(address)
+        return self.units[address]
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry into account."""
+        self.seq = entry.seq
+        if entry.run == self.run:
+            change = _OWN.get(entry.event)
+            if change is not None:
+                change(self, entry)
+        elif entry.run in self.children and entry.event in {"ended", "halted", "resumed"}:
+            child = self.children[entry.run]
+            child.state = "open" if entry.event == "resumed" else entry.event
+            child.contained = bool(entry.facts.get("contained"))
+        elif not entry.run and entry.event in _INCIDENT:
+            _INCIDENT[entry.event](self, entry)
+
+    def status(self, step: str) -> str:
+        """Return a step's status; that of a `for_each` sums up its items."""
+        unit = self.units.get(step)
+        return unit.status if unit else "waiting"
+
+    def ended_well(self, step: str) -> bool:
+        """Tell whether what needs this step may start."""
+        return self.status(step) in ENDED_WELL or (
+            self.status(step) == "failed" and self.playbook.by_id[step].on_error == "continue"
+        )
+
+    def asks(self) -> list[Ask]:
+        """Return every question that is open, in the order in which they were asked."""
+        return sorted((unit.ask for unit in self.units.values() if unit.ask), key=lambda ask: ask.at)
+
+    @property
+    def people(self) -> Mapping[str, Any]:
+        """The people of the run, as they were when it started."""
+        people: Mapping[str, Any] = self.started.get("people", {})
+        return people
+
+
+def fold(run: str, entries: Iterable[Entry]) -> RunState:
+    """Return what a run has come to by these entries of its incident's chain."""
+    state = RunState(run)
+    for entry in entries:
+        state.apply(entry)
+    return state
+
+
+def _started(state: RunState, entry: Entry) -> None:
+    state.started = entry.facts
+    state.playbook = Playbook.model_validate(entry.facts["playbook"])
+    state.credential = Credential.model_validate(entry.facts["credential"])
+    state.state = "open"
+
+
+def _adopted(state: RunState, entry: Entry) -> None:
+    state.epoch = int(entry.facts["epoch"])
+
+
+def _ended(state: RunState, entry: Entry) -> None:
+    state.state, state.ended, state.contained = "ended", entry.facts, bool(entry.facts["contained"])
+
+
+def _halted(state: RunState, entry: Entry) -> None:
+    state.state = "halted"
+
+
+def _resumed(state: RunState, entry: Entry) -> None:
+    state.state = "open"
+
+
+def _aborted(state: RunState, entry: Entry) -> None:
+    state.state = "aborting"
+    for unit in state.units.values():
+        unit.ask = None
+
+
+def _begin(unit: Unit, entry: Entry) -> None:
+    unit.status = "running"
+    unit.began_at = unit.began_at or entry.at
+    unit.next_at = None
+
+
+def _end(state: RunState, entry: Entry, status: str) -> Unit:
+    unit = state.unit(entry.step)
+    if unit.status not in ENDED and "[" in entry.step:
+        state.items[entry.step.partition("[")[0]].ended += 1
+    unit.status, unit.in_flight, unit.ask, unit.next_at = status, False, None, None
+    unit.began_at = unit.began_at or entry.at
+    unit.ended_at = entry.at
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+    facts = entry.facts.get("facts")
+    if isinstance(facts, Mapping):
+        unit.facts = {**unit.facts, **facts}
+    return unit
+
+
+def _skipped(state: RunState, entry: Entry) -> None:
+    _end(state, entry, "skipped").error = str(entry.facts["reason"])
+
+
+def _expanded(state: RunState, entry: Entry) -> None:
+    state.items[entry.step] = Items(dict(entry.facts["items"]))
+    _begin(state.unit(entry.step), entry)
+
+
+def _began(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    _begin(unit, entry)
+    unit.planned = entry.facts
+
+
+def _planned(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    _begin(unit, entry)
+    unit.planned = entry.facts
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def _asked(state: RunState, entry: Entry) -> None:
+    facts = entry.facts
+    due = facts.get("due_at")
+    unit = state.unit(entry.step)
+    _begin(unit, entry)
+    unit.ask = Ask(
+        kind=facts["kind"],
+        unit=entry.step,
+        role=facts.get("role", ""),
+        at=entry.at,
+        due_at=datetime.fromisoformat(due) if due else None,
+        on_timeout=facts.get("on_timeout", ""),
+        digest=facts.get("digest", ""),
+        quorum=int(facts.get("quorum", 1)),
+        options=facts.get("options", {}),
+        text=facts.get("text", ""),
+    )
+
+
+def _agreed(state: RunState, entry: Entry) -> None:
+    ask = state.unit(entry.step).ask
+    if ask is None or ask.digest != entry.facts["digest"] or entry.actor in ask.agreed:
+        return
+    ask.agreed.append(entry.actor)
+    if len(ask.agreed) >= ask.quorum:
+        _approve(state, entry.step)
+
+
+def _approve(state: RunState, address: str) -> None:
+    """Let what was asked be applied: exactly the digests that were planned when it was asked."""
+    unit = state.unit(address)
+    unit.approved = str(unit.ask.digest) if unit.ask else ""
+    unit.ask = None
+    if address in state.items:
+        for key in state.items[address].values:
+            item = state.unit(f"{address}[{key}]")
+            item.approved = str(item.planned.get("digest", ""))
+
+
+def _declined(state: RunState, entry: Entry) -> None:
+    unit = _end(state, entry, "declined")
+    unit.error = str(entry.facts.get("reason", ""))
+
+
+def _expired(state: RunState, entry: Entry) -> None:
+    if entry.facts["consequence"] == "proceed":
+        _approve(state, entry.step)
+    elif entry.facts["consequence"] == "abort":
+        _declined(state, entry)
+    else:
+        state.unit(entry.step).ask = None  # an `asked` of the next role follows
+
+
+def _intended(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    _begin(unit, entry)
+    unit.in_flight, unit.intended_by, unit.intended_at, unit.answer = True, entry.epoch, entry.at, ""
+
+
+def _applied(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    unit.in_flight = False
+    unit.status, unit.tries = "applied", 0
+    unit.facts = {**unit.facts, **entry.facts.get("facts", {})}
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def _unknown(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    unit.status, unit.error = "unknown", str(entry.facts.get("reason", ""))
+    if entry.facts.get("next_at"):
+        unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+
+
+def _not_sent(state: RunState, entry: Entry) -> None:
+    state.unit(entry.step).in_flight = False
+
+
+def _answered(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    unit.ask, unit.answer, unit.status = None, str(entry.facts["answer"]), "running"
+
+
+def _decided(state: RunState, entry: Entry) -> None:
+    _end(state, entry, "done")
+
+
+def _observed(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    unit.looks.append(Observed(entry.at, entry.facts["verdict"], entry.facts.get("facts", {})))
+    unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def _retrying(state: RunState, entry: Entry) -> None:
+    unit = state.unit(entry.step)
+    unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+    unit.tries += 1
+    unit.error = str(entry.facts["error"])
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def _failed(state: RunState, entry: Entry) -> None:
+    unit = _end(state, entry, "failed")
+    unit.error, unit.error_kind = str(entry.facts["error"]), str(entry.facts.get("kind", ""))
+    if state.state == "open" and state.playbook.step(entry.step).on_error == "abort" and "[" not in entry.step:
+        state.state = "aborting"
+
+
+def _retried(state: RunState, entry: Entry) -> None:
+    """A person wants a step tried again: it and its failed items start over, what ended well stays."""
+    step = entry.step
+    for address in [step, *(f"{step}[{key}]" for key in state.items[step].values)] if step in state.items else [step]:
+        unit = state.unit(address)
+        if unit.status in {"failed", "declined"} or (address == step and step in state.items):
+            if "[" in address:
+                state.items[address.partition("[")[0]].ended -= 1
+            unit.status = "running" if address in state.items else "waiting"
+            unit.error = unit.error_kind = unit.approved = ""
+            unit.tries, unit.began_at, unit.ended_at, unit.planned = 0, None, None, {}
+    state.state = "open"
+
+
+def _opened_child(state: RunState, entry: Entry) -> None:
+    facts = entry.facts
+    state.children[facts["child"]] = Child(facts["child"], entry.step, facts["credential"])
+
+
+_OWN = {
+    "started": _started, "adopted": _adopted, "ended": _ended, "halted": _halted, "resumed": _resumed,
+    "aborted": _aborted, "skipped": _skipped, "expanded": _expanded, "began": _began, "planned": _planned,
+    "asked": _asked, "agreed": _agreed, "declined": _declined, "expired": _expired, "intended": _intended,
+    "applied": _applied, "unknown": _unknown, "not_sent": _not_sent, "answered": _answered, "decided": _decided,
+    "observed": _observed, "retrying": _retrying, "failed": _failed, "retried": _retried,
+    "opened_child": _opened_child,
+    "done": lambda state, entry: _end(state, entry, "done"),
+    "verified": lambda state, entry: _end(state, entry, "done"),
+    "reconciled": lambda state, entry: _end(state, entry, "done"),
+    "unchanged": lambda state, entry: _end(state, entry, "unchanged"),
+}  # fmt: skip
+
+
+def _incident_opened(state: RunState, entry: Entry) -> None:
+    state.incident = {**entry.facts, "id": entry.incident}
+
+
+def _incident_set(state: RunState, entry: Entry) -> None:
+    name, value = entry.facts["field"], entry.facts["new"]
+    if entry.facts.get("of") == "incident":
+        state.incident[name] = value
+    else:
+        state.given[name] = value
+
+
+_INCIDENT = {"opened": _incident_opened, "set": _incident_set}
+
+
+class Outputs:
+    """A step's facts, as expressions read them: `steps.kill.state`, `steps.kill.status`."""
+
+    __slots__ = ("_facts", "_lenient")
+
+    def __init__(self, facts: Mapping[str, Any], *, lenient: bool) -> None:
+        self._facts = facts
+        self._lenient = lenient
+
+    def __getitem__(self, name: str) -> Any:
+        if self._lenient and name not in self._facts:
+            return None
+        return _lifted(self._facts[name])
+
+
+def _lifted(value: Any) -> Any:
+    """Turn what the timeline says of a secret into what expressions may pass on."""
+    if isinstance(value, Mapping) and "$secret" in value:
+        return SecretRef(value["$secret"], value["fingerprint"])
+    return value
+
+
+def outputs(state: RunState, step: Step) -> Outputs:
+    """Return a step's outputs; those of a step that did not end well are null."""
+    unit = state.unit(step.id)
+    facts: dict[str, Any] = {"status": unit.status, **unit.facts}
+    if step.id in state.items:
+        items = [state.unit(f"{step.id}[{key}]") for key in state.items[step.id].values]
+        well = [item for item in items if item.status in ENDED_WELL]
+        facts["all_done"] = len(well) == len(items)
+        facts["count"] = len(items)
+        facts["each"] = {key: Outputs(dict(item.facts), lenient=True) for key, item in zip(state.items[step.id].values, items, strict=True)}
+    return Outputs(facts, lenient=unit.status not in {"done", "unchanged", "running", "applied"})

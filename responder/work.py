@@ -1,0 +1,355 @@
+"""One step, or one item of a step: plan again, intend, apply, record, verify; and read back after a crash."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from responder.action import Access, Change, Changing, Evidence, Identity, Issued, Observing, Outcome, Reading, Unchanged, Verdict
+from responder.approval import question
+from responder.clock import monotonic
+from responder.errors import (
+    InputError,
+    OutcomeUnknown,
+    PermitExpired,
+    ProviderError,
+    RecordError,
+    ResponderError,
+    Unavailable,
+    VerificationFailed,
+)
+from responder.guards import check_change
+from responder.means import Means
+from responder.offspring import children_of
+from responder.playbook import Step
+from responder.resolve import Resolved, rebuild
+from responder.state import RunState, Unit
+from responder.store import Also, Blob, Writing
+from responder.timeline import Draft, Fence, Timeline
+from responder.transport import PERMIT_SECONDS, Permit
+
+_MOST_PERMITS = 5
+"""How often a change is intended again because its permit ran out before the request left."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker gets: a step or item, and what the record says of it."""
+
+    step: Step
+    address: str
+    unit: Unit
+    record: Mapping[str, Any]
+    """The action as the timeline writes it; see resolve.Resolved."""
+
+
+class Worker:
+    """Does jobs of one run for one executor. Its methods run in threads; the state is only read."""
+
+    def __init__(self, means: Means, timeline: Timeline, fence: Fence, state: RunState, *, others_dead: bool) -> None:
+        self._means = means
+        self._timeline = timeline
+        self._fence = fence
+        self._state = state
+        self._others_dead = others_dead
+
+    def do(self, job: Job) -> None:
+        """Bring a job as far as it goes now. Only RecordError escapes: whatever else happens is recorded."""
+        try:
+            self._dispatch(job)
+        except RecordError:
+            raise
+        except OutcomeUnknown as error:
+            self._unknown(job, error)
+        except Unavailable as error:
+            self._later(job, error)
+        except VerificationFailed as error:
+            self._fail(job, error, "verification")
+        except (InputError, ProviderError) as error:
+            self._fail(job, error, "refused" if isinstance(error, InputError) else "denied")
+        except Exception as error:  # noqa: BLE001 - a defect in a provider must not end the run
+            self._fail(job, ResponderError(f"A defect in {job.record['action']}: {type(error).__name__}: {error}"), "defect")
+
+    def _dispatch(self, job: Job) -> None:
+        resolved = rebuild(job.record, job.step, self._state, self._means)
+        action = resolved.action
+        if resolved.provider is None:
+            self._draft(job, resolved)
+        elif isinstance(action, Observing):
+            self._observe(job, resolved, action)
+        elif isinstance(action, Reading):
+            self._read(job, resolved, action)
+        elif isinstance(action, Changing):
+            self._change(job, resolved, action)
+        else:
+            raise ProviderError(f"{resolved.name} can neither read, observe nor change anything", where=job.address)
+
+    def append(self, job: Job, event: str, facts: Mapping[str, Any], *more: Draft, also: Also | None = None) -> None:
+        """Write an entry of this job under the executor's fence."""
+        self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
+
+    def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
+        return self._means.access(resolved.connection, self._fence.run, job.address, permit)
+
+    # Reading -----------------------------------------------------------------------------------------------------
+
+    def _draft(self, job: Job, resolved: Resolved) -> None:
+        """Keep a document that a person will send."""
+        self.append(job, "began", resolved.record)
+        self._means.hook("before-apply", job.address)
+        digest = hashlib.sha256(str(resolved.record["text"]).encode()).hexdigest()
+        self._means.hook("after-apply", job.address)
+        self.append(job, "done", {"facts": {"subject": resolved.record["subject"], "sha256": digest}})
+        self._means.hook("after-record", job.address)
+
+    def _read(self, job: Job, resolved: Resolved, action: Reading) -> None:
+        self.append(job, "began", resolved.record)
+        self._means.hook("before-apply", job.address)
+        access = self._access(job, resolved)
+        outcome = action.read(self._means.client(access))
+        self._means.hook("after-apply", job.address)
+        facts, also = self._kept(job, outcome)
+        opened = children_of(outcome.findings, self._state, self._means, self._timeline.incident, job.address)
+        self.append(job, "done", {"facts": facts, "io_seconds": access.wire.seconds}, *opened.drafts, also=_both(also, opened.store))
+        self._means.hook("after-record", job.address)
+
+    def _observe(self, job: Job, resolved: Resolved, action: Observing) -> None:
+        """Look once; the entry says when to look again."""
+        if not job.unit.looks and job.unit.began_at is None:
+            self.append(job, "began", resolved.record)
+        self._means.hook("before-apply", job.address)
+        access = self._access(job, resolved)
+        look = action.observe(self._means.client(access), job.unit.looks)
+        self._means.hook("after-apply", job.address)
+        facts = {"verdict": look.verdict, "facts": dict(look.facts), "io_seconds": access.wire.seconds}
+        if not look.last:
+            next_at = self._means.clock.now() + timedelta(seconds=look.wait)
+            self.append(job, "observed", {**facts, "next_at": next_at.isoformat()})
+        elif look.ok:
+            self.append(job, "done", facts)
+        else:
+            raise VerificationFailed(f"{job.step.id} ended with: {look.verdict}", where=job.address)
+        self._means.hook("after-record", job.address)
+
+    # Changing ----------------------------------------------------------------------------------------------------
+
+    def _change(self, job: Job, resolved: Resolved, action: Changing) -> None:
+        if job.unit.status == "applied":
+            self._verify(job, resolved, action, _change_of(job.unit.planned))
+            return
+        recovering = job.unit.in_flight
+        if recovering and self._recovered_by_person(job):
+            return
+        if recovering and not job.unit.answer:
+            if not resolved.action.readback:
+                self._ask_what_happened(job, "it was being sent when its executor ended, and cannot be read back")
+                return
+            self._wait_until_read_back_is_sound(job)
+        planned = self._plan(job, resolved, action)
+        if isinstance(planned, Unchanged):
+            self._already(job, resolved, planned, recovering=recovering)
+            return
+        change, facts = planned
+        if self._needs_agreement(job, facts["digest"]):
+            drafts = [Draft("planned", facts, self._fence.run, job.address)]
+            if "[" not in job.address:
+                drafts.append(self._approval(job, facts["digest"]))
+            self._timeline.append(*drafts, fence=self._fence)
+            return
+        self._apply(job, resolved, action, change, facts)
+
+    def _plan(self, job: Job, resolved: Resolved, action: Changing) -> Unchanged | tuple[Change, dict[str, Any]]:
+        """Read the live system, and let the guards judge what would change."""
+        access = self._access(job, resolved)
+        planned = action.plan(self._means.client(access))
+        if isinstance(planned, Unchanged):
+            return planned
+        identity = self._identity(resolved, access)
+        check_change(job.step, resolved, planned, self._state, identity)
+        effect = resolved.action.effect
+        return planned, {
+            **resolved.record,
+            "declared": job.step.action,
+            "account": identity.account,
+            "effect": effect.value,
+            "target": planned.target,
+            "before": planned.before,
+            "after": planned.after,
+            "breaks": planned.breaks,
+            "preconditions": dict(planned.preconditions),
+            "digest": planned.digest(resolved.name, identity.account, effect),
+            "io_seconds": access.wire.seconds,
+        }
+
+    def _identity(self, resolved: Resolved, access: Access) -> Identity:
+        if resolved.provider is None:
+            return Identity("")
+        return self._means.identity(resolved.provider, access)
+
+    def _needs_agreement(self, job: Job, digest: str) -> bool:
+        return job.step.approval is not None and job.unit.approved != digest
+
+    def _approval(self, job: Job, digest: str) -> Draft:
+        approval = job.step.approval
+        if approval is None:
+            raise RecordError("An approval was asked for a step that needs none", where=job.address)
+        due = self._means.clock.now() + approval.within
+        facts = question(
+            "approval", approval.role, due_at=due, on_timeout=approval.on_timeout, digest=digest, quorum=approval.quorum, text=approval.reason
+        )
+        return Draft("asked", facts, self._fence.run, job.address)
+
+    def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
+        """Write the intent, send, and write what came of it."""
+        for _ in range(_MOST_PERMITS):
+            permit = Permit.starting_now()
+            intent = Draft("intended", {"digest": facts["digest"], "target": change.target}, self._fence.run, job.address)
+            same_plan = job.unit.planned.get("digest") == facts["digest"]
+            drafts = [intent] if same_plan else [Draft("planned", facts, self._fence.run, job.address), intent]
+            self._timeline.append(*drafts, fence=self._fence)
+            self._means.hook("before-apply", job.address)
+            access = self._access(job, resolved, permit)
+            try:
+                outcome = action.apply(self._means.client(access), change)
+            except PermitExpired as error:
+                self.append(job, "not_sent", {"reason": error.message})
+                continue
+            except (InputError, ProviderError) as error:
+                self.append(job, "not_sent", {"reason": str(error)})
+                raise
+            except (RecordError, OutcomeUnknown):
+                raise
+            except Exception as error:
+                raise OutcomeUnknown(f"A defect in {resolved.name} while it changed something: {type(error).__name__}") from error
+            self._means.hook("after-apply", job.address)
+            kept, also = self._kept(job, outcome)
+            self.append(job, "applied", {"facts": kept, "io_seconds": access.wire.seconds}, also=also)
+            self._means.hook("after-record", job.address)
+            self._verify(job, resolved, action, change)
+            return
+        raise Unavailable("The machine is too slow to send within the permit", where=job.address, remedy="nothing was sent")
+
+    def _verify(self, job: Job, resolved: Resolved, action: Changing, change: Change) -> None:
+        """Read back; a write's own status code proves nothing."""
+        access = self._access(job, resolved)
+        verdict = action.verify(self._means.client(access), change)
+        if verdict is not Verdict.HOLDS:
+            raise _NotYet(f"{change.target}: {change.after!r} {verdict.value} by reading back", where=job.address)
+        self.append(job, "verified", {"target": change.target, "after": change.after, "io_seconds": access.wire.seconds})
+
+    def _already(self, job: Job, resolved: Resolved, planned: Unchanged, *, recovering: bool) -> None:
+        """Record that it is so already: by an earlier try of ours, or by somebody else."""
+        kept, also = self._kept(job, Outcome(planned.facts, planned.issued))
+        self._means.hook("after-apply", job.address)
+        facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": kept}
+        self.append(job, "reconciled" if recovering else "unchanged", facts, also=also)
+        self._means.hook("after-record", job.address)
+
+    # Recovering --------------------------------------------------------------------------------------------------
+
+    def _recovered_by_person(self, job: Job) -> bool:
+        """Take a person's word for what cannot be read back."""
+        if job.unit.answer != "happened":
+            return False
+        self.append(job, "reconciled", {"reason": "a person says that it happened", "facts": {}})
+        return True
+
+    def _ask_what_happened(self, job: Job, reason: str) -> None:
+        role = job.step.approval.role if job.step.approval else next(iter(self._state.playbook.roles), "")
+        text = f"Did this happen: {job.unit.planned.get('target', job.address)}? {reason}"
+        options = {"happened": "it took effect: go on", "not-happened": "it did not: do it now"}
+        asked = question("unknown", role, due_at=None, text=text, options=options)
+        self.append(job, "unknown", {"reason": reason}, Draft("asked", asked, self._fence.run, job.address))
+
+    def _wait_until_read_back_is_sound(self, job: Job) -> None:
+        """Wait out the permit and the request of an executor that may still live; a dead one needs no waiting."""
+        if self._others_dead or job.unit.intended_by == self._fence.epoch or job.unit.intended_at is None:
+            return
+        patience = PERMIT_SECONDS + self._means.transport.request_seconds
+        passed = self._means.clock.real_seconds((self._means.clock.now() - job.unit.intended_at).total_seconds())
+        deadline = monotonic() + max(0.0, patience - passed)
+        while monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _unknown(self, job: Job, error: OutcomeUnknown) -> None:
+        """A write was sent and its answer was lost: read back soon where that is possible, else ask."""
+        resolved = rebuild(job.record, job.step, self._state, self._means)
+        if not resolved.action.readback:
+            self._ask_what_happened(job, error.message)
+            return
+        next_at = self._means.clock.now() + timedelta(seconds=self._means.clock_seconds(0.2))
+        self.append(job, "unknown", {"reason": error.message, "next_at": next_at.isoformat(), "remedy": error.remedy})
+
+    # Failing -----------------------------------------------------------------------------------------------------
+
+    def _later(self, job: Job, error: Unavailable) -> None:
+        """Try again after a while, as often as the step says; what was applied is only read back again."""
+        retry = job.step.retry
+        if job.unit.tries + 1 >= retry.attempts:
+            if job.unit.in_flight:
+                self._ask_what_happened(job, f"it cannot be read back: {error.message}")
+            elif isinstance(error, _NotYet):
+                self._fail(job, VerificationFailed(error.message, where=error.where, remedy=f"`responder retry {self._fence.run} {job.address}`"), "verification")
+            else:
+                self._fail(job, error, "unavailable")
+            return
+        pause = min(retry.first.total_seconds() * retry.factor**job.unit.tries, retry.most.total_seconds())
+        if not isinstance(error, _NotYet):  # systems that settle do so in the clock's time, networks in real time
+            pause = self._means.clock_seconds(max(pause, error.retry_after or 0.0))
+        next_at = self._means.clock.now() + timedelta(seconds=pause)
+        self.append(job, "retrying", {"error": str(error), "next_at": next_at.isoformat(), "attempt": job.unit.tries + 1})
+
+    def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
+        self.append(job, "failed", {"error": str(error), "kind": kind})
+
+    # Keeping -----------------------------------------------------------------------------------------------------
+
+    def _kept(self, job: Job, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
+        """Return the facts as the timeline writes them; values and evidence are sealed beside them."""
+        facts = dict(outcome.facts)
+        blobs: list[Blob] = []
+        if outcome.issued is not None:
+            facts.update(self._issued(job, outcome.issued, blobs))
+        if outcome.evidence:
+            facts["evidence"] = [self._evidence(one, blobs) for one in outcome.evidence]
+        return facts, (lambda writing: _put(writing, blobs)) if blobs else None
+
+    def _issued(self, job: Job, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
+        if issued.value is None:
+            return {"key_id": issued.key_id, "claim": issued.claim}
+        blob = f"issued:{self._fence.run}:{job.address}:{issued.key_id}"
+        blobs.append(Blob(blob, self._timeline.incident, "issued", self._means.sealer.seal(issued.value, blob)))
+        return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
+
+    def _evidence(self, evidence: Evidence, blobs: list[Blob]) -> dict[str, Any]:
+        digest = hashlib.sha256(evidence.data).hexdigest()
+        blob = f"evidence:{self._timeline.incident}:{digest}"
+        blobs.append(Blob(blob, self._timeline.incident, "evidence", self._means.sealer.seal_bytes(evidence.data, blob)))
+        return {"sha256": digest, "bytes": len(evidence.data), "about": evidence.about, "blob": blob}
+
+
+def _change_of(planned: Mapping[str, Any]) -> Change:
+    """Return the change that was planned, from the timeline."""
+    return Change(planned["target"], planned["before"], planned["after"], planned.get("breaks", ""), planned.get("preconditions", {}))
+
+
+def _put(writing: Writing, blobs: Sequence[Blob]) -> None:
+    for blob in blobs:
+        writing.put_blob(blob)
+
+
+def _both(first: Also | None, second: Also | None) -> Also | None:
+    if first is None or second is None:
+        return first or second
+
+    def also(writing: Writing) -> None:
+        first(writing)
+        second(writing)
+
+    return also
+
+
+class _NotYet(Unavailable):
+    """A change was applied, and reading back does not show it yet."""
