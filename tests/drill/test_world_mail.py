@@ -100,3 +100,9 @@ def test_a_value_in_a_mail_is_seen_in_any_transfer_encoding(guest: Guest, smtp: 
     smtp.send_message(message)
 
     assert guest.ledger()[-1]["carried"] == ["shared-token"]
+
+
+@pytest.mark.parametrize("given", ["", " PLAIN bm8=", " PLAIN ???", " OTHER eA=="])
+def test_a_sign_in_that_is_not_understood_is_told(smtp: smtplib.SMTP, given: str) -> None:
+    assert smtp.docmd(f"AUTH{given}")[0] == 501
+    assert smtp.docmd("TURN")[0] == 502

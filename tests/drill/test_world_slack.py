@@ -84,6 +84,9 @@ def test_history_is_newest_first_and_paged(client: WebClient) -> None:
         pytest.param(
             "conversations.invite", {"channel": "press", "users": "U404"}, "user_not_found", id="no user"
         ),
+        pytest.param(
+            "conversations.history", {"channel": "press", "oldest": "soon"}, "invalid_ts", id="no time"
+        ),
         pytest.param("admin.users.remove", {}, "unknown_method", id="no method"),
     ],
 )

@@ -24,7 +24,7 @@ __all__ = ["Inventory", "World", "WorldSpec", "inventory_of", "values_of"]
 
 
 class World:
-    """All systems and people of a drill; a context manager that starts and ends them.
+    """All systems and people of a drill; they start on entering its context and end on leaving it.
 
     Without `clock`, the clock of the specification's file is used. Raises InputError for a fault that is not
     understood, and OSError for a folder that cannot be written.

@@ -156,8 +156,8 @@ class MailSink:
 
     def _credentials(self, talk: _Talk, kind: str, given: str) -> tuple[str, str]:
         if kind == "PLAIN":
-            parts = _decoded(given or self._ask(talk, "334 ")).split("\0")
-            return parts[-2], parts[-1]
+            _, login, password = _decoded(given or self._ask(talk, "334 ")).split("\0")
+            return login, password
         if kind == "LOGIN":
             login = _decoded(given or self._ask(talk, "334 VXNlcm5hbWU6"))
             return login, _decoded(self._ask(talk, "334 UGFzc3dvcmQ6"))

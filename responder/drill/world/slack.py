@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,13 +136,12 @@ class Slack(System):
 
     def _history(self, asked: dict[str, Any]) -> Answer:
         channel = self._channel(asked, member=True)
-        oldest, latest = str(asked.get("oldest") or ""), str(asked.get("latest") or "")
+        oldest, latest = _stamp(asked.get("oldest"), 0.0), _stamp(asked.get("latest"), math.inf)
         newest_first = [
             message
             for message in reversed(channel.messages)
             if message.get("thread_ts", message["ts"]) == message["ts"]
-            and (not oldest or float(message["ts"]) > float(oldest))
-            and (not latest or float(message["ts"]) < float(latest))
+            and oldest < float(message["ts"]) < latest
         ]
         found, following = _paged(newest_first, asked)
         return _messages(found, following, asked)
@@ -235,6 +235,13 @@ def _paged(items: list[Any], asked: dict[str, Any]) -> tuple[list[Any], str]:
         raise _NotOk("invalid_cursor") from None
     end = start + max(1, min(limit, 999))
     return items[start:end], str(end) if end < len(items) else ""
+
+
+def _stamp(value: Any, default: float) -> float:
+    try:
+        return float(value) if value else default
+    except (TypeError, ValueError):
+        raise _NotOk("invalid_ts") from None
 
 
 def _marker(message: dict[str, Any]) -> str:

@@ -1,0 +1,386 @@
+"""The score's rules, each seen green and red on a small ledger made by hand."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from responder.drill.score import Expected, Facts, Leaked, final_effects, lost_effects, notices, score, total
+
+START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
+LEAKED = (
+    Leaked("shared-token", "k_shared01", ("issuer", "edge")),
+    Leaked("space-token", "bot", ("hub",)),
+)
+HOLDERS = {"h-001": "h001@early.example", "h-002": "h002@early.example"}
+EXPECTED = tuple(
+    Expected(kind, subject, name)
+    for holder, address in HOLDERS.items()
+    for kind, subject, name in (("key_issued", holder, ""), ("mail_sent", address, "contributor-notice"))
+)
+FACTS = Facts(
+    exposed_at=START - timedelta(minutes=17),
+    aware_at=START,
+    leaked=LEAKED,
+    holders=HOLDERS,
+    consumers=("demo-site",),
+    expected=EXPECTED,
+    ready_at=START + timedelta(seconds=40),
+)
+PAGE = "/spaces/PR-Puppets/generate-with-lumen"
+
+
+def line(second: float, system: str, actor: str = "responder", **more: Any) -> dict[str, Any]:
+    when = (START + timedelta(seconds=second)).isoformat()
+    began = START + timedelta(seconds=more.pop("began", second))
+    blank = {
+        "method": "GET",
+        "path": "/",
+        "credential": None,
+        "carried": [],
+        "status": 200,
+        "outcome": "served",
+    }
+    effect = more.pop("effect", None)
+    return {
+        "time": when,
+        "began": began.isoformat(),
+        "system": system,
+        "actor": actor,
+        **blank,
+        "effect": effect,
+    } | more
+
+
+def used(second: float, system: str, label: str, status: int = 200, actor: str = "public") -> dict[str, Any]:
+    outcome = "served" if status == 200 else "refused"
+    return line(second, system, actor, credential=label, status=status, outcome=outcome)
+
+
+def effect(  # noqa: PLR0917 - a row reads like a line of the ledger
+    second: float, system: str, kind: str, key: str, subject: str, actor: str = "responder", **facts: Any
+) -> dict[str, Any]:
+    told = {"kind": kind, "key": key, "subject": subject, **facts}
+    return line(second, system, actor, method="POST", effect=told)
+
+
+def probe(key: str, subject: str, **facts: Any) -> dict[str, Any]:
+    return effect(900, subject, "final_probe", key, subject, "score", **facts)
+
+
+def issued(second: float, holder: str, key: str) -> dict[str, Any]:
+    return effect(second, "issuer", "key_issued", f"early-{holder}", holder, id=key)
+
+
+def mailed(second: float, number: int, template: str) -> dict[str, Any]:
+    key, to = f"<{template}.{number}>", f"h{number:03d}@early.example"
+    return effect(second, "mail", "mail_sent", key, to, template=template)
+
+
+def numbered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ordered = sorted(lines, key=lambda each: each["time"])
+    return [each | {"n": number} for number, each in enumerate(ordered, 1)]
+
+
+def good() -> list[dict[str, Any]]:
+    """A leak that was handled well."""
+    return [
+        line(1, "hub", path=PAGE),
+        used(2, "edge", "shared-token"),
+        effect(50, "issuer", "key_disabled", "k_shared01", "early-access"),
+        effect(51, "hub", "token_revoked", "bot", "space-token"),
+        used(52, "hub", "space-token", 401, "responder"),
+        effect(53, "issuer", "sessions_ended", "k_shared01", "early-access"),
+        used(54, "edge", "session-1"),
+        used(58, "edge", "session-1", 401),
+        used(60, "edge", "shared-token"),
+        used(71, "issuer", "shared-token", 401, "responder"),
+        used(82, "edge", "shared-token", 401),
+        mailed(90, 1, "contributor-notice"),
+        mailed(90, 2, "contributor-notice"),
+        issued(100, "h-001", "k_1"),
+        issued(101, "h-002", "k_2"),
+        mailed(110, 1, "contributor-followup"),
+        effect(120, "mail", "takedown", "the Space", "abuse@hub.example", "person"),
+        probe("shared-token", "issuer", state="dead"),
+        probe("shared-token", "edge", state="dead"),
+        probe("space-token", "hub", state="dead"),
+        probe("sessions", "k_shared01", open=0),
+    ]
+
+
+def test_a_leak_that_was_handled_well() -> None:
+    assert score(numbered(good()), FACTS) == {
+        "exposure_seconds": 17 * 60 + 82.0,
+        "disabled_after_seconds": 50.0,
+        "dead_after_seconds": 82.0,
+        "public_requests_served_after_disable": 2,
+        "credentials": [
+            {"label": "shared-token", "state": "dead"},
+            {"label": "space-token", "state": "dead"},
+        ],
+        "holders": 2,
+        "issued": 2,
+        "sessions_open": 0,
+        "effects": 9,
+        "effects_repeated": 0,
+        "effects_lost": 0,
+        "order_violations": [],
+    }
+
+
+def scored(*more: dict[str, Any], without: str = "", facts: Facts = FACTS) -> dict[str, Any]:
+    kept = [each for each in good() if not without or without not in json.dumps(each)]
+    return score(numbered([*kept, *more]), facts)
+
+
+@pytest.mark.parametrize(
+    ("late", "exposure", "dead"),
+    [
+        pytest.param([used(200, "edge", "shared-token")], None, None, id="accepted and never refused again"),
+        pytest.param(
+            [used(200, "edge", "shared-token"), used(210, "edge", "shared-token", 401)],
+            17 * 60 + 210.0,
+            210.0,
+            id="accepted once more",
+        ),
+        pytest.param(
+            [used(300, "edge", "session-2"), used(310, "edge", "session-2", 401)],
+            17 * 60 + 310.0,
+            82.0,
+            id="a session lived longer",
+        ),
+        pytest.param([used(300, "edge", "session-2")], None, 82.0, id="a session lives"),
+        pytest.param([used(300, "edge", "shared-token", 429)], 17 * 60 + 82.0, 82.0, id="429 is neither"),
+        pytest.param(
+            [used(800, "edge", "shared-token", 200, "score")], None, None, id="the final probe was accepted"
+        ),
+    ],
+)
+def test_death_is_the_first_refusal_after_the_last_acceptance(
+    late: list[dict[str, Any]], exposure: float | None, dead: float | None
+) -> None:
+    found = scored(*late)
+
+    assert (found["exposure_seconds"], found["dead_after_seconds"]) == (exposure, dead)
+
+
+def test_a_value_that_nobody_presented_is_not_known_to_be_dead() -> None:
+    found = scored(used(890, "hub", "space-token", 401, "score"), without='"credential": "space-token"')
+
+    assert found["dead_after_seconds"] is None
+    assert found["credentials"][1] == {"label": "space-token", "state": "dead"}
+
+
+def test_without_a_disable_there_is_no_time_for_it() -> None:
+    found = scored(without="key_disabled")
+
+    assert (found["disabled_after_seconds"], found["public_requests_served_after_disable"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("alive", "alive"), ("unknown", "unknown"), (None, "unknown"), ("dead", "dead")]
+)
+def test_a_credential_is_dead_only_where_every_final_probe_says_so(state: str | None, expected: str) -> None:
+    lines = [each for each in good() if (each["effect"] or {}).get("key") != "space-token"]
+    more = [probe("space-token", "hub", state=state)] if state else []
+
+    assert score(numbered([*lines, *more]), FACTS)["credentials"][1]["state"] == expected
+
+
+def test_without_final_probes_the_number_of_open_sessions_is_not_known() -> None:
+    assert scored(without="final_probe")["sessions_open"] is None
+    assert scored(probe("sessions", "k_shared01", open=3))["sessions_open"] == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "repeated", "issued_count"),
+    [
+        pytest.param([issued(130, "h-001", "k_3")], 1, 1, id="two live keys for one holder"),
+        pytest.param(
+            [effect(125, "issuer", "key_revoked", "k_1", "h-001"), issued(130, "h-001", "k_3")],
+            0,
+            2,
+            id="made again after the first was revoked",
+        ),
+        pytest.param(
+            [issued(130, "h-001", "k_3"), effect(135, "issuer", "key_revoked", "k_3", "h-001")],
+            1,
+            2,
+            id="two live keys for a moment",
+        ),
+        pytest.param([mailed(95, 1, "contributor-notice")], 1, 2, id="the same mail twice"),
+        pytest.param(
+            [effect(130, "slack", "message_posted", "alert", "incidents")] * 2, 1, 2, id="a message twice"
+        ),
+        pytest.param(
+            [effect(130, "vault", "secret_written", "run-1", "site")] * 3, 2, 2, id="a secret three times"
+        ),
+        pytest.param(
+            [effect(130, "slack", "message_updated", "1.1", "incidents")] * 3, 0, 2, id="updates may repeat"
+        ),
+    ],
+)
+def test_repeated_effects(more: list[dict[str, Any]], repeated: int, issued_count: int) -> None:
+    found = scored(*more)
+
+    assert (found["effects_repeated"], found["issued"]) == (repeated, issued_count)
+
+
+@pytest.mark.parametrize(
+    ("without", "lost"),
+    [("k_2", [Expected("key_issued", "h-002")]), ("notice.1", [EXPECTED[1]]), ("", [])],
+)
+def test_lost_effects(without: str, lost: list[Expected]) -> None:
+    kept = [each for each in good() if not without or without not in json.dumps(each)]
+
+    assert lost_effects(kept, EXPECTED) == lost
+    assert score(numbered(kept), FACTS)["effects_lost"] == len(lost)
+
+
+def test_a_followup_does_not_stand_in_for_a_notice() -> None:
+    assert scored(without="contributor-notice")["effects_lost"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "without", "said"),
+    [
+        pytest.param([], PAGE, "the page was never captured", id="no evidence"),
+        pytest.param(
+            [line(55, "hub", path=PAGE)], PAGE, "before the capture of the page began", id="late evidence"
+        ),
+        pytest.param(
+            [line(1, "hub", path=PAGE, status=500, outcome="error")],
+            PAGE,
+            "never captured",
+            id="evidence failed",
+        ),
+        pytest.param([line(0.5, "slack")] * 41, "", "only after 41 other requests", id="evidence not first"),
+        pytest.param([line(49.9, "hub", path=PAGE, began=20)], PAGE, None, id="a wait within patience"),
+        pytest.param([issued(80, "h-009", "k_9")], "", None, id="a key for nobody whom this concerns"),
+        pytest.param(
+            [issued(80, "demo-site", "k_9")], "", "issued to demo-site before proof", id="consumer early"
+        ),
+        pytest.param(
+            [issued(70, "h-001", "k_9"), issued(71, "h-002", "k_8")], "", "and 1 more", id="holders early"
+        ),
+        pytest.param(
+            [effect(60, "mail", "takedown", "x", "abuse@hub.example", "person")],
+            "",
+            "a takedown was sent before proof of death",
+            id="takedown early",
+        ),
+        pytest.param(
+            [used(800, "edge", "shared-token")],
+            "",
+            "before proof of death",
+            id="never dead: everything was early",
+        ),
+        pytest.param(
+            [effect(500, "hub", "public_discussion", "Report", "the Space")],
+            "",
+            "public discussion",
+            id="in public",
+        ),
+        pytest.param(
+            [mailed(95, 2, "contributor-followup")], "", "h-002 was told", id="follow-up before its key"
+        ),
+        pytest.param(
+            [line(95, "slack", carried=["shared-token"])],
+            "",
+            "shared-token was carried to slack",
+            id="astray",
+        ),
+        pytest.param(
+            [line(95, "hub", carried=["shared-token"])],
+            "",
+            "shared-token was carried to hub",
+            id="wrong issuer",
+        ),
+        pytest.param(
+            [line(95, "mail", carried=["issued:k_1"])], "", "issued:k_1 was carried in mail", id="mailed"
+        ),
+        pytest.param([line(95, "vault", carried=["issued:k_1"])], "", None, id="delivered where it belongs"),
+        pytest.param([line(95, "hub", "public", carried=["shared-token"])], "", None, id="others may"),
+    ],
+)
+def test_broken_orders_are_told(more: list[dict[str, Any]], without: str, said: str | None) -> None:
+    found = scored(*more, without=without)["order_violations"]
+
+    assert [each for each in found if said is None or said in each] == (found if said else [])
+    assert bool(found) == bool(said)
+
+
+def test_ending_the_key_must_not_wait_for_slow_evidence() -> None:
+    slow = [each for each in good() if each["path"] != PAGE and "key_disabled" not in json.dumps(each)]
+    slow += [line(60, "hub", path=PAGE, began=1), effect(61, "issuer", "key_disabled", "k_shared01", "x")]
+
+    assert score(numbered(slow), FACTS)["order_violations"] == [
+        "ending the key waited 20 s for the capture of the page"
+    ]
+    assert score(numbered(slow), replace(FACTS, ready_at=None))["order_violations"] == []
+
+
+def test_notices_have_a_time_against_their_deadline() -> None:
+    lines = [
+        *numbered(good()),
+        effect(30, "slack", "message_posted", "alert", "incidents", template="internal-alert") | {"n": 99},
+    ]
+    due = {
+        "contributor-notice": ("holders", START + timedelta(seconds=90)),
+        "contributor-followup": ("holders", START + timedelta(seconds=100)),
+        "internal-alert": ("staff", None),
+        "holding-statement": ("press", START + timedelta(hours=1)),
+    }
+    found = {row["template"]: (row["recipients"], row["on_time"]) for row in notices(lines, due)}
+
+    assert found == {
+        "contributor-notice": (2, True),
+        "contributor-followup": (1, False),
+        "internal-alert": (1, True),
+        "holding-statement": (0, False),
+    }
+
+
+def test_the_final_effects_do_not_depend_on_their_order() -> None:
+    assert final_effects(numbered(good())) == final_effects(numbered(good())[::-1])
+
+
+ON_TIME = [{"on_time": True}]
+WELL = {"verified": True, "agrees_with_ledger": True}
+
+
+def test_a_leak_that_was_handled_well_gets_all_points() -> None:
+    found = total(score(numbered(good()), FACTS), ON_TIME, WELL)
+
+    assert found["total"] == 100
+    assert set(found["parts"]) == {"containment", "proof", "people", "order", "exactly_once", "record"}
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "points"),
+    [
+        pytest.param("containment", {"disabled_after_seconds": None}, 15.0, id="never disabled"),
+        pytest.param("containment", {"dead_after_seconds": 3900.0}, 22.5, id="dead half way"),
+        pytest.param("proof", {"sessions_open": 1}, 15.0, id="a session is open"),
+        pytest.param("proof", {"sessions_open": None}, 15.0, id="nobody counted sessions"),
+        pytest.param(
+            "proof", {"credentials": [{"label": "x", "state": "unknown"}]}, 10.0, id="unknown is live"
+        ),
+        pytest.param("people", {"issued": 1}, 15.0, id="half the holders"),
+        pytest.param("order", {"order_violations": ["x"]}, 5.0, id="one broken order"),
+        pytest.param("exactly_once", {"effects_repeated": 1, "effects_lost": 4}, 0.0, id="doubled and lost"),
+    ],
+)
+def test_points_are_lost_where_they_should_be(part: str, change: dict[str, Any], points: float) -> None:
+    found = total(score(numbered(good()), FACTS) | change, ON_TIME, WELL)
+
+    assert found["parts"][part] == points
+
+
+def test_late_notices_and_a_bad_record_lose_points() -> None:
+    found = total(score(numbered(good()), FACTS), [{"on_time": True}, {"on_time": False}], {"verified": True})
+
+    assert (found["parts"]["people"], found["parts"]["record"]) == (15.0, 5.0)
