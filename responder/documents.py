@@ -1,73 +1,69 @@
-"""Facts become words: a template with declared fields, filled without a blank, scanned before anybody approves it."""
+"""Facts become words: a template with declared fields, filled without a blank, scanned before approval."""
 
 import hashlib
 import re
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from responder import rendition
-from responder.errors import DocumentError, PlaybookError, Problem
+from responder.errors import DocumentError, Problem
 from responder.expressions import References, references
-from responder.fields import Front, fill_fields, plain
+from responder.fields import Front, fill_fields, read_front, source_problems, unused_problems
 from responder.redaction import Redactor
-from responder.source import Source, nearest, read
-from responder.wording import Rules, problems_in
+from responder.rendition import BUILT_IN, FILTERS, FINALIZE, ZONE, plain, zone_named
+from responder.source import nearest
+from responder.wording import problems_in, rules_for
 
-_MOST_TEXT = 100_000
 _MOST_OUTPUT = 4_000_000
 _MOST_TURNS = 200_000
 """How often all loops of a template together may turn: nested loops over long lists end, they do not hang."""
-EXTENSIONS = (".md.j2", ".html.j2")
 _ALWAYS = {"document"}
-"""Names that every template may read besides its fields: its own `template`, `version` and `title`."""
-_FRONT = re.compile(r"---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.DOTALL)
+"""What every template may read besides its fields: its own `template`, `version` and `title`."""
 
-# A template shows, chooses and repeats. It calls nothing, assigns nothing, includes nothing.
+# A template shows, chooses and repeats. It calls nothing, assigns nothing and includes nothing.
 _ALLOWED = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.Name, nodes.Const, nodes.Getattr,
-    nodes.Getitem, nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
-    nodes.CondExpr, nodes.Tuple, nodes.List, nodes.Concat, nodes.Slice, nodes.Keyword, nodes.Neg,
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.Name, nodes.Const,
+    nodes.Getattr, nodes.Getitem, nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or,
+    nodes.Not, nodes.CondExpr, nodes.Tuple, nodes.List, nodes.Concat, nodes.Slice, nodes.Keyword, nodes.Neg,
 )  # fmt: skip
 
 
-def _environment(escape: str) -> ImmutableSandboxedEnvironment:
+def _environment(kind: str) -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
-        autoescape=escape == "html",
-        finalize=rendition.FINALIZE[escape],
+        autoescape=kind == "html",
+        finalize=FINALIZE[kind],
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.globals.clear()
-    known = {name: made.filters[name] for name in rendition.BUILT_IN}
+    known = {name: made.filters[name] for name in BUILT_IN}
     made.filters.clear()
-    made.filters.update(known | rendition.FILTERS)
+    made.filters.update(known | dict(FILTERS))
     return made
 
 
-_ENVIRONMENTS = {escape: _environment(escape) for escape in rendition.FINALIZE}
+_ENVIRONMENTS = {kind: _environment(kind) for kind in FINALIZE}
 
 
 @dataclass(frozen=True)
 class Template:
-    """A template whose fields, expressions and text were checked."""
+    """A template whose front matter, expressions and text were checked."""
 
     name: str
     file: str
     front: Front
-    body: Compiled = field(repr=False, compare=False)
-    subject: Compiled = field(repr=False, compare=False)
     text: str = field(repr=False)
     """The whole file, as a run embeds it."""
+    body: Compiled = field(repr=False, compare=False)
+    subject: Compiled = field(repr=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -75,11 +71,11 @@ class Template:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def reads(self, given: Collection[str] = ()) -> References:
-        """Return what the sources of its fields read, those of the fields in `given` left out."""
+        """Return what the sources of its fields read; not of those in `given`, nor of optional ones."""
         found = References()
-        for name, one in self.front.fields.items():
-            if name not in given and not one.optional:
-                found |= references(one.from_)
+        for name, spec in self.front.fields.items():
+            if name not in given and not spec.optional:
+                found |= references(spec.from_)
         return found
 
 
@@ -95,29 +91,202 @@ class Document:
     subject: str
     text: str
     digest: str
+    """The SHA-256 of subject and text."""
     fields: Mapping[str, Any]
+    """What it was filled with, as plain data without secrets."""
 
 
 def parse_template(text: str, file_name: str) -> Template:
     """Make a Template of a file's text. DocumentError carries every problem, with its place."""
-    match = _FRONT.match(text)
-    if match is None or len(text) > _MOST_TEXT:
-        what = "A template begins with front matter" if match is None else f"A template has at most {_MOST_TEXT} characters"
-        raise DocumentError(what, where=f"{file_name}:1:1", remedy="see templates/notices for examples")
-    source = read("\n" + match.group(1), file_name, DocumentError)
-    if not isinstance(source.data, dict):
-        raise DocumentError("The front matter is a mapping", where=f"{file_name}:2:1", remedy="begin with `template: NAME`")
-    front, problems = source.check(Front)
-    environment = _ENVIRONMENTS["html" if file_name.endswith(".html.j2") else str(source.data.get("channel", ""))
-                                if source.data.get("channel") == "slack" else "text"]
-    # As many empty lines as the front matter has: Jinja then counts lines as the file does.
-    body = "\n" * text[: match.end()].count("\n") + text[match.end() :]
-    trees = {"body": _tree(environment, body, file_name, 0, problems)}
-    if front is not None:
-        line = source.places.get(("subject",), (1, 1))[0] - 1
-        trees["subject"] = _tree(environment, front.subject, file_name, line, problems)
-        problems += _disagreements(front, source, trees, file_name)
-    if front is None or problems:
+    front, source, body_text, problems = read_front(text, file_name)
+    slack = source.data.get("channel") == "slack"
+    kind = "html" if file_name.endswith(".html.j2") else "slack" if slack else "text"
+    body = _tree(_ENVIRONMENTS[kind], body_text, file_name, problems)
+    if front is None:
         raise DocumentError(problems=tuple(problems))
-    compiled = {part: _compile(environment, tree) for part, tree in trees.items() if tree is not None}
-    return Template(front.template, file_name, front, compiled["body"], compiled["subject"], text)
+    line, _ = source.places.get(("subject",), (1, 1))
+    subject = _tree(_ENVIRONMENTS[kind], "\n" * (line - 1) + front.subject, file_name, problems)
+    problems += [*_unknown_names(front, (body, subject), file_name), *source_problems(front, source)]
+    used = meta.find_undeclared_variables(body) | meta.find_undeclared_variables(subject)
+    problems += unused_problems(front, source, used)
+    if problems:
+        raise DocumentError(problems=tuple(problems))
+    compiled = (_compile(_ENVIRONMENTS[kind], tree) for tree in (body, subject))
+    return Template(front.template, file_name, front, text, *compiled)
+
+
+def _tree(
+    environment: ImmutableSandboxedEnvironment, text: str, file: str, problems: list[Problem]
+) -> nodes.Template:
+    """Parse template text; note what it may not do, and count the turns of its loops."""
+    try:
+        tree = environment.parse(text)
+        environment.compile(tree)  # unknown filters and tests are found here
+    except TemplateSyntaxError as error:
+        problems.append(Problem(f"not a template: {error.message}", f"{file}:{error.lineno}:1"))
+        return nodes.Template([], lineno=1, environment=environment)
+    except RecursionError:
+        problems.append(Problem("not a template: nested too deeply", f"{file}:1:1"))
+        return nodes.Template([], lineno=1, environment=environment)
+    for node in tree.find_all(nodes.Node):
+        wrong = "" if isinstance(node, _ALLOWED) else f"uses {type(node).__name__.lower()}"
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node, "name", "")
+        if isinstance(name, str) and name.startswith("_"):
+            wrong = f"reads {name!r}"
+        if wrong:
+            remedy = "a template shows, chooses (`if`), repeats (`for`) and filters, nothing else"
+            problems.append(Problem(f"the template {wrong}", f"{file}:{node.lineno}:1", remedy))
+    return tree
+
+
+def _compile(environment: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Compiled:
+    for loop in tree.find_all(nodes.For):
+        tick = nodes.Call(nodes.Name("_tick", "load"), [], [], None, None)
+        loop.body.insert(0, nodes.Output([tick], lineno=loop.lineno))
+    tree.set_environment(environment)
+    return environment.from_string(tree)
+
+
+def _unknown_names(front: Front, trees: Sequence[nodes.Template], file: str) -> Iterator[Problem]:
+    for tree in trees:
+        lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
+        for name in sorted(meta.find_undeclared_variables(tree) - front.fields.keys() - _ALWAYS):
+            near = nearest(name, list(front.fields))
+            remedy = f"did you mean {near!r}?" if near else "declare it under `fields`"
+            yield Problem(f"the text reads {name!r}, which is no field", f"{file}:{lines[name]}:1", remedy)
+
+
+class Templates:
+    """The templates that a run carries with it; each is parsed when it is first asked for."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = dict(texts)
+        self._parsed: dict[str, Template] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of all templates."""
+        return sorted(self._texts)
+
+    def get(self, name: str) -> Template:
+        """Return a template by its name. DocumentError where there is none, with the nearest."""
+        if name not in self._texts:
+            near = nearest(name, self.names())
+            remedy = f"did you mean {near!r}?" if near else f"known: {', '.join(self.names()) or 'none'}"
+            raise DocumentError(f"There is no template {name!r}", where=name, remedy=remedy)
+        if name not in self._parsed:
+            suffix = ".html.j2" if name == "report" else ".md.j2"
+            self._parsed[name] = parse_template(self._texts[name], name + suffix)
+        return self._parsed[name]
+
+
+def read_templates(folders: Sequence[Path]) -> dict[str, str]:
+    """Return the texts of all templates in some folders and their `notices`, by name; earlier folders win."""
+    texts: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted([*folder.glob("*.j2"), *folder.glob("notices/*.j2")]):
+            name = path.name.removesuffix(".md.j2").removesuffix(".html.j2")
+            if name == path.name or name in texts:
+                continue
+            try:
+                texts[name] = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise DocumentError(
+                    f"The template cannot be read: {type(error).__name__}", where=str(path)
+                ) from None
+    return texts
+
+
+def fill(template: Template, names: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for every field. DocumentError carries all that is missing, blank or of another type.
+
+    A value comes from the step (`given`), else from `names["facts"]`, else from the field's own `from`.
+    """
+    values, problems = fill_fields(template.front, template.file, names, given)
+    if problems:
+        raise DocumentError(problems=tuple(problems))
+    return values
+
+
+def render(template: Template, values: Mapping[str, Any], zone: str = "UTC") -> tuple[str, str]:
+    """Return subject and text of a template with these values. DocumentError where it cannot be rendered."""
+    document = {"template": template.name, "version": template.front.version, "title": template.front.title}
+    token = ZONE.set(zone_named(zone))
+    try:
+        ready = {**values, "document": document, "_tick": _counter()}
+        subject, text = (_bounded(template, part, ready) for part in (template.subject, template.body))
+    finally:
+        ZONE.reset(token)
+    return subject.strip(), re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip() + "\n"
+
+
+def _counter() -> Callable[[], str]:
+    turns = iter(range(_MOST_TURNS))
+
+    def tick() -> str:
+        if next(turns, None) is None:
+            raise SecurityError(f"its loops turn more than {_MOST_TURNS} times")
+        return ""
+
+    return tick
+
+
+def _bounded(template: Template, part: Compiled, values: Mapping[str, Any]) -> str:
+    chunks: list[str] = []
+    size = 0
+    try:
+        for chunk in part.generate(**values):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _MOST_OUTPUT:
+                raise SecurityError(f"it gives more than {_MOST_OUTPUT} characters")
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        _refuse(template, error)
+    return "".join(chunks)
+
+
+def _refuse(template: Template, error: Exception) -> Never:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    line = frames[-1].lineno if frames else 1
+    raise DocumentError(
+        f"The template cannot be rendered: {error}",
+        where=f"{template.file}:{line}:1",
+        remedy="the values it was given do not fit what it does with them",
+    ) from None
+
+
+def render_notice(
+    template: Template,
+    names: Mapping[str, Any],
+    given: Mapping[str, Any],
+    redactor: Redactor,
+    *,
+    known_bad: Collection[str] = (),
+) -> Document:
+    """Return the document of a notice. DocumentError carries every blank, and everything that it may not say.
+
+    `known_bad` holds the addresses of other recipients: what concerns one must not stand in another's mail.
+    """
+    values = fill(template, names, given)
+    front, organisation = template.front, names.get("organisation") or {}
+    subject, text = render(template, values, str(organisation.get("time_zone") or "UTC"))
+    rules = rules_for(front, template.file, values, names, known_bad)
+    problems = problems_in(subject, text.strip(), rules, redactor)
+    if problems:
+        raise DocumentError(problems=tuple(problems))
+    return Document(
+        template.name, front.version, front.audience, front.channel, front.external, subject, text,
+        digest_of(subject, text), redactor.scrub_data(plain(values)),
+    )  # fmt: skip
+
+
+def digest_of(subject: str, text: str) -> str:
+    """Return what an approval of a text signs."""
+    return hashlib.sha256(f"{subject}\n{text}".encode()).hexdigest()

@@ -19,13 +19,16 @@ def duration(text: str) -> timedelta:
 
 
 def show_duration(span: timedelta) -> str:
-    """Write a span as a playbook does, to the second."""
-    left = int(span.total_seconds())
+    """Write a span as a playbook does: nothing of it is lost."""
+    left, rest = divmod(round(span.total_seconds() * 1_000_000), 1_000_000)
     parts = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count}{unit}")
+    if rest:
+        seconds = parts.pop().rstrip("s") if parts and parts[-1].endswith("s") else "0"
+        parts.append(f"{int(seconds) + rest / 1_000_000:g}s")
     return "".join(parts) or "0s"
 
 

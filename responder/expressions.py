@@ -39,8 +39,8 @@ class SecretRef:
     def _refuse(self, *_: object) -> Never:
         raise PlaybookError("A secret can be passed on whole, and nothing else can be done with it in an expression")
 
-    __str__ = __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __radd__ = _refuse  # type: ignore[assignment]
-    __contains__ = __iter__ = __len__ = __bool__ = __mod__ = __rmod__ = __getitem__ = __format__ = _refuse  # type: ignore[assignment]
+    __str__ = __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __radd__ = _refuse
+    __contains__ = __iter__ = __len__ = __bool__ = __mod__ = __rmod__ = __getitem__ = __format__ = _refuse
     __hash__ = object.__hash__
 
     def document(self) -> dict[str, str]:

@@ -19,11 +19,14 @@ from responder.transport import Permit, Transport
 _IDENTITY_SECONDS = 30.0
 """For how long the answer to *whom do you take us for* is believed."""
 
+_WITHOUT_ACCOUNT = frozenset({"evidence", "human"})
+"""Providers that need no entry under `connections`."""
+
 Hook = Callable[[str, str], None]
 """Called with a point (`before-apply`, `after-apply`, `after-record`) and a step: a drill may kill there."""
 
 
-def _no_hook(point: str, step: str) -> None:
+def no_hook(point: str, step: str) -> None:
     """Do nothing: outside of drills nobody waits at these points."""
 
 
@@ -41,7 +44,7 @@ class Means:
     environment: Mapping[str, str]
     templates: Mapping[str, str] = field(default_factory=dict)
     playbooks: Callable[[], Mapping[str, Any]] = dict
-    hook: Hook = _no_hook
+    hook: Hook = no_hook
     _identities: dict[str, tuple[float, Identity]] = field(default_factory=dict)
     _secrets: dict[str, Secret] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,6 +61,8 @@ class Means:
         """Return a connection by name, else the only one of a provider. PlaybookError where that is not clear."""
         known = self.settings.connections
         if name:
+            if name not in known and name in _WITHOUT_ACCOUNT:
+                return Connection(name=name, provider=name)
             if name not in known:
                 near = nearest(name, list(known))
                 raise PlaybookError(f"There is no connection {name!r} in responder.yaml", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}")
@@ -65,7 +70,7 @@ class Means:
         fitting = [connection for connection in known.values() if connection.provider == provider]
         if len(fitting) == 1:
             return fitting[0]
-        if not fitting and provider in {"evidence", "human"}:
+        if not fitting and provider in _WITHOUT_ACCOUNT:
             return Connection(name=provider, provider=provider)
         found = ", ".join(connection.name for connection in fitting) or "none"
         raise PlaybookError(f"A step needs one connection of {provider}, and responder.yaml has: {found}", remedy="name it with `connection:`")

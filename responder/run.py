@@ -89,6 +89,15 @@ class Runner:
             except queue.Empty:
                 return
 
+    @property
+    def position(self) -> int:
+        """How many entries of the chain have been taken into account."""
+        return self._position
+
+    def behind(self) -> bool:
+        """Tell whether the chain holds entries that were not taken into account yet."""
+        return self._timeline.count() != self._position
+
     def _write(self, *drafts: Draft) -> None:
         self._timeline.append(*drafts, fence=self._fence)
 
@@ -156,16 +165,12 @@ class Runner:
         if items.ended >= len(items.values) and not any(owner == step.id for owner in self._busy.values()):
             self._sum_up(step)
             return True
-        free = step.max_parallel - sum(owner == step.id for owner in self._busy.values())
         moved = False
         for address in self._candidates(step):
-            if free <= 0:
-                break
             unit = self.state.unit(address)
             if unit.status in ENDED:
                 self._parked[step.id].discard(address)
             elif self._start_unit(step, unit, items.values[_key(address)], pool):
-                free -= 1
                 moved = True
         return moved or self._ask_for_all(step, parent)
 
@@ -176,10 +181,19 @@ class Runner:
         self._parked[step.id] = {unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"}
 
     def _candidates(self, step: Step) -> Iterator[str]:
-        yield from [address for address in self._parked[step.id] if address not in self._busy]
+        """Yield the items that may be started: those that were begun first, then new ones, while there is room."""
+        busy = sum(owner == step.id for owner in self._busy.values())
+        for address in [address for address in self._parked[step.id] if address not in self._busy]:
+            if len(self._busy) and busy >= step.max_parallel:
+                return
+            yield address
+            busy = sum(owner == step.id for owner in self._busy.values())
         untouched = self._untouched[step.id]
-        while untouched:
-            yield untouched.popleft()
+        while untouched and busy < step.max_parallel:
+            address = untouched.popleft()
+            self._parked[step.id].add(address)
+            yield address
+            busy = sum(owner == step.id for owner in self._busy.values())
 
     def _ask_for_all(self, step: Step, parent: Unit) -> bool:
         """Ask once for all items that are planned and not approved, when no item is left to plan."""
@@ -281,7 +295,7 @@ class Runner:
         if state.state not in {"open", "aborting"} or self._wake_at() is not None or state.asks():
             return False
         aborting = state.state == "aborting"
-        if any(child.state == "open" for child in state.children.values()) and not aborting:
+        if any(child.state != "ended" for child in state.children.values()) and not aborting:
             return False
         failed = [step.id for step in state.playbook.steps if state.status(step.id) == "failed" and step.on_error == "block"]
         if failed and not aborting:
@@ -336,7 +350,7 @@ def _awaits_agreement(step: Step, unit: Unit) -> bool:
     """Tell whether a planned change waits for people to agree to it."""
     if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
         return False
-    return unit.approved != unit.planned["digest"]
+    return bool(unit.approved != unit.planned["digest"])
 
 
 def _escalated(ask: Ask, now: datetime) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from responder.errors import FindingError, Problem, RequestError
@@ -39,12 +40,13 @@ class Start:
 
 def assess(finding: Finding, means: Means) -> Judgement:
     """Decide offline whose a found credential is."""
+    wire = means.transport.wire("", "")
 
     def recognise(found: Finding) -> tuple[str, str] | None:
         if found.value is None:
             return None
         for connection in means.settings.connections.values():
-            key_id = means.transport.wire("", "").with_value(found.value, lambda text, one=connection: means.registry.recognise(one, text))
+            key_id = wire.with_value(found.value, partial(means.registry.recognise, connection))
             if key_id is not None:
                 return connection.name, key_id
         return None

@@ -1,6 +1,6 @@
 """A run as the fold of its entries: what each step has come to, by the record alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -118,9 +118,9 @@ class RunState:
             change = _OWN.get(entry.event)
             if change is not None:
                 change(self, entry)
-        elif entry.run in self.children and entry.event in {"ended", "halted", "resumed"}:
+        elif entry.run in self.children and entry.event in {"ended", "halted", "resumed", "retried"}:
             child = self.children[entry.run]
-            child.state = "open" if entry.event == "resumed" else entry.event
+            child.state = entry.event if entry.event in {"ended", "halted"} else "open"
             child.contained = bool(entry.facts.get("contained"))
         elif not entry.run and entry.event in _INCIDENT:
             _INCIDENT[entry.event](self, entry)
@@ -322,6 +322,8 @@ def _observed(state: RunState, entry: Entry) -> None:
 
 def _retrying(state: RunState, entry: Entry) -> None:
     unit = state.unit(entry.step)
+    if unit.status == "waiting":
+        _begin(unit, entry)
     unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
     unit.tries += 1
     unit.error = str(entry.facts["error"])
@@ -354,7 +356,7 @@ def _opened_child(state: RunState, entry: Entry) -> None:
     state.children[facts["child"]] = Child(facts["child"], entry.step, facts["credential"])
 
 
-_OWN = {
+_OWN: dict[str, Callable[[RunState, Entry], object]] = {
     "started": _started, "adopted": _adopted, "ended": _ended, "halted": _halted, "resumed": _resumed,
     "aborted": _aborted, "skipped": _skipped, "expanded": _expanded, "began": _began, "planned": _planned,
     "asked": _asked, "agreed": _agreed, "declined": _declined, "expired": _expired, "intended": _intended,

@@ -184,9 +184,11 @@ class Timeline:
             self._version = version
             return self._entries
 
-    def changed(self) -> bool:
-        """Tell whether another process has written since `entries` was last called."""
-        return self._store.version() != self._version
+    def count(self) -> int:
+        """Return how many entries there are by now, those of other processes included."""
+        if self._store.version() != self._version:
+            self.entries()
+        return len(self._entries)
 
 
 def _refused(ticket: _Ticket, writing: Writing) -> bool:

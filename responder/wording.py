@@ -1,12 +1,14 @@
-"""What a text that leaves may not say: credentials, inside addresses, vague times, evasions, long sentences."""
+"""What a text that leaves may not say: credentials, inside addresses, vague times, evasions."""
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from responder.errors import Problem
+from responder.fields import Front
 from responder.redaction import Redactor, looks_like_credential
 
 
@@ -73,6 +75,47 @@ _SENTENCE_WORDS = 30
 _PARAGRAPH_WORDS = 75
 
 
+def rules_for(
+    front: Front,
+    place: str,
+    values: Mapping[str, Any],
+    names: Mapping[str, Any],
+    known_bad: Collection[str] = (),
+) -> Rules:
+    """Return what a filled template is held to."""
+    meant = [value for name, value in values.items() if value and front.fields[name].type == "person"]
+    return Rules(
+        place=place,
+        external=front.external,
+        links=[value for name, value in values.items() if value and front.fields[name].type == "link"],
+        allowed_hosts=(names.get("facts") or {}).get("allowed_hosts") or (),
+        log_coverage=bool(values.get("log_coverage")),
+        forbid=front.forbid,
+        strangers=_strangers(meant, names, known_bad, everybody=not front.names_allowed),
+        most_lines=front.most_lines,
+    )
+
+
+def _strangers(
+    meant: Collection[Mapping[str, Any]],
+    names: Mapping[str, Any],
+    known_bad: Collection[str],
+    *,
+    everybody: bool,
+) -> list[str]:
+    """Return the names and addresses of all who must not stand in a text that means only some."""
+    own = " ".join(f"{one.get('name', '')} {one.get('email', '')}" for one in meant)
+    own += f" {(names.get('organisation') or {}).get('contact', '')}"
+    found = set(known_bad)
+    if everybody:
+        credential = (names.get("incident") or {}).get("credential") or names.get("credential") or {}
+        holders = credential.get("holders") or ()
+        known = [*holders, *(names.get("people") or {}).values()]
+        found |= {one.get("email", "") for one in holders}
+        found |= {one.get("name", "") for one in known if " " in one.get("name", "")}
+    return sorted(one for one in found - {""} if one not in own)
+
+
 def problems_in(subject: str, text: str, rules: Rules, redactor: Redactor) -> list[Problem]:
     """Return everything for which a text may not leave; nothing where it may."""
     whole = f"{subject}\n{text}"
@@ -80,7 +123,11 @@ def problems_in(subject: str, text: str, rules: Rules, redactor: Redactor) -> li
         *_secrets(whole, redactor),
         *(_addresses(whole, rules) if rules.external else ()),
         *_phrases(_URL.sub("", whole), rules),
-        *(f"names {stranger!r}, whom it does not concern" for stranger in rules.strangers if stranger in whole),
+        *(
+            f"names {stranger!r}, whom it does not concern"
+            for stranger in rules.strangers
+            if stranger in whole
+        ),
         *_shape(subject, text, rules),
     ]
     return [Problem(redactor.scrub(what), rules.place) for what in found]
@@ -130,9 +177,9 @@ def _phrases(words: str, rules: Rules) -> Iterator[str]:
     for pattern in (*_BANNED, *(re.compile(rf"\b{re.escape(phrase)}\b", _I) for phrase in rules.forbid)):
         for match in pattern.finditer(words):
             yield f"says {match.group()!r}, which no text of ours says"
-    match = _CLEAN_BILL.search(words)
-    if match and not rules.log_coverage:
-        yield f"says {match.group()!r} and not what the logs cover: fill the field `log_coverage`"
+    claim = _CLEAN_BILL.search(words)
+    if claim and not rules.log_coverage:
+        yield f"says {claim.group()!r} and not what the logs cover: fill the field `log_coverage`"
 
 
 def _shape(subject: str, text: str, rules: Rules) -> Iterator[str]:
@@ -144,16 +191,17 @@ def _shape(subject: str, text: str, rules: Rules) -> Iterator[str]:
         yield f"has {lines} lines; {rules.most_lines} are allowed"
     paragraphs = _paragraphs(text)
     first = next((sentence for paragraph in paragraphs for sentence in _sentences(paragraph)), "")
-    if _count(first) > _FIRST_WORDS:
-        yield f"begins with {_count(first)} words in one sentence ({_start(first)}); {_FIRST_WORDS} are allowed"
-    if not rules.external:
-        return
-    for paragraph in paragraphs:
-        if _count(paragraph) > _PARAGRAPH_WORDS:
-            yield f"has a paragraph of {_count(paragraph)} words ({_start(paragraph)}); {_PARAGRAPH_WORDS} are allowed"
+    yield from _too_long("a first sentence", first, _FIRST_WORDS)
+    for paragraph in paragraphs if rules.external else ():
+        yield from _too_long("a paragraph", paragraph, _PARAGRAPH_WORDS)
         for sentence in _sentences(paragraph):
-            if _count(sentence) > _SENTENCE_WORDS:
-                yield f"has a sentence of {_count(sentence)} words ({_start(sentence)}); {_SENTENCE_WORDS} are allowed"
+            yield from _too_long("a sentence", sentence, _SENTENCE_WORDS)
+
+
+def _too_long(what: str, text: str, most: int) -> Iterator[str]:
+    count = sum(1 for word in text.split() if any(letter.isalnum() for letter in word))
+    if count > most:
+        yield f"has {what} of {count} words ({_start(text)}); {most} are allowed"
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -165,11 +213,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _sentences(paragraph: str) -> list[str]:
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(*_])", paragraph)
-
-
-def _count(text: str) -> int:
-    return sum(1 for word in text.split() if any(letter.isalnum() for letter in word))
+    return re.split(r"(?<=[.!?])[*_\"')]*\s+(?=[A-Z0-9\"'(*_])", paragraph)
 
 
 def _start(text: str) -> str:

@@ -1,0 +1,344 @@
+"""The only wiring: settings, store, keys, providers and clocks put together, and what people can ask for."""
+
+import logging
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from responder import approval
+from responder.clock import Clock, Ids, clock_from, random_ids
+from responder.dispatch import Dispatcher
+from responder.errors import RequestError, SettingsError
+from responder.finding import Finding, moment
+from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
+from responder.library import Library
+from responder.means import Hook, Means, no_hook
+from responder.plan import Plan, make_plan
+from responder.playbook import Playbook
+from responder.redaction import Redactor, looks_like_credential
+from responder.registry import Registry
+from responder.run import Pause
+from responder.sealing import Sealer, load_master_key
+from responder.settings import load_settings
+from responder.start import assess, choose, incident_draft, prepare
+from responder.state import RunState, fold
+from responder.store import RunRow, SQLiteStore, Writing
+from responder.timeline import Draft, Entry, verify
+from responder.transport import Transport
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that was begun, or the one that was joined because it holds the credential already."""
+
+    run: str
+    incident: str
+    joined: bool = False
+
+
+class App:
+    """One installation of responder, as one process sees it."""
+
+    def __init__(self, means: Means, folder: Path, person: str, library: Library) -> None:
+        self.means = means
+        self.folder = folder
+        self.person = person
+        """Whom this login speaks for; empty: may only look."""
+        self.library = library
+        self.dispatcher = Dispatcher(means, folder)
+
+    # Looking -----------------------------------------------------------------------------------------------------
+
+    def runs(self, incident: str = "") -> list[RunRow]:
+        """Return all runs, oldest first."""
+        return self.means.store.runs(incident)
+
+    def row(self, name: str) -> RunRow:
+        """Return a run by its id, by a unique beginning of it, or by its incident's id where that has one run."""
+        rows = self.runs()
+        exact = [row for row in rows if row.run == name]
+        fitting = exact or [row for row in rows if row.run.startswith(name)] or [row for row in rows if row.incident == name][:1]
+        if len(fitting) == 1:
+            return fitting[0]
+        what = f"{len(fitting)} runs begin with {name!r}" if fitting else f"There is no run {name!r}"
+        raise RequestError(what, where=name, remedy="`responder status` lists them")
+
+    def incident(self, name: str) -> str:
+        """Return an incident's id, given it, a unique beginning of it, or a run of it."""
+        known = self.means.store.incidents()
+        fitting = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
+        return fitting[0] if len(fitting) == 1 else self.row(name).incident
+
+    def timeline(self, incident: str) -> list[Entry]:
+        """Return all entries of an incident."""
+        return list(self.dispatcher.timeline(incident).entries())
+
+    def state(self, run: str) -> RunState:
+        """Return what a run has come to."""
+        return fold(run, self.timeline(self.row(run).incident))
+
+    def verify(self, incident: str, known_head: tuple[int, str] | None = None) -> list[Any]:
+        """Return what is wrong with an incident's chain, the first bad entry first."""
+        return verify(self.means.store, self.means.sealer, incident, known_head)
+
+    # Beginning ---------------------------------------------------------------------------------------------------
+
+    def playbook_for(self, name: str | None, finding: Finding) -> Playbook:
+        """Return a playbook by name, else the only one that a finding selects."""
+        return self.library.load(name) if name else choose(finding, self.assess(finding), self.means)
+
+    def assess(self, finding: Finding) -> Judgement:
+        """Decide offline whose a found credential is."""
+        return assess(finding, self.means)
+
+    def plan(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any]) -> Plan:
+        """Return what a run would do; nothing is written."""
+        means = replace(self.means, store=_InMemory(self.means))
+        start = prepare(means, "plan", finding, self.assess(finding), playbook, inputs, self.person)
+        with means.store.write() as writing:
+            start.store(writing)
+        try:
+            return make_plan(start, incident_draft(finding, means), means)
+        finally:
+            means.store.close()
+
+    def begin(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any], incident: str = "") -> Begun:
+        """Write the first entries of a run, or join the run that responds to this credential already."""
+        if not self.person:
+            raise RequestError("This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person")
+        judgement = self.assess(finding)
+        holder = self.means.store.holder(judgement.credential.identifiers)
+        if holder is not None:
+            return self._join(holder, finding)
+        new = not incident
+        incident = incident or self.means.ids("inc")
+        start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
+        drafts = [incident_draft(finding, self.means), *start.drafts] if new else list(start.drafts)
+        taken: list[str] = []
+
+        def store(writing: Writing) -> None:
+            other = writing.lock(start.credential.identifiers, start.run)
+            if other is not None:
+                taken.append(other)
+                raise RequestError("Another run was faster", where=other)
+            start.store(writing)
+
+        try:
+            self.dispatcher.timeline(incident).append(*drafts, also=store)
+        except RequestError:
+            if taken:
+                return self._join(taken[0], finding)
+            raise
+        return Begun(start.run, incident)
+
+    def _join(self, run: str, finding: Finding) -> Begun:
+        """Record on the run that holds the credential that it was found once more."""
+        row = self.row(run)
+        facts = {"exposure": finding.exposure.model_dump(mode="json"), "reported_by": finding.reported_by}
+        self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person))
+        return Begun(run, row.incident, joined=True)
+
+    # Driving -----------------------------------------------------------------------------------------------------
+
+    def drive(self, run: str, reason: str = "started") -> Pause:
+        """Advance a run here until it has ended or cannot go on."""
+        return self.dispatcher.drive(run, reason)
+
+    def resume(self, run: str) -> Pause:
+        """Take a run up again after a crash or a stop."""
+        row = self.row(run)
+        if self.state(row.run).state == "halted":
+            self._say(row, Draft("resumed", {}, row.run, actor=self._somebody()))
+        return self.dispatcher.drive(row.run, "resumed")
+
+    def detach(self, run: str, arguments: list[str]) -> int:
+        """Hand a run to a background process of this machine; return its process id."""
+        log = self.folder / "logs"
+        log.mkdir(parents=True, exist_ok=True)
+        with (log / f"{run}.log").open("ab") as output:
+            command = [sys.executable, "-m", "responder", *arguments, "resume", run]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - our own command
+        return process.pid
+
+    # Answering ---------------------------------------------------------------------------------------------------
+
+    def approve(self, run: str, step: str, digest: str = "") -> None:
+        """Agree, as this person, to what a step asks."""
+        self._answer(run, lambda state: approval.agree(state, step, self.person, digest))
+
+    def decline(self, run: str, step: str, reason: str) -> None:
+        """Decline, as this person, what a step asks."""
+        self._answer(run, lambda state: approval.decline(state, step, self.person, reason))
+
+    def decide(self, run: str, step: str, option: str) -> None:
+        """Choose an option of a decision, or say what became of an unknown outcome."""
+        self._answer(run, lambda state: approval.decide(state, step, self.person, option))
+
+    def done(self, run: str, step: str, said: str) -> None:
+        """Say that a task is done."""
+        self._answer(run, lambda state: approval.report_done(state, step, self.person, said))
+
+    def _answer(self, run: str, make: Callable[[RunState], Draft]) -> None:
+        row = self.row(run)
+        self._say(row, make(self.state(row.run)))
+
+    def _somebody(self) -> str:
+        """Return who speaks. RequestError where this login speaks for nobody."""
+        if not self.person:
+            raise RequestError("This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person")
+        return self.person
+
+    def _say(self, row: RunRow, *drafts: Draft) -> None:
+        self.dispatcher.timeline(row.incident).append(*drafts)
+
+    def abort(self, run: str, reason: str) -> None:
+        """Let no further step start, except those that say `always()` or `failed()`."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if state.state == "ended":
+            raise RequestError("The run has ended", where=row.run)
+        self._say(row, Draft("aborted", {"reason": reason}, row.run, actor=self._somebody()))
+
+    def retry(self, run: str, step: str) -> bool:
+        """Let a failed or declined step start over; return whether an executor is there to do it."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if state.state == "ended" or state.status(step) not in {"failed", "declined"}:
+            raise RequestError(f"The step {step} is {state.status(step)}; only failed and declined ones are tried again", where=row.run)
+        self._say(row, Draft("retried", {}, row.run, step, self._somebody()))
+        return self.dispatcher.alive(row)
+
+    def note(self, run: str, text: str) -> None:
+        """Add a person's words to the timeline."""
+        row = self.row(run)
+        if looks_like_credential(text):
+            raise RequestError("The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline")
+        self._say(row, Draft("noted", {"text": text}, row.run, actor=self._somebody()))
+
+    def set(self, run: str, name: str, value: str) -> None:
+        """Add a fact, or correct one of the incident; the old value is kept beside the new."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if name in CLOCK_FIELDS:
+            value = moment(value, name).isoformat()
+        of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
+        facts = {"of": of, "field": name, "old": old, "new": value}
+        self._say(row, Draft("set", facts, actor=self._somebody()))
+
+    def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
+        """Keep what people wrote into a postmortem; each region's newest text counts."""
+        drafts = [Draft("written", {"region": name, "text": text}, actor=self._somebody()) for name, text in prose.items()]
+        if drafts:
+            self.dispatcher.timeline(incident).append(*drafts)
+
+    def clock_line(self) -> datetime:
+        """Return the present moment on this installation's clock."""
+        return self.means.clock.now()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.dispatcher.stop()
+        self.means.transport.close()
+        self.means.store.close()
+
+
+class _InMemory(SQLiteStore):
+    """A store for a plan: it sees the locks of the real one at the start, and is gone afterwards."""
+
+    def __init__(self, means: Means) -> None:
+        super().__init__(Path(":memory:"))
+        self._means = means
+
+    def holder(self, identifiers: Any) -> str | None:
+        """Return the run that really holds any of these identifiers."""
+        return self._means.store.holder(identifiers)
+
+
+def open_app(
+    *,
+    config: Path | None = None,
+    store: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    create: bool = True,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    hook: Hook = no_hook,
+    registry: Registry | None = None,
+    debug: bool = False,
+) -> App:
+    """Open the installation: its configuration, its key and its store, made where `create` and missing."""
+    environment = os.environ if environment is None else environment
+    config = config or find_config(environment)
+    settings = load_settings(config)
+    path = store_path(store, environment)
+    redactor = Redactor()
+    _log_through(redactor, debug=debug)
+    key = load_master_key(path.parent / "sealing.key", environment, create=create and not path.exists())
+    sealer = Sealer(key, redactor)
+    library = Library(config.parent if config else None)
+    means = Means(
+        store=SQLiteStore(path),
+        sealer=sealer,
+        registry=registry or Registry(),
+        transport=Transport(sealer),
+        settings=settings,
+        clock=clock or clock_from(dict(environment)),
+        ids=ids or random_ids(),
+        environment=environment,
+        templates=library.templates(),
+        playbooks=library.playbooks,
+        hook=hook,
+    )
+    return App(means, path.parent, settings.person_of(login()), library)
+
+
+def login() -> str:
+    """Return the name of the operating system's user, by the system's word; environment variables do not count."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def find_config(environment: Mapping[str, str]) -> Path | None:
+    """Return RESPONDER_CONFIG, else responder.yaml here, else the one in the user's configuration folder."""
+    named = environment.get("RESPONDER_CONFIG")
+    if named:
+        return Path(named)
+    home = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".config")
+    return next((path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None)
+
+
+def store_path(given: str | None, environment: Mapping[str, str]) -> Path:
+    """Return the file that holds the record: the one given, RESPONDER_STORE, or one in the user's state folder."""
+    named = given or environment.get("RESPONDER_STORE")
+    if named:
+        if "://" in named:
+            raise SettingsError(f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file")
+        path = Path(named)
+        return path / "responder.db" if path.is_dir() else path
+    home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state")
+    return home / "responder" / "responder.db"
+
+
+def _log_through(redactor: Redactor, *, debug: bool) -> None:
+    """Send every log record through the Redactor; quiet unless debugging."""
+
+    class Scrubbed(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return redactor.scrub(super().format(record))
+
+    logger = logging.getLogger()
+    for old in list(logger.handlers):
+        if isinstance(old.formatter, logging.Formatter) and type(old.formatter).__name__ == "Scrubbed":
+            logger.removeHandler(old)
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(Scrubbed("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logger.addHandler(output)
+    logger.setLevel(logging.DEBUG if debug else logging.ERROR)

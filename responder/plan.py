@@ -1,0 +1,184 @@
+"""What a run would do, read from the live systems; nothing is written anywhere."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from responder.action import Changing, Effect, Unchanged
+from responder.approval import group_digest
+from responder.errors import InputError, PlaybookError, Problem, ProviderError
+from responder.expressions import evaluate, references
+from responder.gate import item_key
+from responder.guards import check_change
+from responder.means import Means
+from responder.naming import names
+from responder.playbook import Step, dependencies
+from responder.providers.human import Decide, Task
+from responder.resolve import Resolved, resolve
+from responder.start import Start
+from responder.state import RunState, fold
+from responder.timeline import GENESIS, Draft, Entry
+
+_MOST_ITEMS = 5
+"""How many items of a `for_each` are read from the live system for a plan; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a plan."""
+
+    id: str
+    phase: str
+    action: str
+    target: str = ""
+    before: str = ""
+    after: str = ""
+    effect: str = ""
+    approval: str = ""
+    needs: tuple[str, ...] = ()
+    digest: str | None = None
+    """None where what it will do depends on steps that have not run: `deferred`."""
+    deferred: str = ""
+    breaks: str = ""
+    items: int | None = None
+    condition: str = ""
+    meets: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the line as plain data, as `plan --json` prints it."""
+        data: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data["needs"] = list(self.needs)
+        data["problems"] = [str(problem) for problem in self.problems]
+        return data
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, and by when."""
+
+    playbook: str
+    title: str
+    credential: str
+    ownership: str
+    steps: tuple[PlannedStep, ...]
+    deadlines: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything for which a guard would refuse the run."""
+        return tuple(problem for step in self.steps for problem in step.problems)
+
+    def document(self) -> dict[str, Any]:
+        """Return the plan as plain data, as `plan --json` prints it."""
+        return {
+            "playbook": self.playbook,
+            "title": self.title,
+            "credential": self.credential,
+            "ownership": self.ownership,
+            "steps": [step.document() for step in self.steps],
+            "deadlines": list(self.deadlines),
+        }
+
+
+def make_plan(start: Start, opened: Draft, means: Means) -> Plan:
+    """Read the live systems, and return what a run that began with these entries would do."""
+    state = _imagined(start, opened, means)
+    steps = tuple(_step(step, state, means) for step in start.playbook.steps)
+    ownership = start.drafts[0].facts["ownership"]
+    return Plan(
+        playbook=start.playbook.playbook,
+        title=start.playbook.title,
+        credential=start.credential.label,
+        ownership=f"{ownership['verdict']}: {ownership['reason']}",
+        steps=steps,
+        deadlines=tuple(_deadlines(state)),
+    )
+
+
+def _imagined(start: Start, opened: Draft, means: Means) -> RunState:
+    """Return the state that the run would begin with, without writing anything; its value stays in memory."""
+    now = means.clock.now()
+    drafts = [opened, *start.drafts]
+    entries = [Entry(n, now, start.incident, d.run, d.event, d.step, d.actor, d.facts, 0, GENESIS, GENESIS) for n, d in enumerate(drafts, 1)]
+    return fold(start.run, entries)
+
+
+def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
+    kind = _effect(step, state, means)
+    line: dict[str, Any] = {
+        "id": step.id,
+        "phase": step.phase,
+        "action": step.action,
+        "effect": kind,
+        "approval": f"{step.approval.role} within {step.approval.within}, else {step.approval.on_timeout}" if step.approval else "",
+        "needs": tuple(sorted(dependencies(step))),
+        "condition": str(step.condition) if step.condition != "" else "",
+        "meets": step.meets or "",
+    }
+    waiting = sorted(references([step.with_, step.connection, step.for_each]).steps)
+    if waiting:
+        return PlannedStep(**line, deferred=f"depends on {', '.join(waiting)}")
+    try:
+        line.update(_live(step, state, means))
+    except (PlaybookError, ProviderError) as error:
+        line["deferred"] = f"cannot be read now: {error.problems[0]}"
+    except InputError as error:
+        line["problems"] = error.problems
+    return PlannedStep(**line)
+
+
+def _effect(step: Step, state: RunState, means: Means) -> str:
+    """Return what a step does to the world; a notice is a message before its text is known."""
+    if step.action == "notice.send":
+        return Effect.MESSAGE.value
+    if step.action == "notice.draft":
+        return Effect.READ.value
+    return means.registry.action(step.action).effect.value
+
+
+def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
+    if step.for_each is None:
+        return _one(step, state, means, None)
+    value = evaluate(step.for_each, names(state, means))
+    items = dict(value) if isinstance(value, dict) else {item_key(item): item for item in value}
+    shown = {key: _one(step, state, means, item) for key, item in list(items.items())[:_MOST_ITEMS]}
+    digests = {key: str(one["digest"]) for key, one in shown.items() if one.get("digest")}
+    first = next(iter(shown.values()), {})
+    whole = len(shown) == len(items) and len(digests) == len(shown)
+    more = "" if whole else f"each of {len(items)} items is read when its turn comes"
+    return {**first, "items": len(items), "digest": group_digest(digests) if whole and digests else None, "deferred": first.get("deferred") or more}
+
+
+def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
+    resolved = resolve(step, state, means, names(state, means, item))
+    action = resolved.action
+    if isinstance(action, Decide | Task):
+        asked = action.question if isinstance(action, Decide) else action.instructions
+        return {"target": f"asks {action.role}", "after": asked}
+    target = str(resolved.record.get("to") or _reading_target(resolved, state))
+    if not isinstance(action, Changing) or resolved.provider is None:
+        return {"target": target}
+    access = means.access(resolved.connection, state.run, step.id)
+    planned = action.plan(means.client(access))
+    if isinstance(planned, Unchanged):
+        return {"target": target, "before": planned.reason, "after": "unchanged"}
+    identity = means.identity(resolved.provider, access)
+    check_change(step, resolved, planned, state, identity)
+    digest = planned.digest(resolved.name, identity.account, action.effect)
+    return {"target": planned.target, "before": planned.before, "after": planned.after, "breaks": planned.breaks, "digest": digest}
+
+
+def _reading_target(resolved: Resolved, state: RunState) -> str:
+    given = resolved.record.get("with", {})
+    named = given.get("url") or given.get("space") or given.get("template")
+    return str(named or (state.credential.label if "subject" in type(resolved.action).model_fields else resolved.connection.name))
+
+
+def _deadlines(state: RunState) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, deadline in state.playbook.deadlines.items():
+        anchor = state.incident.get(deadline.anchor)
+        due = datetime.fromisoformat(str(anchor)) + deadline.within if anchor else None
+        rows.append({"name": name, "from": f"incident.{deadline.anchor}", "within": str(deadline.within), "due_at": due.isoformat() if due else None, "role": deadline.role})
+    return rows

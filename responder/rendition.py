@@ -1,0 +1,148 @@
+"""How values look in a document: times in two zones, people, spans, and what is not known yet."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from responder.durations import show_duration
+from responder.errors import DocumentError
+from responder.expressions import Unknown
+
+ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
+"""The organisation's zone, while one of its documents is rendered."""
+
+BUILT_IN = ("default", "first", "last", "length", "lower", "trim", "upper", "capitalize")
+"""The filters of Jinja that templates may use besides ours: none of them multiplies text."""
+
+_MOST_TEXT = 1_000_000
+
+
+def zone_named(name: str) -> tzinfo:
+    """Return a time zone by its name. DocumentError where there is none of that name."""
+    try:
+        return UTC if name in {"", "UTC"} else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise DocumentError(
+            f"There is no time zone {name!r} on this machine",
+            where="organisation.time_zone",
+            remedy="write it like America/New_York; the package tzdata brings the zones along",
+        ) from None
+
+
+def moment(value: Any) -> datetime:
+    """Return a time as a datetime with its zone. ValueError for what is none."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(found, datetime) or found.tzinfo is None:
+        raise ValueError(f"{value!r} is not a time with a zone, like 2026-05-02T09:20:00+00:00")
+    return found
+
+
+def when(value: Any) -> str:
+    """Show a time in UTC and in the organisation's zone: `2026-05-02 09:20 UTC (05:20 EDT)`."""
+    if isinstance(value, Unknown):
+        return shown(value)
+    utc = moment(value).astimezone(UTC)
+    local = utc.astimezone(ZONE.get())
+    text = utc.strftime("%Y-%m-%d %H:%M UTC")
+    if ZONE.get() is UTC:
+        return text
+    return f"{text} ({local.strftime('%H:%M %Z' if local.date() == utc.date() else '%Y-%m-%d %H:%M %Z')})"
+
+
+def exact(value: Any) -> str:
+    """Show a time in UTC, to the second."""
+    return moment(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(value: Any) -> str:
+    """Show the day of a time, in UTC."""
+    return moment(value).astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def span(seconds: Any) -> str:
+    """Show a number of seconds as a span: `3h31m`."""
+    if abs(seconds) < 10:  # noqa: PLR2004 - below ten seconds the tenths matter
+        return f"{seconds:.1f}s"
+    sign = "-" if seconds < 0 else ""
+    return sign + show_duration(timedelta(seconds=round(abs(seconds))))
+
+
+def person(value: Any) -> str:
+    """Show somebody by name and address."""
+    name, email = str(value.get("name") or ""), str(value.get("email") or "")
+    return f"{name} <{email}>" if name and email else name or email
+
+
+def cell(value: Any) -> str:
+    """Show a value on one line, so that it breaks neither a table nor a marked region."""
+    line: str = "" if value is None else " ".join(str(shown(value)).split())
+    return str(line).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+
+
+def join(values: Iterable[Any], separator: str = ", ") -> str:
+    """Join values with a separator."""
+    text = str(separator).join(str(shown(value)) for value in values)
+    if len(text) > _MOST_TEXT:
+        raise ValueError("a joined text is too long")
+    return text
+
+
+def sentence(value: Any) -> str:
+    """Show a text with a full stop at its end, unless it ends a sentence already."""
+    text = str(shown(value)).strip()
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
+def short(value: Any) -> str:
+    """Show the first digits of a hash."""
+    return str(value)[:12]
+
+
+def plain_int(value: Any) -> str:
+    """Show a number with its thousands apart."""
+    return f"{value:,}".replace(",", " ")
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "when": when, "exact": exact, "day": day, "span": span, "person": person, "cell": cell, "join": join,
+    "sentence": sentence, "short": short, "number": plain_int,
+}  # fmt: skip
+
+
+def shown(value: Any) -> Any:
+    """Turn a value into what stands in the text: times and unknown facts into words, the rest as it is."""
+    if isinstance(value, Unknown):
+        return f"not known yet ({value.reason}; next update by {when(value.next_update_at)})"
+    if isinstance(value, datetime):
+        return when(value)
+    if isinstance(value, Mapping | list | tuple) or value is None:
+        kind = "nothing" if value is None else "several things"
+        raise ValueError(f"{kind} would be printed as raw data; name one part of it, or loop over it")
+    return value
+
+
+def shown_in_slack(value: Any) -> Any:
+    """Turn a value into Slack text in which it mentions nobody and links nothing."""
+    text = shown(value)
+    if not isinstance(text, str):
+        return text
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+FINALIZE: Mapping[str, Callable[[Any], Any]] = {"text": shown, "slack": shown_in_slack, "html": shown}
+"""How each kind of text shows a value."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, Unknown):
+        return {"unknown": value.reason, "next_update_at": value.next_update_at.isoformat()}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value

@@ -1,0 +1,237 @@
+"""A small real provider for tests: its world is a file, so that it survives the process that acts on it."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from responder import credential
+from responder.action import (
+    Access,
+    Action,
+    Change,
+    Effect,
+    Identity,
+    Issued,
+    Observation,
+    Observed,
+    Outcome,
+    Provider,
+    Unchanged,
+    Verdict,
+)
+from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
+from responder.finding import Exposure, Finding
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    folder: str
+    can: tuple[str, ...] = ()
+
+
+class World:
+    """What the provider's world holds: every line of `effects.jsonl` is one effect."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.folder = Path(Options.model_validate(access.connection.options).folder)
+
+    def effects(self) -> list[dict[str, Any]]:
+        path = self.folder / "effects.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def happened(self, key: str) -> bool:
+        return any(effect["key"] == key for effect in self.effects())
+
+    def write(self, key: str) -> None:
+        if self.access.wire._permit is None:
+            raise PermitExpired("no permit")
+        self.access.wire._check_permit("test://world", write=True)
+        line = json.dumps({"key": key, "pid": os.getpid(), "marker": self.access.marker}) + "\n"
+        with (self.folder / "effects.jsonl").open("a") as file:
+            file.write(line)
+            file.flush()
+        fault = self.fault("lost", key)
+        if fault:
+            raise OutcomeUnknown("the answer was lost")
+
+    def fault(self, kind: str, key: str) -> bool:
+        """Use up one planned fault: a file named `<kind>-<key>` that holds how often it happens."""
+        path = self.folder / f"{kind}-{key}"
+        if not path.exists():
+            return False
+        left = int(path.read_text() or "1")
+        if left <= 1:
+            path.unlink()
+        else:
+            path.write_text(str(left - 1))
+        return True
+
+
+class Nothing(Action):
+    """Read nothing at all."""
+
+    name: ClassVar[str] = "clockwork.nothing"
+    effect: ClassVar[Effect] = Effect.READ
+    seconds: float = 0.0
+    says: Any = None
+
+    def read(self, client: World) -> Outcome:
+        if self.seconds:
+            time.sleep(self.seconds)
+        return Outcome({"says": self.says})
+
+
+class Look(Action):
+    """Read a fact, which may be unavailable, denied, or hold findings."""
+
+    name: ClassVar[str] = "clockwork.look"
+    effect: ClassVar[Effect] = Effect.READ
+    key: str
+    find: str = ""
+
+    def read(self, client: World) -> Outcome:
+        if client.fault("unavailable", self.key):
+            raise Unavailable("the world is busy")
+        if client.fault("denied", self.key):
+            raise Denied("the world refuses", remedy="our credential needs: world:Look")
+        findings = [Finding(value=client.access.wire.take_in(self.find), exposure=Exposure(kind="public"))] if self.find else []
+        return Outcome({"state": "live", "happened": client.happened(self.key)}, findings=findings)
+
+
+class Turn(Action):
+    """Turn something once; reading back tells whether it was."""
+
+    name: ClassVar[str] = "clockwork.turn"
+    effect: ClassVar[Effect] = Effect.REVERSIBLE
+    key: str
+    note: str = ""
+
+    def plan(self, client: World) -> Change | Unchanged:
+        if client.fault("unavailable", self.key):
+            raise Unavailable("the world is busy")
+        if client.happened(self.key):
+            return Unchanged(f"{self.key} is turned already", {"turned": True})
+        note = client.folder / "note"
+        return Change(self.key, "still", f"turned{self.note}{note.read_text() if note.exists() else ''}")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        if client.fault("refuse", self.key):
+            raise Unavailable("not now")
+        client.write(self.key)
+        return Outcome({"turned": True})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS if client.happened(self.key) else Verdict.DOES_NOT_HOLD
+
+
+class Final(Turn):
+    """Turn something for good."""
+
+    name: ClassVar[str] = "clockwork.final"
+    effect: ClassVar[Effect] = Effect.FINAL
+
+
+class Say(Action):
+    """Say something that cannot be read back."""
+
+    name: ClassVar[str] = "clockwork.say"
+    effect: ClassVar[Effect] = Effect.MESSAGE
+    idempotent: ClassVar[bool] = False
+    readback: ClassVar[bool] = False
+    key: str
+
+    def plan(self, client: World) -> Change | Unchanged:
+        return Change(self.key, "unsaid", "said")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        client.write(self.key)
+        return Outcome({})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS
+
+
+class Watch(Action):
+    """Look three times."""
+
+    name: ClassVar[str] = "clockwork.watch"
+    effect: ClassVar[Effect] = Effect.READ
+    looks: int = 3
+    ok: bool = True
+
+    def observe(self, client: World, history: Sequence[Observed]) -> Observation:
+        last = len(history) + 1 >= self.looks
+        return Observation("seen", last=last, ok=self.ok, wait=0.02, facts={"looks": len(history) + 1})
+
+
+class InspectKey(credential.Inspect):
+    name: ClassVar[str] = "clockwork.inspect"
+
+    def read(self, client: World) -> Outcome:
+        dead = client.happened(f"disabled {self.subject.fingerprint}")
+        return Outcome({"state": "dead" if dead else "live"})
+
+
+class DisableKey(credential.Disable):
+    name: ClassVar[str] = "clockwork.disable"
+
+    def plan(self, client: World) -> Change | Unchanged:
+        key = f"disabled {self.subject.fingerprint}"
+        return Unchanged("disabled already") if client.happened(key) else Change(key, "live", "disabled")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        client.write(change.target)
+        return Outcome({})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS if client.happened(change.target) else Verdict.DOES_NOT_HOLD
+
+
+class IssueKey(credential.Issue):
+    name: ClassVar[str] = "clockwork.issue"
+
+    def plan(self, client: World) -> Change | Unchanged:
+        marker = client.access.marker
+        if any(effect["marker"] == marker for effect in client.effects()):
+            return Unchanged("made already", issued=Issued(f"key of {marker}", claim=f"https://claim/{marker}"))
+        return Change(f"key {self.label}", "none", "made")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        client.write(change.target)
+        value = client.access.wire.take_in(f"new-value-{self.label}-{'x' * 20}")
+        return Outcome({}, issued=Issued(f"key of {client.access.marker}", value=value))
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS
+
+
+class ProveKeyDead(credential.ProveDead):
+    name: ClassVar[str] = "clockwork.prove_dead"
+
+    def surfaces(self, client: World) -> Sequence[str]:
+        return ["api"]
+
+    def window(self, client: World) -> float:
+        return 0.0
+
+    def control(self, client: World) -> Any:
+        return client.access.wire.take_in("a-known-good-value")
+
+    def present(self, client: World, surface: str, value: Any) -> credential.Probe:
+        dead = client.happened(f"disabled {value.fingerprint}")
+        return credential.Probe.REFUSED if dead else credential.Probe.ACCEPTED
+
+
+PROVIDER = Provider(
+    name="clockwork",
+    actions=(Nothing, Look, Turn, Final, Say, Watch, InspectKey, DisableKey, IssueKey, ProveKeyDead),
+    connect=World,
+    identify=lambda client: Identity((client.folder / "account").read_text() if (client.folder / "account").exists() else "acct-1"),
+    options=Options,
+)

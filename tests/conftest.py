@@ -1,0 +1,81 @@
+"""What tests share: an installation in a temporary folder, without the user's home, environment or network."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clockwork
+from responder.app import App, login, open_app
+from responder.clock import SystemClock
+from responder.registry import Registry
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("RESPONDER_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def leaked_value() -> str:
+    """Make a value that looks like nothing else and stands in no file."""
+    return "leaked-" + "q7Zp" * 6
+
+
+SETTINGS = """\
+organisation: {{name: Lumen Labs, contact: security@lumen.example}}
+people:
+  ann: {{name: Ann, email: ann@lumen.example, os_user: {user}, roles: [oncall]}}
+  carl: {{name: Carl, email: carl@lumen.example, roles: [commander, oncall]}}
+  cora: {{name: Cora, email: cora@lumen.example, roles: [commander, comms]}}
+  hal: {{name: Hal, email: hal@lumen.example, roles: [commander]}}
+connections:
+  cw: {{provider: clockwork, account: acct-1, folder: {folder}}}
+inventory:
+  - id: shared
+    connection: cw
+    key_id: k1
+    known_by: env:LEAKED
+    shared: true
+    holders:
+      - {{id: h1, name: Hal, email: hal@lumen.example, person: hal}}
+      - {{id: h2, name: Hugo, email: hugo@out.example}}
+  - {{id: second, connection: cw, known_by: env:SECOND}}
+canaries: [canary-1]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with responder.yaml, and the world of the clockwork provider in `world/`."""
+    (tmp_path / "world").mkdir()
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "responder.yaml").write_text(SETTINGS.format(user=login(), folder=tmp_path / "world"))
+    return tmp_path
+
+
+OpenApp = Callable[..., App]
+
+
+@pytest.fixture
+def opened(place: Path) -> Iterator[OpenApp]:
+    """Opens the installation, as often as wanted, as the person named."""
+    apps: list[App] = []
+
+    def open_as(person: str = "ann", **more: Any) -> App:
+        environment: Mapping[str, str] = {"LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place)}
+        registry = Registry({"clockwork": clockwork.PROVIDER})
+        app = open_app(
+            config=place / "responder.yaml", store=str(place / "state" / "r.db"), environment=environment,
+            registry=registry, **{"clock": SystemClock(), **more},
+        )  # fmt: skip
+        app.person = person
+        apps.append(app)
+        return app
+
+    yield open_as
+    for app in apps:
+        app.close()

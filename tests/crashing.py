@@ -1,0 +1,30 @@
+"""Drives a run in a process of its own, which kills itself where it is told to: `crashing.py PLACE RUN [POINT STEP]`."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import clockwork
+from responder.app import open_app
+from responder.errors import StaleExecutor
+from responder.registry import Registry
+
+
+def main(place: Path, run: str, point: str = "", step: str = "") -> int:
+    def hook(at: str, address: str) -> None:
+        if (at, address) == (point, step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    app = open_app(
+        config=place / "responder.yaml", store=str(place / "state" / "r.db"), environment=dict(os.environ),
+        registry=Registry({"clockwork": clockwork.PROVIDER}), hook=hook,
+    )  # fmt: skip
+    try:
+        return {"ended": 0, "halted": 1}.get(app.drive(run, "test").state, 7)
+    except StaleExecutor:
+        return 70
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

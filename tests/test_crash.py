@@ -1,0 +1,139 @@
+"""Killed at any point, or stopped and overtaken: nothing is lost, nothing is doubled."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import OpenApp, leaked_value
+from responder.app import App
+from responder.errors import RequestError
+from test_run import HEAD, begun, effects, statuses, when_asked, written
+
+STEPS = """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: turn, phase: containment, action: clockwork.turn, with: {key: a}, needs: [look]}
+  - {id: agreed, phase: containment, action: clockwork.final, with: {key: f}, needs: [turn], approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: watch, phase: containment, action: clockwork.watch, needs: [turn]}
+  - {id: new, phase: recovery, action: credential.issue, needs: [watch], with: {label: next}}
+  - {id: each, phase: recovery, action: clockwork.turn, for_each: [i, j, k], max_parallel: 2, with: {key: "${{ item }}"}, needs: [look]}
+  - {id: skip, phase: recovery, action: clockwork.turn, if: "${{ steps.look.happened }}", with: {key: never}}
+  - {id: say, phase: communication, action: clockwork.say, with: {key: said}, needs: [turn]}
+"""
+POINTS = ("before-apply", "after-apply", "after-record")
+
+
+def spawn(place: Path, run: str, *kill: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place), "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen([sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill], env=environment)
+
+
+def answer_all(app: App, run: str, place: Path, until: subprocess.Popen[bytes]) -> None:
+    """Answer whatever is asked, truthfully, until the process ends."""
+    while until.poll() is None:
+        for ask in app.state(run).asks():
+            try:
+                if ask.kind == "approval":
+                    app.approve(run, ask.unit)
+                elif ask.kind == "unknown":
+                    app.decide(run, ask.unit, "happened" if "said" in effects(place) else "not-happened")
+            except RequestError:
+                continue  # the process was faster
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("step", ["look", "turn", "agreed", "watch", "new", "each[i]", "skip", "say"])
+def test_killed_at_a_point_and_resumed_the_end_is_the_same(opened: OpenApp, place: Path, step: str, point: str) -> None:
+    app = opened()
+    run = begun(app, written(place, STEPS))
+    other = opened("carl")
+
+    first = spawn(place, run, point, step)
+    answer_all(other, run, place, first)
+    second = spawn(place, run)
+    answer_all(other, run, place, second)
+
+    assert -signal.SIGKILL == first.returncode, "the kill point was never reached"
+    assert 0 == second.returncode
+    state = other.state(run)
+    assert {"skip": "skipped"} == {name: status for name, status in statuses(state).items() if status not in {"done", "unchanged"}}
+    assert sorted(["a", "f", "i", "j", "k", "said", "key next"]) == sorted(effects(place))
+    assert [] == other.verify(state.incident["id"])
+
+
+def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    steps = "".join(
+        f"  - {{id: s{n}, phase: analysis, action: clockwork.turn, with: {{key: k{n}}}" + (f", needs: [s{n - 1}]" if n else "") + "}\n"
+        for n in range(40)
+    )
+    steps = steps.replace("  - {id: s20,", "  - {id: pause, phase: analysis, action: clockwork.nothing, with: {seconds: 1}, needs: [s19]}\n  - {id: s20,").replace("needs: [s19]}\n  - {id: s21", "needs: [pause]}\n  - {id: s21")
+    run = begun(app, written(place, steps.replace("key: k20}, needs: [s19]", "key: k20}, needs: [pause]")))
+
+    first = spawn(place, run)
+    while len(effects(place)) < 5:
+        time.sleep(0.005)
+    os.kill(first.pid, signal.SIGSTOP)
+    stopped_with = len(effects(place))
+    time.sleep(4.5)
+    second = spawn(place, run)
+    second.wait(60)
+    os.kill(first.pid, signal.SIGCONT)
+    first.wait(30)
+
+    assert 0 == second.returncode
+    assert stopped_with < 40, "it was stopped too late to show anything"
+    assert 70 == first.returncode
+    assert sorted(f"k{n}" for n in range(40)) == sorted(effects(place))
+
+
+def test_a_live_executor_is_not_replaced(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 2}}\n"))
+    process = spawn(place, run)
+    while not app.runs()[0].executor:
+        time.sleep(0.02)
+
+    with pytest.raises(RequestError, match="is working on this run"):
+        app.drive(run)
+
+    assert 0 == process.wait(20)
+
+
+def test_a_changed_change_asks_again(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    approval = "approval: {role: commander, within: 1h, on_timeout: abort}"
+    run = begun(app, written(place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, {approval}}}\n", head=HEAD))
+    (place / "world" / "account").write_text("acct-1")
+    asked: list[str] = []
+
+    def approve(other: App) -> None:
+        """Agree to the first change, and let the world change before it is applied: the digest is another then."""
+        ask = other.state(run).unit("a").ask
+        assert ask is not None
+        asked.append(ask.digest)
+        clockwork_note(place)
+        other.approve(run, "a")
+        for _ in range(200):
+            again = other.state(run).unit("a").ask
+            if again is not None and again.digest != asked[0]:
+                asked.append(again.digest)
+                other.approve(run, "a")
+                return
+            time.sleep(0.02)
+
+    thread = when_asked(opened, run, "a", approve)
+    app.drive(run)
+    thread.join()
+
+    assert 2 == len(set(asked))
+    assert ["a"] == effects(place)
+
+
+def clockwork_note(place: Path) -> None:
+    (place / "world" / "note").write_text(" twice")

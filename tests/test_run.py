@@ -1,0 +1,423 @@
+"""The runner: order, conditions, items, approvals, failures, children, and what survives a restart."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import OpenApp, leaked_value
+from responder.app import App
+from responder.errors import PlanRefused, RequestError
+from responder.finding import Exposure, Finding
+from responder.state import RunState
+
+HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}, comms: {}, oncall: {}}\n"
+
+
+def written(place: Path, steps: str, name: str = "p", head: str = HEAD) -> str:
+    (place / "playbooks" / f"{name}.yaml").write_text(head.replace("playbook: p", f"playbook: {name}") + "steps:\n" + steps)
+    return name
+
+
+def begun(app: App, playbook: str, **inputs: Any) -> str:
+    value = app.means.sealer.secret(leaked_value())
+    finding = Finding(value=value, exposure=Exposure(kind="public", url="https://x.example/"))
+    return app.begin(app.library.load(playbook), finding, inputs).run
+
+
+def driven(app: App, run: str) -> RunState:
+    app.drive(run)
+    return app.state(run)
+
+
+def effects(place: Path) -> list[str]:
+    path = place / "world" / "effects.jsonl"
+    import json
+
+    return [json.loads(line)["key"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def statuses(state: RunState) -> dict[str, str]:
+    return {step.id: state.status(step.id) for step in state.playbook.steps}
+
+
+def when_asked(opened: OpenApp, run: str, step: str, answer: Any) -> threading.Thread:
+    """Answer, from another opening of the store, as soon as a step asks."""
+
+    def wait() -> None:
+        app = opened("carl")
+        for _ in range(400):
+            unit = app.state(run).units.get(step)
+            if unit and unit.ask:
+                answer(app)
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_steps_run_in_the_order_of_what_they_need_and_read(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: c, phase: analysis, action: clockwork.turn, with: {key: "c ${{ steps.b.says }}"}}
+  - {id: b, phase: analysis, action: clockwork.nothing, needs: [a], with: {says: "of b"}}
+  - {id: a, phase: containment, action: clockwork.turn, with: {key: a}}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"a": "done", "b": "done", "c": "done"} == statuses(state)
+    assert ["a", "c of b"] == effects(place)
+
+
+def test_a_false_condition_skips_with_its_reason_and_the_next_step_runs(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, if: "${{ steps.look.state == 'dead' }}"}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, needs: [a]}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"look": "done", "a": "skipped", "b": "done"} == statuses(state)
+    assert "steps.look.state == 'dead' is false" == state.unit("a").error
+
+
+def test_failure_blocks_what_depends_on_it_and_halts_the_run_until_retried(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("1")
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [look]}
+  - {id: alone, phase: analysis, action: clockwork.turn, with: {key: alone}}
+  - {id: mend, phase: analysis, action: clockwork.turn, with: {key: mend}, if: "${{ failed('look') }}"}
+""",
+    )
+
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert "halted" == state.state
+    assert {"look": "failed", "after": "waiting", "alone": "done", "mend": "done"} == statuses(state)
+    assert "world:Look" in state.unit("look").error
+
+    app.retry(run, "look")
+    state = driven(app, run)
+
+    assert "ended" == state.state
+    assert "done" == state.status("after")
+
+
+def test_on_error_continue_counts_as_ended_well(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("1")
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, on_error: continue}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [look]}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"look": "failed", "after": "done"} == statuses(state)
+    assert "ended" == state.state
+
+
+def test_on_error_abort_starts_only_what_waits_for_failure(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("1")
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, on_error: abort}
+  - {id: slow, phase: analysis, action: clockwork.nothing, with: {seconds: 0.3}}
+  - {id: later, phase: analysis, action: clockwork.turn, with: {key: later}, needs: [slow]}
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, needs: [slow], if: "${{ always() }}"}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"look": "failed", "slow": "done", "later": "skipped", "clean": "done"} == statuses(state)
+    assert ("ended", False) == (state.state, state.contained)
+
+
+def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "unavailable-a").write_text("2")
+    (place / "world" / "refuse-a").write_text("1")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, retry: {first: 0.01s}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert {"a": "done"} == statuses(state)
+    assert ["a"] == effects(place)
+
+
+def test_items_are_done_each_by_itself_at_most_so_many_at_once(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - id: each
+    phase: analysis
+    action: clockwork.turn
+    for_each: ${{ incident.credential.holders }}
+    max_parallel: 1
+    with: {key: "of ${{ item.id }}"}
+  - {id: after, phase: analysis, action: clockwork.nothing, with: {says: "${{ steps.each.all_done }}"}}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert ["of h1", "of h2"] == effects(place)
+    assert state.unit("after").facts["says"] is True
+
+
+def test_one_approval_for_all_items_is_bound_to_what_each_will_do(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - id: each
+    phase: analysis
+    action: clockwork.turn
+    for_each: [a, b, c]
+    with: {key: "${{ item }}"}
+    approval: {role: commander, within: 1h, on_timeout: abort}
+""",
+    )
+    run = begun(app, name)
+    thread = when_asked(opened, run, "each", lambda other: other.approve(run, "each"))
+
+    state = driven(app, run)
+    thread.join()
+
+    assert {"a", "b", "c"} == set(effects(place))
+    asked = [entry for entry in app.timeline(app.row(run).incident) if entry.event == "asked"]
+    assert 1 == len(asked)
+    assert {"each": "done"} == statuses(state)
+
+
+def test_requester_and_holder_may_not_approve_and_a_stranger_may_only_look(opened: OpenApp, place: Path) -> None:
+    app = opened("carl")
+    name = written(
+        place,
+        """
+  - id: a
+    phase: analysis
+    action: clockwork.turn
+    with: {key: a}
+    approval: {role: commander, within: 1h, on_timeout: abort}
+""",
+    )
+    run = begun(app, name)
+    refused: list[str] = []
+
+    def answers(other: App) -> None:
+        for person in ("carl", "hal", "ann", ""):
+            other.person = person
+            with pytest.raises(RequestError) as caught:
+                other.approve(run, "a")
+            refused.append(caught.value.message)
+        other.person = "cora"
+        other.approve(run, "a")
+
+    thread = when_asked(opened, run, "a", answers)
+    state = driven(app, run)
+    thread.join()
+
+    assert "carl asked for this run and may not approve" == refused[0]
+    assert "hal holds the credential and may not approve" == refused[1]
+    assert "ann does not have the role commander" == refused[2]
+    assert "may only look" in refused[3]
+    assert {"a": "done"} == statuses(state)
+
+
+@pytest.mark.parametrize(
+    ("on_timeout", "status", "done"),
+    [pytest.param("proceed", "done", ["a"], id="proceed"), pytest.param("abort", "declined", [], id="abort"), pytest.param("escalate(comms)", "declined", [], id="escalate, and nobody there either")],
+)
+def test_silence_does_what_the_playbook_says(opened: OpenApp, place: Path, on_timeout: str, status: str, done: list[str]) -> None:
+    app = opened()
+    approval = f"{{role: commander, within: 0.1s, on_timeout: {on_timeout}}}"
+    name = written(place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, approval: {approval}}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert status == state.status("a")
+    assert done == effects(place)
+
+
+def test_a_decision_and_a_task_wait_for_people(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - id: pick
+    phase: analysis
+    action: human.decide
+    with: {role: commander, question: "which?", options: {one: first, two: second}, on_timeout: abort}
+  - id: act
+    phase: analysis
+    action: human.task
+    if: ${{ steps.pick.choice == 'two' }}
+    with: {role: oncall, instructions: "do it", on_timeout: abort}
+""",
+    )
+    run = begun(app, name)
+    first = when_asked(opened, run, "pick", lambda other: other.decide(run, "pick", "two"))
+    second = when_asked(opened, run, "act", lambda other: other.done(run, "act", "did it"))
+
+    state = driven(app, run)
+    first.join()
+    second.join()
+
+    assert {"pick": "done", "act": "done"} == statuses(state), state.unit("pick").error
+    assert "did it" == state.unit("act").facts["said"]
+
+
+def test_an_answer_that_was_lost_is_read_back_and_nothing_is_doubled(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("1")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert ["a"] == effects(place)
+    assert "done" == state.status("a")
+    assert "reconciled" in [entry.event for entry in app.timeline(state.incident["id"])]
+
+
+@pytest.mark.parametrize(("answer", "count"), [("happened", 1), ("not-happened", 2)])
+def test_what_cannot_be_read_back_is_asked_of_a_person(opened: OpenApp, place: Path, answer: str, count: int) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("1")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.say, with: {key: a}}\n")
+    run = begun(app, name)
+    thread = when_asked(opened, run, "a", lambda other: other.decide(run, "a", answer))
+
+    state = driven(app, run)
+    thread.join()
+
+    assert count == len(effects(place))
+    assert "done" == state.status("a")
+
+
+def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    written(
+        place,
+        """
+  - {id: kill, phase: containment, action: credential.disable}
+  - {id: dead, phase: containment, action: credential.prove_dead, needs: [kill]}
+exit: ["${{ steps.dead.verdict == 'dead' }}"]
+""",
+        "other",
+        HEAD + "match: [{exposure: public}]\n",
+    )
+    name = written(
+        place,
+        f"""
+  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {"second-" + "w3Xk" * 6}}}}}
+  - {{id: kill, phase: containment, action: credential.disable}}
+  - {{id: dead, phase: containment, action: credential.prove_dead, needs: [kill]}}
+  - {{id: new, phase: recovery, action: credential.issue, needs: [dead, look], with: {{label: next}}}}
+exit: ["${{{{ steps.dead.verdict == 'dead' and children('look').dead }}}}"]
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert ("ended", True) == (state.state, state.contained)
+    assert 2 == sum(effect.startswith("disabled ") for effect in effects(place))
+    assert "key next" == effects(place)[-1]
+    assert 2 == len(app.runs())
+
+
+def test_a_second_run_for_the_same_credential_joins(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
+    first = begun(app, name)
+    finding = Finding(value=app.means.sealer.secret(leaked_value()))
+
+    second = opened("carl").begin(app.library.load(name), finding, {})
+
+    assert (first, True) == (second.run, second.joined)
+    assert "joined" in [entry.event for entry in app.timeline(second.incident)]
+
+
+@pytest.mark.parametrize("key_id", ["canary-1", "somebody-elses"])
+def test_what_is_not_ours_is_refused_before_anything_is_sent(opened: OpenApp, place: Path, key_id: str) -> None:
+    app = opened()
+    name = written(place, "  - {id: look, phase: analysis, action: credential.inspect}\n")
+    finding = Finding(value=app.means.sealer.secret("a stranger's value 12345"), key_id=key_id)
+
+    with pytest.raises(PlanRefused):
+        app.begin(app.library.load(name), finding, {})
+
+    assert [] == app.runs()
+
+
+def test_a_wrong_account_refuses_the_change(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "account").write_text("acct-other")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert [] == effects(place)
+    assert "acct-other" in state.unit("a").error
+
+
+def test_a_final_change_without_approval_is_refused(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.final, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert [] == effects(place)
+    assert "approval" in state.unit("a").error
+
+
+def test_a_step_that_takes_longer_than_its_limit_fails(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.watch, with: {looks: 1000}, limit: 0.2s}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert "failed" == state.status("a")
+    assert "limit" in state.unit("a").error
+
+
+def test_an_issued_value_is_sealed_and_stands_nowhere(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: new, phase: recovery, action: credential.issue, with: {label: next}}
+  - {id: use, phase: recovery, action: clockwork.nothing, with: {says: "${{ steps.new.value }}"}}
+""",
+    )
+
+    driven(app, begun(app, name))
+
+    assert "new-value" not in "".join(str(entry.facts) for entry in app.timeline(app.runs()[0].incident))
+    blob = next(blob for blob in app.means.store.blobs(app.runs()[0].incident) if blob.kind == "issued")
+    assert "new-value-next" in app.means.sealer.unseal(blob.sealed, blob.blob).reveal()
