@@ -95,6 +95,13 @@ def sentence(value: Any) -> str:
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
+def open_point(value: Any) -> Any:
+    """Show what is not known yet where a heading says already that it is not known."""
+    if isinstance(value, Unknown):
+        return f"{value.reason}; next update by {when(value.next_update_at)}"
+    return value
+
+
 def short(value: Any) -> str:
     """Show the first digits of a hash."""
     return str(value)[:12]
@@ -108,6 +115,7 @@ def plain_int(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when, "exact": exact, "day": day, "span": span, "person": person, "cell": cell, "join": join,
     "sentence": sentence, "short": short, "number": plain_int,
+    "open": open_point,
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ TEMPLATES = Templates(read_templates([ROOT]))
 NOW = datetime(2026, 5, 2, 10, 5, tzinfo=UTC)
 LATER = datetime(2026, 5, 3, 9, 0, tzinfo=UTC)
 HOLDERS = [
-    {"id": f"h{number}", "name": f"Mina Okafor{number}", "email": f"h{number}@example.org"} for number in range(300)
+    {"id": f"h{number}", "name": f"Mina Okafor{number}", "email": f"h{number}@example.org"}
+    for number in range(300)
 ]
 CLAIM = "http://127.0.0.1:8123/claim/9f2c"
 
@@ -25,7 +26,11 @@ NAMES: dict[str, Any] = {
     "now": NOW,
     "item": HOLDERS[0],
     "inputs": {"host_space": "puppets/generate", "partner": "pat"},
-    "organisation": {"name": "Meridian", "contact": "press@meridian.example", "time_zone": "America/New_York"},
+    "organisation": {
+        "name": "Meridian",
+        "contact": "press@meridian.example",
+        "time_zone": "America/New_York",
+    },
     "people": {
         "pat": {"name": "Pat Lind", "email": "pat@partner.example"},
         "dana": {"name": "Dana Reyes", "email": "dana@meridian.example"},
@@ -61,15 +66,21 @@ FIELDS: dict[str, dict[str, Any]] = {
     "contributor-notice": {},
     "contributor-followup": {
         "claim": CLAIM,
-        "concerns_heard": [{"concern": "Testing is not paid", "answer": "From June, testers are paid by the hour"}],
+        "concerns_heard": [
+            {"concern": "Testing is not paid", "answer": "From June, testers are paid by the hour"}
+        ],
         "changes": [{"what": "Every tester has a token of their own", "by": "2026-05-04T12:00:00+00:00"}],
-        "cannot_change": [{"what": "We cannot pay for earlier months by the hour", "why": "Nobody counted the hours"}],
+        "cannot_change": [
+            {"what": "We cannot pay for earlier months by the hour", "why": "Nobody counted the hours"}
+        ],
     },
     "internal-alert": {
         "impact": "Anybody can use the model as our testers",
         "mode": "kill: the token is public",
         "actions_done": ["page captured"],
-        "actions_needed": [{"what": "approve the holders' mail", "who": "comms", "by": "2026-05-02T10:20:00+00:00"}],
+        "actions_needed": [
+            {"what": "approve the holders' mail", "who": "comms", "by": "2026-05-02T10:20:00+00:00"}
+        ],
         "commander": "noor",
         "channel": "#inc-quiet-harbour",
         "do_not_do": "answer in public or contact testers",
@@ -132,7 +143,9 @@ def test_a_template_renders_from_the_facts_of_the_founding_case(name: str) -> No
     assert ("Unknown(" in document.text, "{" in document.text) == (False, False)
 
 
-@pytest.mark.parametrize("name", sorted(set(FIELDS) - {"takedown-request", "contributor-notice", "contributor-followup"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(FIELDS) - {"takedown-request", "contributor-notice", "contributor-followup"})
+)
 def test_a_template_says_so_while_containment_is_open(name: str) -> None:
     text = notice(name, **without("incident", "contained_at")).text
 
@@ -151,16 +164,16 @@ MUST_SAY = {
         "You are not accused of anything",
         "About 300 people",
         "We are not looking for anybody with this mail",
+        "the issuer still reads its logs for uses before 07:00 UTC; next update by 2026-05-03 09:00 UTC",
         "2026-05-02 09:31 UTC (05:31 EDT)",
         "Nothing now.",
-        "You hear from us by 2026-05-03 09:20 UTC (05:20 EDT)",
+        "You will hear from us by 2026-05-03 09:20 UTC (05:20 EDT)",
         "Dana Reyes <dana@meridian.example>",
         "answers by 2026-05-05 09:20 UTC",
         "Testing is not paid",
         "Testers are not named in the product.",
         "Every output needs our approval",
         "An open letter about the programme stood beside the token",
-        "next update by 2026-05-03 09:00 UTC",
         "Ana Ruiz\nHead of the programme, Meridian",
     ),
     "contributor-followup": (CLAIM, "yours alone", "nobody is accused", "The reason: Nobody counted the hours."),
@@ -179,7 +192,8 @@ MUST_SAY = {
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [pytest.param(name, word, id=f"{name}: {word}") for name in MUST_SAY for word in MUST_SAY[name]]
+    ("name", "words"),
+    [pytest.param(name, word, id=f"{name}: {word}") for name in MUST_SAY for word in MUST_SAY[name]],
 )
 def test_a_template_says_what_it_must(name: str, words: str) -> None:
     text = notice(name).text
@@ -191,7 +205,7 @@ def test_the_contributor_notice_begins_with_what_it_means_for_its_reader() -> No
     greeting, first = notice("contributor-notice").text.split("\n\n")[:2]
 
     assert greeting == "Dear Mina Okafor0,"
-    assert "your access is paused. You are not accused of anything" in first
+    assert first.startswith("Your access to the Aurora early-access programme is paused")
 
 
 def test_the_contributor_notice_names_nobody_else() -> None:
@@ -200,7 +214,9 @@ def test_the_contributor_notice_names_nobody_else() -> None:
     assert [holder["id"] for holder in HOLDERS[1:] if holder["name"] in text or holder["email"] in text] == []
 
 
-@pytest.mark.parametrize("phrase", ["the culprit", "legal action", "a rogue tester", "an outage", "human error"])
+@pytest.mark.parametrize(
+    "phrase", ["the culprit", "legal action", "a rogue tester", "an outage", "human error"]
+)
 def test_the_contributor_notice_refuses_words_that_accuse(phrase: str) -> None:
     with pytest.raises(DocumentError, match="no text of ours says"):
         notice("contributor-notice", {"known": [f"This was about {phrase}"]})
@@ -238,7 +254,10 @@ def test_the_takedown_request_never_shows_the_value() -> None:
 
     with pytest.raises(DocumentError, match="holds a secret of this incident") as caught:
         render_notice(
-            TEMPLATES.get("takedown-request"), NAMES, {**FIELDS["takedown-request"], "risk": f"it is {value}"}, redactor
+            TEMPLATES.get("takedown-request"),
+            NAMES,
+            {**FIELDS["takedown-request"], "risk": f"it is {value}"},
+            redactor,
         )
 
     assert value not in str(caught.value)
