@@ -87,13 +87,13 @@ def mail_server(got: list[bytes], farewell: bytes) -> Callable[[socket.socket], 
         connection.sendall(b"220 hello\r\n")
         lines = connection.makefile("rb")
         for line in lines:
-            if line.startswith(b"DATA"):
+            if line.upper().startswith(b"DATA"):
                 connection.sendall(b"354 go on\r\n")
                 for part in lines:
                     if part == b".\r\n":
                         break
                     got.append(part)
-            connection.sendall(farewell if line.startswith(b"QUIT") else b"250 ok\r\n")
+            connection.sendall(farewell if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
 
     return talk
 
