@@ -104,7 +104,7 @@ class App:
         with means.store.write() as writing:
             start.store(writing)
         try:
-            return make_plan(start, incident_draft(finding, means), means)
+            return make_plan(start, incident_draft(finding, means, "plan"), means)
         finally:
             means.store.close()
 
@@ -119,7 +119,7 @@ class App:
         new = not incident
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
-        drafts = [incident_draft(finding, self.means), *start.drafts] if new else list(start.drafts)
+        drafts = [incident_draft(finding, self.means, incident), *start.drafts] if new else list(start.drafts)
         taken: list[str] = []
 
         def store(writing: Writing) -> None:

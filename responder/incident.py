@@ -1,5 +1,6 @@
 """Everything about one leak: whose credential it is, decided offline, and the facts from which clocks start."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,16 @@ CLOCK_FIELDS = ("aware_at", "exposed_at", "reported_at", "public_coverage_at")
 """The moments of an incident that a person may correct."""
 FIELDS = (*CLOCK_FIELDS, "severity", "codename")
 """The fields of an incident that `set` knows; every other name becomes a fact for documents."""
+
+
+_COLOURS = ("amber", "brass", "cobalt", "coral", "ebony", "flint", "indigo", "ivory", "jade", "lilac", "ochre", "olive", "pearl", "rust", "slate", "umber")
+_BIRDS = ("avocet", "bittern", "curlew", "dunlin", "egret", "finch", "godwit", "heron", "ibis", "kestrel", "lapwing", "merlin", "osprey", "plover", "siskin", "wren")
+
+
+def codename(incident: str) -> str:
+    """Return the name by which people speak of an incident without saying what it is about."""
+    number = int.from_bytes(hashlib.sha256(incident.encode()).digest()[:2])
+    return f"{_COLOURS[number % 16]}-{_BIRDS[number // 16 % 16]}"
 
 
 class Ownership(StrEnum):

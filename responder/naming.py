@@ -68,6 +68,9 @@ def children(state: RunState, step: str) -> Mapping[str, Any]:
 def incident_facts(state: RunState) -> dict[str, Any]:
     """Return the incident as expressions read it; times are times."""
     facts: dict[str, Any] = dict(state.incident)
+    if state.started.get("parent"):  # a credential that was found on the way has clocks of its own
+        facts["aware_at"] = state.started["aware_at"]
+        facts["exposure"] = state.started["exposure"]
     for name, value in facts.items():
         if name.endswith("_at") and isinstance(value, str) and value:
             facts[name] = datetime.fromisoformat(value)

@@ -10,9 +10,9 @@ from responder.action import Action, Effect
 class SendNotice(Action):
     """Tell people something, in the words of a template.
 
-    Every field of the template gets its value from `fields`, from the facts that people set, or from the template's
-    own source; a blank one stops the step. The text is rendered before anybody is asked, its digest is what an
-    approval signs, and exactly that text is sent, by mail or to a channel as the template says.
+    Every field of the template gets its value from `fields`, from the facts that people set, or from the
+    template's own source; a blank one stops the step. The text is rendered before anybody is asked, its digest
+    is what an approval signs, and exactly that text is sent.
     """
 
     name: ClassVar[str] = "notice.send"

@@ -1,5 +1,6 @@
 """What a step finds opens a run of its own, in the same incident, in the transaction that records the step."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,9 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
         try:
             playbook = choose(finding, judgement, means)
             parent = {"run": state.run, "step": address}
-            start = prepare(means, incident, finding, judgement, playbook, {}, str(state.started.get("requester", "")), parent)
+            requester = str(state.started.get("requester", ""))
+            name = f"{state.run}.{hashlib.sha256((address + finding.fingerprint).encode()).hexdigest()[:4]}"
+            start = prepare(means, incident, finding, judgement, playbook, {}, requester, parent, name)
         except InputError as error:
             drafts.append(Draft("left_alone", {"credential": judgement.credential.label, "ownership": "ours", "reason": str(error), "exposure": place}, state.run, address))
             continue

@@ -42,7 +42,7 @@ def moment(value: Any) -> datetime:
 def when(value: Any) -> str:
     """Show a time in UTC and in the organisation's zone: `2026-05-02 09:20 UTC (05:20 EDT)`."""
     if isinstance(value, Unknown):
-        return shown(value)
+        return str(shown(value))
     utc = moment(value).astimezone(UTC)
     local = utc.astimezone(ZONE.get())
     text = utc.strftime("%Y-%m-%d %H:%M UTC")

@@ -207,3 +207,8 @@ def _scalar(node: yaml.Node) -> Any:
 
 def _at(node: yaml.Node, name: str) -> str:
     return f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+
+def write(data: Any) -> str:
+    """Return plain data as YAML that `read` takes."""
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100))

@@ -11,7 +11,7 @@ from typing import Any
 from responder.errors import FindingError, Problem, RequestError
 from responder.finding import Finding
 from responder.guards import check_ownership
-from responder.incident import Credential, Judgement, judge, selects
+from responder.incident import Credential, Judgement, codename, judge, selects
 from responder.means import Means
 from responder.playbook import Input, Playbook
 from responder.store import FORMAT, Blob, RunRow, Writing
@@ -70,10 +70,11 @@ def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
     raise RequestError(f"Not exactly one playbook fits this finding: {names}", where=judgement.credential.label, remedy="name it: `responder run PLAYBOOK`")
 
 
-def incident_draft(finding: Finding, means: Means) -> Draft:
+def incident_draft(finding: Finding, means: Means, incident: str) -> Draft:
     """Return the entry with which an incident opens; its clocks start from these facts."""
     now = means.clock.now()
     facts = {
+        "codename": codename(incident),
         "severity": "P2" if finding.exposure.kind == "private" else "P1",
         "aware_at": _iso(finding.aware_at or now),
         "exposed_at": _iso(finding.exposure.exposed_at),
@@ -95,10 +96,11 @@ def prepare(
     inputs: Mapping[str, Any],
     requester: str,
     parent: Mapping[str, str] | None = None,
+    run: str = "",
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
     check_ownership(judgement, playbook)
-    run = means.ids("run")
+    run = run or means.ids("run")
     blobs: list[Blob] = []
     credential = judgement.credential
     if finding.value is not None:
@@ -121,6 +123,7 @@ def prepare(
         "facts": dict(means.settings.facts),
         "requester": requester,
         "parent": dict(parent) if parent else None,
+        "aware_at": _iso(finding.aware_at or means.clock.now()),
     }
     draft = Draft("started", facts, run, "", requester or "responder")
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs))

@@ -1,0 +1,119 @@
+"""One call of the command line: its global options, and the installation that it opens."""
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder.errors import RequestError
+
+if TYPE_CHECKING:
+    from responder.app import App
+    from responder.redaction import Redactor
+
+
+@dataclass
+class Call:
+    """What was asked for in general, before or after the command's name."""
+
+    config: Path | None = None
+    store: str | None = None
+    json: bool = False
+    debug: bool = False
+    typed: dict[str, str] = field(default_factory=dict)
+    """Global options that stood on the command line; commands that we show repeat them."""
+    redactor: "Redactor | None" = None
+    """That of the installation, once it is open: whatever is printed passes it."""
+
+    @property
+    def program(self) -> str:
+        """How the next command must begin to reach the same installation."""
+        options = [part for name, value in self.typed.items() for part in (f"--{name}", shlex.quote(value))]
+        return " ".join(["responder", *options])
+
+    @contextmanager
+    def open(self) -> Iterator["App"]:
+        """Open the installation, its store made where it is missing."""
+        app = self._open()
+        self.redactor = app.means.sealer.redactor
+        try:
+            yield app
+        finally:
+            app.close()
+
+    @contextmanager
+    def open_existing(self) -> Iterator["App"]:
+        """Open the installation. RequestError where there is no record yet: reading must not make one."""
+        path = self.store_path()
+        if not path.exists():
+            raise RequestError("There is no record yet", where=str(path), remedy=f"`{self.program} run` begins one; --store names another")
+        with self.open() as app:
+            yield app
+
+    @contextmanager
+    def open_for_reading(self) -> Iterator["App"]:
+        """Open the installation; where there is no record yet, beside an empty one that is gone afterwards."""
+        path = self.store_path()
+        if path.exists():
+            with self.open() as app:
+                yield app
+            return
+        with tempfile.TemporaryDirectory(prefix="responder-") as folder:
+            key = path.parent / "sealing.key"
+            if key.exists():
+                (Path(folder) / "sealing.key").symlink_to(key.resolve())
+            app = self._open(str(Path(folder) / "empty.db"))
+            self.redactor = app.means.sealer.redactor
+            try:
+                yield app
+            finally:
+                app.close()
+
+    def store_path(self) -> Path:
+        """Return where the record is, or would be."""
+        from responder.app import store_path  # noqa: PLC0415 - `--help` must stay quick
+
+        return store_path(self.store, os.environ)
+
+    def config_path(self) -> Path | None:
+        """Return the configuration that counts; None where there is none."""
+        from responder.app import find_config  # noqa: PLC0415
+
+        return self.config or find_config(os.environ)
+
+    def _open(self, store: str | None = None) -> "App":
+        from responder.app import open_app  # noqa: PLC0415
+
+        return open_app(config=self.config, store=store or self.store, debug=self.debug)
+
+    def scrub(self, text: str) -> str:
+        """Return text without any secret that this call knows."""
+        return self.redactor.scrub(text) if self.redactor else text
+
+    def out(self, text: str) -> None:
+        """Print what was asked for."""
+        click.echo(self.scrub(text))
+
+    def say(self, text: str) -> None:
+        """Print what a person should read besides; not part of the result."""
+        click.echo(self.scrub(text), err=True)
+
+    def document(self, data: Any) -> None:
+        """Print the one document of `--json`."""
+        import json  # noqa: PLC0415
+
+        data = self.redactor.scrub_data(data) if self.redactor else data
+        click.echo(json.dumps(data, indent=None if sys.stdout is None else 2, ensure_ascii=False, default=str))
+
+
+def current() -> Call:
+    """Return the call that is being answered."""
+    found = click.get_current_context().find_object(Call)
+    return found if found is not None else Call()

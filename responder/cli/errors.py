@@ -1,0 +1,84 @@
+"""How errors look: what, where, and what to do next; every problem, never a secret."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from responder.cli.exits import Exit, exit_for
+from responder.errors import Problem, RequestError, ResponderError
+
+if TYPE_CHECKING:
+    from responder.cli.call import Call
+
+_SHORTEST_CREDENTIAL = 20
+"""No known credential is shorter; shorter words on the command line need no look, and `--help` no import."""
+
+
+def refuse_credentials(words: Sequence[str]) -> None:
+    """Refuse a call whose words hold a credential: other users, the shell's history and logs can see them."""
+    for number, word in enumerate(words, 1):
+        if len(word) < _SHORTEST_CREDENTIAL:
+            continue
+        from responder.redaction import looks_like_credential  # noqa: PLC0415 - rarely needed
+
+        kind = looks_like_credential(word)
+        if kind:
+            raise RequestError(
+                f"Word {number} of the command looks like a credential ({kind}); it was not used",
+                where="the command line, which other users, the shell's history and logs can see",
+                remedy="give the value at the prompt, by --finding FILE or -, or by --secret-from env:NAME, file:PATH"
+                " or fd:N; and delete the line from the shell's history",
+            )
+
+
+def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
+    """Print an error: what, where, what next; for several problems, each."""
+    problems = error.problems
+    for problem in problems:
+        _show(call, problem)
+    if len(problems) > 1:
+        call.say(f"{len(problems)} problems")
+    _details(call, details)
+    if call.json:
+        shown = [{"what": one.what, "where": one.where, "remedy": one.remedy} for one in problems]
+        call.document({"error": type(error).__name__, "exit": int(exit_for(error)), "problems": shown})
+
+
+def show_usage(call: "Call", error: click.ClickException) -> None:
+    """Print what is wrong with the words of a call."""
+    from responder.redaction import CREDENTIAL_SHAPES  # noqa: PLC0415 - on this way only
+
+    message = error.format_message()
+    for shape in CREDENTIAL_SHAPES.values():
+        message = shape.sub("<a credential>", message)
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else "responder"
+    problem = Problem(message, remedy=f"`{path} --help` shows what it takes")
+    _show(call, problem)
+    if call.json:
+        shown = [{"what": problem.what, "where": "", "remedy": problem.remedy}]
+        call.document({"error": "UsageError", "exit": int(Exit.WRONG_INPUT), "problems": shown})
+
+
+def show_defect(call: "Call", error: Exception, details: str = "") -> None:
+    """Print that we are at fault, without what the error may hold."""
+    _show(call, Problem(f"A defect in responder: {type(error).__name__}", remedy="run it again with --debug, and report what it shows"))
+    _details(call, details)
+    if call.json:
+        shown = [{"what": f"A defect in responder: {type(error).__name__}", "where": "", "remedy": ""}]
+        call.document({"error": "Defect", "exit": int(Exit.DEFECT), "problems": shown})
+
+
+def _show(call: "Call", problem: Problem) -> None:
+    what = problem.what.replace("\n", "\n  ")
+    call.say(f"{click.style('error:', fg='red', bold=True)} {what}")
+    if problem.where:
+        call.say(f"  at: {problem.where}")
+    if problem.remedy:
+        call.say(f"  next: {problem.remedy}")
+
+
+def _details(call: "Call", details: str) -> None:
+    if details:
+        call.say(details.rstrip())

@@ -1,0 +1,67 @@
+"""Exit codes: what a command says to the shell. Nothing below `cli` knows them."""
+
+from enum import IntEnum
+
+from responder.errors import (
+    InputError,
+    OutcomeUnknown,
+    PlanRefused,
+    ProviderError,
+    RecordError,
+    ResponderError,
+    StaleExecutor,
+    VerificationFailed,
+)
+
+
+class Exit(IntEnum):
+    """What became of a command."""
+
+    OK = 0
+    """Contained and verified, or the read succeeded."""
+    NOT_CONTAINED = 1
+    """It ended, but something was declined, skipped or not contained."""
+    WRONG_INPUT = 2
+    """The usage, the playbook, the finding or the configuration is wrong; nothing ran."""
+    REFUSED = 3
+    """A guard refused the plan."""
+    PROVIDER = 4
+    """A provider is unavailable, or denies."""
+    UNKNOWN = 5
+    """An outcome is unknown, a verification failed, or the record does not verify."""
+    RECORD = 6
+    """The record cannot be written."""
+    WAITING = 7
+    """It goes on elsewhere, or waits for a person."""
+    DEFECT = 70
+    """A defect in responder itself; the record tells how far it came."""
+    INTERRUPTED = 130
+    """Interrupted, and resumable."""
+
+
+_BY_CLASS: tuple[tuple[type[ResponderError], Exit], ...] = (
+    (StaleExecutor, Exit.WAITING),
+    (RecordError, Exit.RECORD),
+    (PlanRefused, Exit.REFUSED),
+    (InputError, Exit.WRONG_INPUT),
+    (ProviderError, Exit.PROVIDER),
+    (OutcomeUnknown, Exit.UNKNOWN),
+    (VerificationFailed, Exit.UNKNOWN),
+)
+_BY_KIND = {
+    "unavailable": Exit.PROVIDER,
+    "denied": Exit.PROVIDER,
+    "verification": Exit.UNKNOWN,
+    "unknown": Exit.UNKNOWN,
+    "refused": Exit.REFUSED,
+}
+
+
+def exit_for(error: ResponderError) -> Exit:
+    """Return the exit code of an error, by its class."""
+    return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), Exit.NOT_CONTAINED)
+
+
+def exit_for_kind(kind: str) -> Exit:
+    """Return the exit code of a run that halted for a kind of failure."""
+    return _BY_KIND.get(kind, Exit.NOT_CONTAINED)

@@ -1,0 +1,110 @@
+"""The people of a drill: they answer what the run asks, each after a while, as their roles would."""
+
+import json
+import random
+import threading
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from responder.app import App
+from responder.approval import may_answer
+from responder.clock import Clock
+from responder.errors import RequestError, ResponderError
+from responder.state import Ask, RunState
+
+_LOOK_SECONDS = 0.1
+_HASTE = {"approval": (15.0, 45.0), "decide": (20.0, 60.0), "task": (20.0, 60.0), "unknown": (10.0, 30.0)}
+"""How long a person takes for each kind of question, at least and at most, in seconds of the drill's clock."""
+
+
+@dataclass
+class People:
+    """Answers for everybody who may; `me` is left to whoever sits at the terminal."""
+
+    app: App
+    clock: Clock
+    control: str
+    """The address of the world's side door, through which they look and act as people do."""
+    seed: int
+    me: str = ""
+    _due: dict[tuple[str, str, str, str], datetime] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def live(self) -> None:
+        """Look again and again for questions, until stopped; runs in a thread of its own."""
+        while not self._stop.wait(_LOOK_SECONDS):
+            try:
+                self.look_once()
+            except ResponderError:
+                continue  # the runner was faster, or is just being restarted; look again
+
+    def stop(self) -> None:
+        """Let everybody go home."""
+        self._stop.set()
+
+    def look_once(self) -> None:
+        """Answer every question whose time has come."""
+        for row in self.app.runs():
+            if row.state == "ended":
+                continue
+            state = self.app.state(row.run)
+            for ask in state.asks():
+                self._consider(state, ask)
+
+    def _consider(self, state: RunState, ask: Ask) -> None:
+        person = next((name for name in may_answer(state, ask) if name not in ask.agreed), "")
+        if not person or person == self.me or (self.me and self.me in may_answer(state, ask)):
+            return
+        mark = (state.run, ask.unit, ask.kind, ask.at.isoformat())
+        least, most = _HASTE[ask.kind]
+        seconds = random.Random(f"{self.seed}:{ask.unit}:{ask.kind}").uniform(least, most)
+        due = self._due.setdefault(mark, ask.at + timedelta(seconds=seconds))
+        if self.clock.now() >= due:
+            self.app.person = person
+            self._answer(state, ask)
+
+    def _answer(self, state: RunState, ask: Ask) -> None:
+        if ask.kind == "approval":
+            self.app.approve(state.run, ask.unit, ask.digest)
+        elif ask.kind == "decide":
+            self.app.decide(state.run, ask.unit, next(iter(ask.options)))
+        elif ask.kind == "task":
+            self.app.done(state.run, ask.unit, self._task(state, ask))
+        else:
+            self.app.decide(state.run, ask.unit, "happened" if self._did_it_happen(state, ask) else "not-happened")
+
+    def _task(self, state: RunState, ask: Ask) -> str:
+        """Do what a task asks, in the world, and say what was done."""
+        step = ask.unit.partition("[")[0]
+        if step == "takedown":
+            draft = state.unit("takedown-draft").planned
+            sent = self._ask_world("/mail?step=" + quote(ask.unit))
+            if not sent:
+                self._post_world("/person/send", {"person": self.app.person, "about": str(draft.get("subject", ""))})
+            return "read and sent to the host's security address"
+        return "looked at it, and it works"
+
+    def _did_it_happen(self, state: RunState, ask: Ask) -> bool:
+        """Look where a person would: in the mail server's log."""
+        to = str(state.unit(ask.unit).planned.get("to", ""))
+        step = ask.unit.partition("[")[0]
+        for query in (f"/mail?to={quote(to)}&step={quote(ask.unit)}", f"/mail?to={quote(to)}&step={quote(step)}"):
+            if self._ask_world(query):
+                return True
+        return False
+
+    def _ask_world(self, path: str) -> Any:
+        with urllib.request.urlopen(self.control + path, timeout=10) as answer:  # noqa: S310 - the drill's own address
+            return json.load(answer)
+
+    def _post_world(self, path: str, body: Mapping[str, Any]) -> Any:
+        request = urllib.request.Request(self.control + path, json.dumps(body).encode(), {"content-type": "application/json"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+__all__ = ["People", "RequestError"]

@@ -1,0 +1,221 @@
+"""The figures of an incident, from its record alone: when, how long, to whom, by when, what went wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from responder.playbook import Deadline
+from responder.rendition import plain
+from responder.state import ENDED_WELL
+from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
+from responder.timeline import Entry
+
+_CLOCKS = ("exposed_at", "reported_at", "aware_at", "public_coverage_at")
+
+
+@dataclass(frozen=True)
+class NoticeFigure:
+    """What became of one notice to one audience."""
+
+    template: str
+    step: str
+    audience: str
+    recipients: int
+    """To how many it went."""
+    meant: int
+    """To how many it should go."""
+    first_sent_at: datetime | None
+    last_sent_at: datetime | None
+    due_at: datetime | None
+    on_time: bool | None
+    drafted: bool
+    """Whether it was written for a person to send, and never sent by us."""
+
+
+@dataclass(frozen=True)
+class DeadlineFigure:
+    """A deadline and whether it was met."""
+
+    name: str
+    role: str
+    step: str
+    due_at: datetime | None
+    met_at: datetime | None
+    on_time: bool | None
+    reason: str = ""
+    """Why there is no due time, or nothing that met it."""
+
+
+@dataclass(frozen=True)
+class ChildFigure:
+    """Another credential that was found, and what became of it."""
+
+    run: str
+    label: str
+    step: str
+    contained: bool
+    dead_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that can be counted or timed about an incident."""
+
+    incident: str
+    run: str
+    codename: str
+    severity: str
+    playbook: str
+    title: str
+    credential: str
+    holders: int
+    state: str
+    contained: bool
+    exposed_at: datetime | None
+    reported_at: datetime | None
+    aware_at: datetime | None
+    public_coverage_at: datetime | None
+    disabled_at: datetime | None
+    contained_at: datetime | None
+    """The first refusal after the last acceptance, once death was proven."""
+    dead_at: datetime | None
+    spans: tuple[Span, ...]
+    notices: tuple[NoticeFigure, ...]
+    answers: tuple[Answer, ...]
+    deadlines: tuple[DeadlineFigure, ...]
+    troubles: tuple[Trouble, ...]
+    children: tuple[ChildFigure, ...]
+    takeovers: int
+    """How often another executor took a run over: after a crash, or after a stop."""
+    entries: int
+    head: str
+    last_at: datetime
+
+    def span(self, name: str) -> float | None:
+        """Return the seconds of a span by its name."""
+        return next((span.seconds for span in self.spans if span.name == name), None)
+
+    @property
+    def exposure_seconds(self) -> float | None:
+        """How long the credential could be used by whoever found it."""
+        return self.span("exposure")
+
+    def document(self) -> dict[str, Any]:
+        """Return the figures as plain data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return {**data, "exposure_seconds": self.exposure_seconds}
+
+
+def figures(entries: Sequence[Entry]) -> Figures:
+    """Return the figures of an incident. RecordError where its record holds no run."""
+    story = Story(entries)
+    main, last = story.main, entries[-1]
+    incident = main.incident
+    clocks = {
+        name: moment_or_none(incident.get(name))
+        for name in ("exposed_at", "reported_at", "aware_at", "public_coverage_at")
+    }
+    return Figures(
+        incident=last.incident,
+        run=main.run,
+        codename=str(incident.get("codename") or last.incident),
+        severity=str(incident.get("severity") or ""),
+        playbook=main.playbook.playbook,
+        title=main.playbook.title,
+        credential=main.credential.label,
+        holders=len(main.credential.holders),
+        state=main.state,
+        contained=main.contained,
+        **clocks,
+        disabled_at=story.disabled_at,
+        contained_at=story.death(main)[0],
+        dead_at=story.death(main)[1],
+        spans=tuple(spans(story, clocks)),
+        notices=tuple(_notices(story)),
+        answers=tuple(answers(entries)),
+        deadlines=tuple(_deadline(story, name, one) for name, one in main.playbook.deadlines.items()),
+        troubles=tuple(troubles(entries)),
+        children=tuple(
+            ChildFigure(child.run, child.label, child.step, child.contained, story.death(story.states[child.run])[1])
+            for child in main.children.values()
+            if child.run in story.states
+        ),
+        takeovers=sum(entry.event == "adopted" and int(entry.facts["epoch"]) > 1 for entry in entries),
+        entries=last.seq,
+        head=last.hash,
+        last_at=last.at,
+    )  # fmt: skip
+
+
+def due_at(story: Story, deadline: Deadline) -> datetime | None:
+    """Return when a deadline is due; nothing while its anchor has not happened."""
+    anchor = deadline.anchor
+    start = (
+        story.death(story.main)[0]
+        if anchor == "contained_at"
+        else moment_or_none(story.main.incident.get(anchor))
+    )
+    return start + deadline.within if start else None
+
+
+def _deadline(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:
+    due = due_at(story, deadline)
+    step = next((step for step in story.main.playbook.steps if step.meets == name), None)
+    if step is None:
+        return DeadlineFigure(name, deadline.role, "", due, None, None, "no step meets it")
+    state = story.main
+    units = story.units(state, step)
+    if all(unit.status == "skipped" for unit in units):
+        return DeadlineFigure(
+            name,
+            deadline.role,
+            step.id,
+            due,
+            None,
+            None,
+            f"not needed: {units[0].error}" if units else "nobody to tell",
+        )
+    times = [story.effective_at(state, unit) if unit.status in ENDED_WELL else None for unit in units]
+    met = None if None in times else max((at for at in times if at), default=None)
+    if due is None:
+        return DeadlineFigure(
+            name, deadline.role, step.id, None, met, None, f"{deadline.anchor} has not happened"
+        )
+    if met is None:
+        late = story.entries[-1].at > due
+        return DeadlineFigure(
+            name,
+            deadline.role,
+            step.id,
+            due,
+            None,
+            False if late else None,
+            f"{step.id} is {state.status(step.id)}",
+        )
+    return DeadlineFigure(name, deadline.role, step.id, due, met, met <= due)
+
+
+def _notices(story: Story) -> Iterator[NoticeFigure]:
+    for state in story.states.values():
+        for step in state.playbook.steps:
+            if not step.action.startswith("notice."):
+                continue
+            units = story.units(state, step)
+            record = next((unit.planned for unit in units if unit.planned.get("template")), None)
+            if record is None:
+                continue
+            drafted = step.action == "notice.draft"
+            sent = [
+                story.effective_at(state, unit)
+                for unit in units
+                if unit.status in ENDED_WELL and unit.status != "skipped"
+            ]
+            times = sorted(at for at in sent if at)
+            due = due_at(story, state.playbook.deadlines[step.meets]) if step.meets else None
+            complete = len(times) == len(units)
+            on_time = times[-1] <= due if due and times and complete else None
+            yield NoticeFigure(
+                str(record["template"]), step.id, str(record.get("audience", "")), 0 if drafted else len(times), len(units),
+                times[0] if times else None, times[-1] if times else None, due, on_time, drafted,
+            )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Evidence: a page as it is now, fetched like any stranger would, with its bytes, headers, hash and time."""
+
+import hashlib
+import ipaddress
+import socket
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from responder.action import Access, Action, Effect, Evidence, Identity, Outcome, Provider
+from responder.durations import Duration
+from responder.errors import ProviderError, Unavailable
+from responder.transport import Response
+
+_EVERY_STATUS = frozenset(range(100, 600))
+_REDIRECTS = range(300, 400)
+_MOST_REDIRECTS = 3
+_SHOWN = ("content-type", "content-length", "date", "last-modified", "etag", "server", "location")
+
+
+class CapturePage(Action):
+    """Fetch a page without any credential, and keep its headers and bytes sealed.
+
+    Facts: `url`, `status`, `sha256` (of the body), `bytes`, `complete`, `captured_at`, `headers` (some), and
+    `redirects`. An answer of any status is evidence. Redirects are followed on the same host only.
+    """
+
+    name: ClassVar[str] = "evidence.capture_page"
+    effect: ClassVar[Effect] = Effect.READ
+    permissions: ClassVar[tuple[str, ...]] = ("none: the page is fetched as a stranger sees it",)
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=4000)]
+    within: Duration = timedelta(seconds=30)
+    """How long one request may take; never more than the transport allows."""
+    most_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 8 * 1024 * 1024
+
+    def read(self, access: Access) -> Outcome:
+        """Fetch once, following a few redirects of the same host."""
+        redirects: list[str] = []
+        url = self.url
+        answer = self._fetch(access, url)
+        while answer.status in _REDIRECTS and "location" in answer.headers:
+            redirects.append(urljoin(url, answer.headers["location"]))
+            if len(redirects) > _MOST_REDIRECTS or not _same_place(url, redirects[-1]):
+                break
+            url = redirects[-1]
+            answer = self._fetch(access, url)
+        return _outcome(access, url, answer, redirects)
+
+    def _fetch(self, access: Access, url: str) -> Response:
+        _refuse_inner_places(url)
+        return access.wire.request(
+            "GET",
+            url,
+            write=False,
+            headers={"accept-encoding": "identity"},  # the bytes as they are, and no bomb of zeros
+            expect=_EVERY_STATUS,
+            most_bytes=self.most_bytes,
+            seconds=self.within.total_seconds(),
+        )
+
+
+def _outcome(access: Access, url: str, answer: Response, redirects: list[str]) -> Outcome:
+    head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+    facts: dict[str, Any] = {
+        "url": url,
+        "status": answer.status,
+        "sha256": hashlib.sha256(answer.body).hexdigest(),
+        "bytes": len(answer.body),
+        "complete": answer.complete,
+        "captured_at": access.clock.now().isoformat(),
+        "headers": {name: answer.headers[name] for name in _SHOWN if name in answer.headers},
+        "redirects": redirects,
+    }
+    kept = f"HTTP {answer.status} {url}\r\n{head}\r\n".encode() + answer.body
+    return Outcome(facts, evidence=[Evidence(kept, about=url)])
+
+
+def _same_place(url: str, other: str) -> bool:
+    here, there = urlsplit(url), urlsplit(other)
+    return (here.scheme, here.netloc) == (there.scheme, there.netloc)
+
+
+def _refuse_inner_places(url: str) -> None:
+    """Refuse what leads to a cloud's metadata: a finding is written by strangers, and may name any address.
+
+    The name is looked up once more when it is fetched: a server that changes its answer in between is a known
+    limit.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ProviderError(
+            "This is not the address of a public page", where=url, remedy="give http(s)://host/..."
+        )
+    try:
+        port = parts.port or 0
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{parts.hostname} is not known: {type(error).__name__}", where=url) from None
+    for address in {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found}:
+        inner = getattr(address, "ipv4_mapped", None) or address
+        if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+            raise ProviderError(
+                f"{parts.hostname} leads to {inner}, which no public page has",
+                where=url,
+                remedy="look at the finding: somebody may want us to read our own metadata",
+            )
+
+
+class Options(BaseModel):
+    """Nothing is to be set: no account is needed to see what everybody sees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _connect(access: Access) -> Access:
+    return access
+
+
+def _nobody(_: Access) -> Identity:
+    return Identity("")
+
+
+PROVIDER = Provider(
+    name="evidence", actions=(CapturePage,), connect=_connect, identify=_nobody, options=Options
+)

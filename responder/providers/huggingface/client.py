@@ -1,0 +1,194 @@
+"""The Hub's API: who a token is, what a Space is, and what its commits hold."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from responder.action import Access, Identity
+from responder.durations import Duration, duration
+from responder.errors import Denied
+from responder.redaction import Secret
+from responder.transport import Response
+
+_MISSING = 404
+_MOST_PAGES = 50
+_NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
+_REFUSED = 401
+_ACCEPTED = 200
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_WHOAMI_ANSWERS = frozenset({401, 403, 429, *range(500, 600)})
+
+Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", max_length=200)]
+"""`owner/name`."""
+
+
+class Options(BaseModel):
+    """A connection to the Hugging Face Hub; its secret is a token of ours, never the leaked one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: str = "https://huggingface.co"
+    propagation: Duration = duration("10s")
+    """How long a revoked token may still be taken; the Hub says: not at all."""
+    pace: Duration = duration("5s")
+    """The least time between two questions who a token is: the Hub limits them strictly."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_safe(cls, base_url: str) -> str:
+        parts = urlsplit(base_url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise ValueError("must be https (http is for loopback only)")
+        return base_url.rstrip("/")
+
+
+class WhoIs(BaseModel):
+    """What the Hub says about a token."""
+
+    state: Literal["live", "dead", "unknown"]
+    """`dead` only after a 401; `unknown` counts as live."""
+    status: int
+    name: str = ""
+    token_name: str = ""
+    role: str = ""
+    reach: tuple[str, ...] = ()
+    """What the token can reach: `entity: permission` where it is fine-grained, else user and organisations."""
+    retry_after: float = 0.0
+
+
+class Client:
+    """One account of ours at the Hub."""
+
+    def __init__(self, access: Access, options: Options) -> None:
+        self.access = access
+        self.options = options
+        self.asked_to_wait = 0.0
+        """Seconds for which the Hub wants to be left alone, as its last answers said."""
+
+    def who_is(self, token: Secret) -> WhoIs:
+        """Present a token to the Hub, once."""
+        answer = self.access.wire.request(
+            "GET", self._url("/api/whoami-v2"), write=False, bearer=token, expect=_WHOAMI_ANSWERS
+        )
+        wait = _number(answer.headers.get("retry-after", ""))
+        self.asked_to_wait = max(self.asked_to_wait, wait)
+        if answer.status == _REFUSED:
+            return WhoIs(state="dead", status=answer.status)
+        if answer.status != _ACCEPTED:
+            return WhoIs(state="unknown", status=answer.status, retry_after=wait)
+        return _who(answer.json() or {})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        permission: str,
+        write: bool = False,
+        body: Mapping[str, Any] | None = None,
+        missing: bool = False,
+        most_bytes: int | None = None,
+    ) -> Response:
+        """Send a request with our own token; `missing` tells that a 404 is an answer."""
+        return self.access.wire.request(
+            method,
+            self._url(path),
+            write=write,
+            bearer=self.our_token() if write else self.access.secret,
+            body=body,
+            expect=frozenset({_MISSING}) if missing else frozenset(),
+            permission=permission,
+            most_bytes=most_bytes,
+        )
+
+    def pages(self, path: str, *, permission: str) -> Iterator[Any]:
+        """Yield the items of a list, page by page, as the `Link` header says; nothing for a list that is missing."""
+        for _ in range(_MOST_PAGES):
+            answer = self.ask("GET", path, permission=permission, missing=True)
+            found = answer.json() if answer.status != _MISSING else None
+            yield from found if isinstance(found, list) else ()
+            following = _NEXT.search(answer.headers.get("link", ""))
+            if not following or not following[1].startswith(self.options.base_url + "/"):
+                return
+            path = following[1].removeprefix(self.options.base_url)
+
+    def revoke(self, token: Secret) -> int:
+        """Ask the Hub to revoke a token. Nobody signs in for that, and its 202 says nothing."""
+        body = {"credentials": [token]}
+        return self.access.wire.request(
+            "POST", self._url("/api/credentials/revoke"), write=True, body=body
+        ).status
+
+    def our_token(self) -> Secret:
+        """Return the connection's own token."""
+        if self.access.secret is None:
+            raise Denied(
+                "The connection has no token",
+                where=f"connections.{self.access.connection.name}",
+                remedy="set `secret: env:NAME`",
+            )
+        return self.access.secret
+
+    def info(self, repository: str, kind: str = "space") -> dict[str, Any] | None:
+        """Read a repository's state; None where the Hub shows us none of that name."""
+        answer = self.ask("GET", f"/api/{kind}s/{repository}", permission=f"read {repository}", missing=True)
+        return None if answer.status == _MISSING else dict(answer.json() or {})
+
+    def page_url(self, path: str) -> str:
+        """Return an address at the Hub, each part of its path encoded."""
+        return self._url("/" + quote(path))
+
+    def _url(self, path: str) -> str:
+        return self.options.base_url + path
+
+
+def identify(client: Client) -> Identity:
+    """Read whom the Hub takes us for."""
+    answer = client.access.wire.request(
+        "GET",
+        client.options.base_url + "/api/whoami-v2",
+        write=False,
+        bearer=client.our_token(),
+        permission="a valid token",
+    )
+    found = _who(answer.json() or {})
+    return Identity(found.name, found.token_name)
+
+
+def _who(data: Any) -> WhoIs:
+    access = (data.get("auth") or {}).get("accessToken") or {}
+    scoped = (access.get("fineGrained") or {}).get("scoped") or ()
+    reach = [
+        f"{(one.get('entity') or {}).get('name', '')}: {permission}"
+        for one in scoped
+        for permission in one.get("permissions") or ()
+    ]
+    if not reach:
+        reach = [str(data.get("name", "")), *_organisations(data.get("orgs") or ())]
+    return WhoIs(
+        state="live",
+        status=_ACCEPTED,
+        name=str(data.get("name", "")),
+        token_name=str(access.get("displayName", "")),
+        role=str(access.get("role", "")),
+        reach=tuple(reach),
+    )
+
+
+def _organisations(organisations: Any) -> list[str]:
+    """Name the organisations that the token reaches; one that has revoked it for itself is out of reach."""
+    return [
+        f"{one.get('name', '')} ({one.get('roleInOrg', 'member')})"
+        for one in organisations
+        if "token-revoked" not in (one.get("securityRestrictions") or ())
+    ]
+
+
+def _number(text: str) -> float:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0

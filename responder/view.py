@@ -1,0 +1,383 @@
+"""A run as people look at it: state and moment become plain data, for the live view, `status` and `--json`."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from responder.approval import may_answer
+from responder.errors import InputError
+from responder.expressions import evaluate
+from responder.naming import contained_at, incident_facts
+from responder.playbook import Deadline, Step, dependencies
+from responder.state import ENDED, ENDED_WELL, Ask, RunState, Unit
+
+
+@dataclass(frozen=True)
+class ItemsView:
+    """How far a `for_each` has come."""
+
+    total: int
+    ended: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step, as the record says it."""
+
+    id: str
+    title: str
+    phase: str
+    action: str
+    status: str
+    """`waiting, running, done, unchanged, skipped, declined, failed, unknown`."""
+    note: str
+    """What it waits for, or why it ended as it did."""
+    items: ItemsView | None
+    meets: str
+    """The deadline that it fulfils."""
+    began_at: datetime | None
+    ended_at: datetime | None
+    next_at: datetime | None
+    """When it is tried or looked at again."""
+
+
+@dataclass(frozen=True)
+class AskView:
+    """A question that is open, and how it is answered."""
+
+    step: str
+    kind: str
+    """`approval`, `decide`, `task` or `unknown`."""
+    role: str
+    may_answer: tuple[str, ...]
+    """The ids of those whose answer counts."""
+    text: str
+    options: dict[str, str]
+    """Each option, and what it means."""
+    target: str
+    before: str
+    after: str
+    breaks: str
+    items: int
+    """How many items one answer is for; 0 for a single change."""
+    digest: str
+    agreed: tuple[str, ...]
+    quorum: int
+    asked_at: datetime
+    due_at: datetime | None
+    left_seconds: int | None
+    on_timeout: str
+    commands: tuple[str, ...]
+    """What to type; one for each way to answer."""
+
+
+@dataclass(frozen=True)
+class ClockView:
+    """A deadline, and how it stands."""
+
+    name: str
+    role: str
+    state: str
+    """`pending, running, overdue, met, late, off`."""
+    since: str
+    """The field of the incident at which it starts."""
+    due_at: datetime | None
+    left_seconds: int | None
+    met_at: datetime | None
+    met_by: str
+
+
+@dataclass(frozen=True)
+class ChildView:
+    """A run that this one opened for another leaked credential."""
+
+    run: str
+    step: str
+    credential: str
+    state: str
+    contained: bool
+
+
+@dataclass(frozen=True)
+class CriterionView:
+    """An exit criterion, once the run has ended."""
+
+    criterion: str
+    held: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run at one moment."""
+
+    incident: str
+    run: str
+    playbook: str
+    title: str
+    credential: str
+    severity: str
+    requester: str
+    state: str
+    """`running, waiting, halted, aborting, ended`."""
+    alive: bool
+    """Whether some process works on it now."""
+    contained: bool
+    contained_at: datetime | None
+    aware_at: datetime | None
+    now: datetime
+    awaiting: tuple[AskView, ...]
+    clocks: tuple[ClockView, ...]
+    steps: tuple[StepView, ...]
+    children: tuple[ChildView, ...]
+    exit: tuple[CriterionView, ...]
+    failed: tuple[str, ...]
+    """Steps that failed or were declined, and are not tolerated by the playbook."""
+    kind: str
+    """The kind of the first such failure: `unavailable, denied, verification, refused, defect`."""
+    incomplete: bool
+    """Whether a step was declined, failed, or never started, beyond what the playbook's conditions skip."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data; times as ISO text."""
+        data: dict[str, Any] = _plain(self)
+        return data
+
+
+def view(state: RunState, now: datetime, *, alive: bool = False, program: str = "responder") -> RunView:
+    """Return what there is to see of a run. `program`: how the commands that answer its questions begin."""
+    failed = _failed(state)
+    aware = state.incident.get("aware_at")
+    return RunView(
+        incident=str(state.incident.get("id", "")),
+        run=state.run,
+        playbook=state.playbook.playbook,
+        title=state.playbook.title,
+        credential=state.credential.label,
+        severity=str(state.incident.get("severity", "")),
+        requester=str(state.started.get("requester", "")),
+        state=_state(state),
+        alive=alive,
+        contained=state.contained,
+        contained_at=contained_at(state),
+        aware_at=datetime.fromisoformat(aware) if aware else None,
+        now=now,
+        awaiting=tuple(_ask(state, ask, now, program) for ask in state.asks()),
+        clocks=tuple(_clock(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()),
+        steps=tuple(_step(state, step, now) for step in state.playbook.steps),
+        children=tuple(ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()),
+        exit=tuple(CriterionView(str(e["criterion"]), bool(e["held"]), str(e.get("why", ""))) for e in state.ended.get("exit", ())),
+        failed=tuple(failed),
+        kind=state.unit(failed[0]).error_kind if failed else "",
+        incomplete=_incomplete(state),
+    )
+
+
+def _state(state: RunState) -> str:
+    if state.state != "open":
+        return state.state
+    moving = any(unit.status in {"running", "applied"} and unit.ask is None and unit.next_at is None for unit in state.units.values())
+    return "waiting" if state.asks() and not moving else "running"
+
+
+def _failed(state: RunState) -> list[str]:
+    """Return the steps that ended badly, in the playbook's order."""
+    return [
+        step.id for step in state.playbook.steps
+        if state.status(step.id) == "declined" or (state.status(step.id) == "failed" and step.on_error != "continue")
+    ]  # fmt: skip
+
+
+def _incomplete(state: RunState) -> bool:
+    left_out = any(state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps)
+    return left_out or bool(_failed(state))
+
+
+# Steps -----------------------------------------------------------------------------------------------------------
+
+
+def _step(state: RunState, step: Step, now: datetime) -> StepView:
+    unit = state.units.get(step.id) or Unit(step.id)
+    return StepView(
+        id=step.id,
+        title=step.title,
+        phase=step.phase,
+        action=step.action,
+        status="running" if unit.status == "applied" else unit.status,
+        note=_note(state, step, unit, now),
+        items=_items(state, step.id),
+        meets=step.meets or "",
+        began_at=unit.began_at,
+        ended_at=unit.ended_at if unit.status in ENDED else None,
+        next_at=unit.next_at,
+    )
+
+
+def _items(state: RunState, step: str) -> ItemsView | None:
+    items = state.items.get(step)
+    if items is None:
+        return None
+    bad = sum(state.status(f"{step}[{key}]") in {"failed", "declined"} for key in items.values)
+    return ItemsView(len(items.values), items.ended, bad)
+
+
+def _note(state: RunState, step: Step, unit: Unit, now: datetime) -> str:
+    """Return in a few words what a step waits for, what it has come to, or why it ended as it did."""
+    if unit.status == "waiting":
+        return _waits_for(state, step)
+    if unit.status in {"skipped", "declined", "failed", "unknown"}:
+        return _first_line(unit.error)
+    if unit.status in {"done", "unchanged"}:
+        return str(unit.facts.get("verdict") or unit.facts.get("choice") or unit.facts.get("state") or unit.planned.get("after") or "")
+    if unit.ask is not None:
+        return f"waits for {unit.ask.role}"
+    again = f", again in {span(unit.next_at - now)}" if unit.next_at and unit.next_at > now else ""
+    if unit.looks:
+        return f"look {len(unit.looks)}: {unit.looks[-1].verdict}{again}"
+    if unit.tries:
+        return f"try {unit.tries + 1}: {_first_line(unit.error)}{again}"
+    return str(unit.planned.get("target") or "")
+
+
+def _waits_for(state: RunState, step: Step) -> str:
+    needs = sorted(dependencies(step))
+    bad = [need for need in needs if state.status(need) in ENDED and not state.ended_well(need)]
+    if bad:
+        return f"blocked: {bad[0]} {state.status(bad[0])}"
+    left = [need for need in needs if state.status(need) not in ENDED]
+    return f"after {', '.join(left)}" if left else ""
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+# Questions -------------------------------------------------------------------------------------------------------
+
+
+def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
+    unit = state.unit(ask.unit)
+    items = state.items.get(ask.unit)
+    shown = unit
+    open_items = 0
+    if items is not None:
+        waiting = [one for one in (state.unit(f"{ask.unit}[{key}]") for key in items.values) if one.status not in ENDED and one.planned]
+        open_items = len(waiting)
+        shown = waiting[0] if waiting else unit
+    planned = shown.planned
+    return AskView(
+        step=ask.unit,
+        kind=ask.kind,
+        role=ask.role,
+        may_answer=tuple(may_answer(state, ask)),
+        text=ask.text,
+        options=dict(ask.options),
+        target=str(planned.get("target", "")),
+        before=str(planned.get("before", "")),
+        after=str(planned.get("after", "")),
+        breaks=str(planned.get("breaks", "")),
+        items=open_items,
+        digest=ask.digest,
+        agreed=tuple(ask.agreed),
+        quorum=ask.quorum,
+        asked_at=ask.at,
+        due_at=ask.due_at,
+        left_seconds=_left(ask.due_at, now),
+        on_timeout=ask.on_timeout,
+        commands=_commands(state.run, ask, program),
+    )
+
+
+def _commands(run: str, ask: Ask, program: str) -> tuple[str, ...]:
+    """Return the exact commands with which a question can be answered."""
+    rest = f"{run} {shlex.quote(ask.unit)}"
+    if ask.kind == "approval":
+        return f"{program} approve {rest}", f"{program} decline {rest} --reason TEXT"
+    if ask.kind == "task":
+        return (f"{program} done {rest}",)
+    return tuple(f"{program} decide {rest} {shlex.quote(option)}" for option in ask.options)
+
+
+def _left(due_at: datetime | None, now: datetime) -> int | None:
+    return None if due_at is None else round((due_at - now).total_seconds())
+
+
+# Clocks ----------------------------------------------------------------------------------------------------------
+
+
+def _clock(name: str, deadline: Deadline, state: RunState, now: datetime) -> ClockView:
+    anchor = incident_facts(state).get(deadline.anchor)
+    due_at = anchor + deadline.within if isinstance(anchor, datetime) else None
+    met_at, met_by = _met(name, state)
+    kind = _clock_state(due_at, met_at, now) if _applies(deadline, state, now) else "off"
+    left = _left(due_at, now) if kind in {"running", "overdue"} else None
+    return ClockView(name, deadline.role, kind, deadline.anchor, due_at, left, met_at, met_by)
+
+
+def _clock_state(due_at: datetime | None, met_at: datetime | None, now: datetime) -> str:
+    if met_at is not None:
+        return "late" if due_at is not None and met_at > due_at else "met"
+    if due_at is None:
+        return "pending"
+    return "overdue" if now > due_at else "running"
+
+
+def _met(name: str, state: RunState) -> tuple[datetime | None, str]:
+    """Return when a deadline was first met, and by which step."""
+    met = [
+        (unit.ended_at, step.id)
+        for step in state.playbook.steps
+        if step.meets == name and (unit := state.units.get(step.id)) and unit.status in ENDED_WELL - {"skipped"} and unit.ended_at
+    ]
+    return min(met, default=(None, ""))
+
+
+def _applies(deadline: Deadline, state: RunState, now: datetime) -> bool:
+    """Tell whether a deadline's condition holds; one that cannot be judged yet counts as holding."""
+    if not deadline.condition:
+        return True
+    started = state.started
+    names = {
+        "inputs": started.get("inputs", {}),
+        "incident": incident_facts(state),
+        "facts": {**started.get("facts", {}), **state.given},
+        "people": state.people,
+        "audiences": started.get("audiences", {}),
+        "organisation": started.get("organisation", {}),
+        "now": now,
+    }
+    try:
+        return bool(evaluate(deadline.condition, names))
+    except InputError:
+        return True
+
+
+# Plain data ------------------------------------------------------------------------------------------------------
+
+
+def span(time: timedelta) -> str:
+    """Show a length of time as people say it: `45s`, `12m`, `3h 20m`, `2d 4h`."""
+    seconds = int(abs(time.total_seconds()))
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds}s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if not hours:
+        return f"{minutes}m" if minutes >= 10 or not seconds % 60 else f"{minutes}m {seconds % 60}s"  # noqa: PLR2004
+    if not days:
+        return f"{hours}h {minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{days}d {hours % 24}h" if hours % 24 else f"{days}d"
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
