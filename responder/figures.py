@@ -137,9 +137,9 @@ def figures(entries: Sequence[Entry]) -> Figures:
         deadlines=tuple(_deadline(story, name, one) for name, one in main.playbook.deadlines.items()),
         troubles=tuple(troubles(entries)),
         children=tuple(
-            ChildFigure(child.run, child.label, child.step, child.contained, story.death(story.states[child.run])[1])
-            for child in main.children.values()
-            if child.run in story.states
+            ChildFigure(one.run, one.label, one.step, one.contained, story.death(story.states[one.run])[1])
+            for one in main.children.values()
+            if one.run in story.states
         ),
         takeovers=sum(entry.event == "adopted" and int(entry.facts["epoch"]) > 1 for entry in entries),
         entries=last.seq,
@@ -216,6 +216,6 @@ def _notices(story: Story) -> Iterator[NoticeFigure]:
             complete = len(times) == len(units)
             on_time = times[-1] <= due if due and times and complete else None
             yield NoticeFigure(
-                str(record["template"]), step.id, str(record.get("audience", "")), 0 if drafted else len(times), len(units),
-                times[0] if times else None, times[-1] if times else None, due, on_time, drafted,
+                str(record["template"]), step.id, str(record.get("audience", "")),
+                0 if drafted else len(times), len(units), times[0] if times else None, times[-1] if times else None, due, on_time, drafted,
             )  # fmt: skip

@@ -18,7 +18,7 @@ class Row:
     text: str
     entries: list[Entry] = field(default_factory=list)
     kind: str = "change"
-    """`change`, `people`, `message`, `proof`, `trouble` or `frame`; what a page marks it with."""
+    """What a page marks it with: `change`, `people`, `message`, `proof`, `trouble` or `frame`."""
 
     @property
     def evidence(self) -> str:
@@ -34,16 +34,6 @@ class Row:
         return self.entries[-1].hash
 
 
-_KINDS = {
-    "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
-    "noted": "people", "set": "people", "written": "people", "failed": "trouble", "retrying": "trouble",
-    "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble", "aborted": "trouble",
-    "reconciled": "trouble", "opened": "frame", "started": "frame", "adopted": "frame", "ended": "frame",
-}  # fmt: skip
-_BOOKKEEPING = frozenset({"began", "intended", "expanded"})
-"""What is written before something happens; its outcome is the row."""
-
-
 def rows(entries: Sequence[Entry]) -> list[Row]:
     """Return the timeline in plain words, in the order in which things began."""
     words = _Words(Story(entries))
@@ -57,24 +47,50 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
         if row is None:
             row = Row(entry.at, "", [], words.kind(entry))
             found.append(row)
-            if key:
-                if "look" in key:  # looks fold only while they stay the same
-                    folded = {other: one for other, one in folded.items() if other[:3] != key[:3]}
-                folded[key] = row
+            if "look" in key:  # looks fold only while they stay the same
+                folded = {other: one for other, one in folded.items() if other[:3] != key[:3]}
+            folded[key] = row
         row.entries.append(entry)
     for row in found:
         row.text = words.of(row)
     return found
 
 
+_BOOKKEEPING = frozenset({"began", "intended", "expanded"})
+"""What is written before something happens; its outcome is the row."""
+
+_KINDS = {
+    "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
+    "noted": "people", "set": "people", "written": "people", "failed": "trouble", "retrying": "trouble",
+    "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
+    "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame", "adopted": "frame", "ended": "frame",
+}  # fmt: skip
+
+_MANY = {
+    "planned": "planned",
+    "applied": "applied",
+    "verified": "confirmed by reading back",
+    "reconciled": "found done by reading back",
+    "unchanged": "were so already",
+    "retrying": "tries put off",
+    "unknown": "outcomes unknown at first",
+    "not_sent": "not sent in time, and tried again",
+    "began": "begun, without an outcome",
+    "intended": "intended, without an outcome",
+}
+_MANY_MESSAGES = {"planned": "texts rendered", "applied": "notices sent"}
+_UNCOUNTED = frozenset({"retrying", "unknown", "not_sent"})
+"""What can happen to one item more than once: counted, and not out of how many."""
+
+
 class _Words:
     """Puts entries into words, with what the runs say about their steps."""
 
     def __init__(self, story: Story) -> None:
-        self._story = story
-        self._steps = {
-            (run, step.id): step for run, state in story.states.items() for step in state.playbook.steps
-        }
+        self.states = story.states
+        self._main = story.main
+        runs = story.states.items()
+        self._steps = {(run, step.id): step for run, state in runs for step in state.playbook.steps}
         self._last = {(entry.run, entry.step): entry.seq for entry in story.entries}
         self._targets = {
             (entry.run, entry.step): str(entry.facts["target"])
@@ -87,67 +103,63 @@ class _Words:
         return entry.event != "expanded" and self._last[(entry.run, entry.step)] == entry.seq
 
     def key(self, entry: Entry) -> tuple[str, ...]:
-        """Return under which key an entry folds with others like it; nothing where it stands alone."""
+        """Return under which key an entry folds with others like it; its number where it stands alone."""
         step = entry.step.partition("[")[0]
         if entry.event in {"observed", "done"} and "verdict" in entry.facts:
             return (entry.run, entry.step, "look", str(entry.facts["verdict"]))
-        if "[" in entry.step or entry.event == "retrying":
+        if "[" in entry.step or (entry.step and entry.event == "retrying"):
             return (entry.run, step, entry.event)
-        return ()
+        return (str(entry.seq),)
+
+    def _is_message(self, entry: Entry) -> bool:
+        step = self._steps.get((entry.run, entry.step.partition("[")[0]))
+        return step is not None and step.action.startswith("notice.")
 
     def kind(self, entry: Entry) -> str:
         """Return what a page marks an entry with."""
-        step = self._steps.get((entry.run, entry.step.partition("[")[0]))
         if entry.event in _KINDS:
             return _KINDS[entry.event]
-        if step is not None and step.action == "credential.prove_dead":
+        if "verdict" in entry.facts:
             return "proof"
-        return "message" if step is not None and step.action.startswith("notice.") else "change"
+        return "message" if self._is_message(entry) else "change"
 
     def of(self, row: Row) -> str:
         """Return a row's words."""
         entry, count = row.entries[-1], len(row.entries)
-        step = entry.step.partition("[")[0]
-        state = self._story.states.get(entry.run)
-        other = f"{state.credential.label}: " if state is not None and state is not self._story.main else ""
+        state = self.states.get(entry.run)
+        other = f"{state.credential.label}: " if state is not None and state is not self._main else ""
         if "[" in entry.step and state is not None:
-            meant = len(state.items[step].values) if step in state.items else count
-            return f"{other}{step}: {self._many(entry, count, meant)}{_between(row)}"
-        say = _SAY.get(entry.event)
-        text = say(self, entry) if say else entry.event.replace("_", " ")
+            return other + self._many(
+                entry, count, state.items.get(entry.step.partition("[")[0]), _between(row)
+            )
+        text = self.sentence(entry)
         times = f" ({count} times{_between(row)})" if count > 1 else ""
-        return (
-            f"{other}{entry.step}: {text}{times}"
-            if entry.step
-            else f"{other}{text[:1].upper()}{text[1:]}{times}"
-        )
+        text = f"{entry.step}: {text}{times}" if entry.step else f"{text[:1].upper()}{text[1:]}{times}"
+        return other + text
 
-    def _many(self, entry: Entry, count: int, meant: int) -> str:
-        step = self._steps.get((entry.run, entry.step.partition("[")[0]))
-        message = step is not None and step.action.startswith("notice.")
-        done = {
-            "planned": "texts rendered" if message else "planned",
-            "applied": "notices sent" if message else "applied",
-            "verified": "confirmed by reading back",
-            "reconciled": "found done by reading back",
-            "unchanged": "were so already",
-            "retrying": "tries put off, and tried again",
-            "unknown": "outcomes unknown at first",
-            "not_sent": "not sent in time, and tried again",
-            "began": "begun, without an outcome",
-            "intended": "intended, without an outcome",
-        }.get(entry.event, entry.event)
-        return (
-            f"{count} {done}"
-            if entry.event in {"retrying", "unknown", "not_sent"}
-            else f"{count} of {meant} {done}"
-        )
+    def _many(self, entry: Entry, count: int, items: Any, between: str) -> str:
+        done = _MANY.get(entry.event, entry.event)
+        if self._is_message(entry):
+            done = _MANY_MESSAGES.get(entry.event, done)
+        out_of = "" if entry.event in _UNCOUNTED or items is None else f" of {len(items.values)}"
+        return f"{entry.step.partition('[')[0]}: {count}{out_of} {done}{between}"
+
+    def sentence(self, entry: Entry) -> str:
+        """Return what one entry says; an event that nobody foresaw is named as it is."""
+        special = _SPECIAL.get(entry.event)
+        if special is not None:
+            return special(self, entry)
+        pattern = _SAY.get(entry.event, entry.event.replace("_", " "))
+        facts = _Facts({**entry.facts, "role": self.role(entry), "target": self.target(entry)})
+        if isinstance(facts.get("failed"), list):
+            facts["failed"] = ", ".join(facts["failed"])
+        return pattern.format_map(facts).removesuffix(": ").removesuffix(" at ")
 
     def role(self, entry: Entry) -> str:
         """Return in which role somebody acted; a review names no people."""
         if entry.facts.get("role"):
             return f"the {entry.facts['role']}"
-        for state in self._story.states.values():
+        for state in self.states.values():
             roles = (state.people.get(entry.actor) or {}).get("roles") or ()
             if roles:
                 return f"the {roles[0]}"
@@ -158,9 +170,49 @@ class _Words:
         return str(entry.facts.get("target") or self._targets.get((entry.run, entry.step)) or "")
 
 
+class _Facts(dict[str, Any]):
+    """An entry's facts for a sentence; what is not there is left out."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 def _between(row: Row) -> str:
     first, last = row.entries[0].at, row.entries[-1].at
     return f", {exact(first)[11:]} to {exact(last)[11:]} UTC" if len(row.entries) > 1 else ""
+
+
+_SAY: Mapping[str, str] = {
+    "opened": "the incident was opened",
+    "agreed": "{role} approved",
+    "answered": "{role} said what became of it: {answer}",
+    "declined": "{role} declined: {reason}",
+    "expired": "nobody answered in time; the playbook says: {consequence}",
+    "applied": "done at {target}",
+    "verified": "confirmed by reading back: {after}",
+    "reconciled": "found done by reading back: {reason}",
+    "unchanged": "was so already: {reason}",
+    "unknown": "it is not known whether it took effect: {reason}",
+    "retrying": "put off, to be tried again: {error}",
+    "not_sent": "not sent: {reason}",
+    "skipped": "skipped: {reason}",
+    "failed": "failed: {error}",
+    "began": "begun, without an outcome",
+    "intended": "about to change {target}, without an outcome",
+    "opened_child": "found another credential, {credential}; a run of its own began",
+    "linked": "found {credential}, which another run holds already",
+    "left_alone": "found a credential that is left alone: {reason}",
+    "joined": "the same credential was reported once more",
+    "halted": "the run halted: {failed} failed",
+    "resumed": "{role} resumed the run",
+    "aborted": "{role} aborted the run: {reason}",
+    "retried": "{role} had it tried again",
+    "noted": "{role} noted: {text}",
+    "written": "{role} wrote into the review: {region}",
+    "withheld": "facts of earlier entries were withheld: {reason}",
+}
+_ASKED = {"approval": "asked to approve", "decide": "asked to decide", "task": "given a task"}
+_LONGEST_FACT = 64
 
 
 def _inner(entry: Entry) -> Mapping[str, Any]:
@@ -169,64 +221,59 @@ def _inner(entry: Entry) -> Mapping[str, Any]:
 
 
 def _started(words: _Words, entry: Entry) -> str:
-    state = words._story.states[entry.run]  # noqa: SLF001 - the functions below are parts of _Words
-    return f"the playbook {state.playbook.playbook}, version {state.playbook.version}, was started for {state.credential.label}"
+    state = words.states[entry.run]
+    playbook = f"{state.playbook.playbook}, version {state.playbook.version}"
+    return f"the playbook {playbook}, was started for {state.credential.label}"
 
 
 def _planned(words: _Words, entry: Entry) -> str:
-    before, after = entry.facts.get("before"), entry.facts.get("after")
     if entry.facts.get("template"):
         return f"the text of {entry.facts['template']} was rendered"
-    return f"planned for {words.target(entry)}: {before} becomes {after}"
+    return (
+        f"planned for {words.target(entry)}: {entry.facts.get('before')} becomes {entry.facts.get('after')}"
+    )
 
 
 def _asked(words: _Words, entry: Entry) -> str:
-    what = {"approval": "asked to approve", "decide": "asked to decide", "task": "given a task"}
+    what = _ASKED.get(str(entry.facts["kind"]), "asked what happened")
     due = f", by {exact(entry.facts['due_at'])} UTC" if entry.facts.get("due_at") else ""
     text = f": {entry.facts['text']}" if entry.facts.get("text") else ""
-    return f"the {entry.facts.get('role') or 'commander'} was {what.get(str(entry.facts['kind']), 'asked what happened')}{due}{text}"
+    return f"{words.role(entry)} was {what}{due}{text}"
 
 
-def _observed(words: _Words, entry: Entry) -> str:
-    verdict = str(entry.facts.get("verdict", ""))
+def _observed(_: _Words, entry: Entry) -> str:
+    verdict, facts = str(entry.facts.get("verdict", "")), _inner(entry)
     if verdict == "dead":
-        return f"proven dead; first refused at {exact(_inner(entry)['first_refused_at'])} UTC"
-    surfaces = ", ".join(f"{name} {seen}" for name, seen in (_inner(entry).get("surfaces") or {}).items())
+        first = facts.get("first_refused_at")
+        return "proven dead" + (f"; first refused at {exact(first)} UTC" if first else "")
+    surfaces = ", ".join(f"{name} {seen}" for name, seen in (facts.get("surfaces") or {}).items())
     return f"looked: {verdict}" + (f" ({surfaces})" if surfaces else "")
 
 
 def _done(words: _Words, entry: Entry) -> str:
     if "verdict" in entry.facts:
         return _observed(words, entry)
-    shown = [
-        f"{name} {value}"
-        for name, value in _inner(entry).items()
-        if isinstance(value, str | int) and len(str(value)) <= 64
-    ]  # noqa: PLR2004
+    facts = ((name, value) for name, value in _inner(entry).items() if isinstance(value, str | int))
+    shown = [f"{name} {value}" for name, value in facts if len(str(value)) <= _LONGEST_FACT]
     return "done" + (f": {', '.join(shown[:3])}" if shown else "")
 
 
 def _set(words: _Words, entry: Entry) -> str:
-    name = entry.facts.get("field")
+    name, old, new = (entry.facts.get(part) for part in ("field", "old", "new"))
     if entry.facts.get("of") != "incident":
         return f"{words.role(entry)} gave the fact {name}"
-    return f"{words.role(entry)} corrected {name} from {entry.facts.get('old') or 'unknown'} to {entry.facts.get('new')}"
+    return f"{words.role(entry)} corrected {name} from {old or 'unknown'} to {new}"
 
 
-def _ended(words: _Words, entry: Entry) -> str:
+def _ended(_: _Words, entry: Entry) -> str:
     if entry.facts.get("contained"):
         return "the run ended; the credential is contained"
-    open_ones = [
-        str(one.get("why") or one.get("criterion"))
-        for one in entry.facts.get("exit") or ()
-        if not one.get("held")
-    ]
-    return "the run ended, and the credential does not count as contained" + (
-        f": {'; '.join(open_ones)}" if open_ones else ""
-    )
+    unmet = [one for one in entry.facts.get("exit") or () if not one.get("held")]
+    why = "; ".join(str(one.get("why") or one.get("criterion")) for one in unmet)
+    return "the run ended, and the credential does not count as contained" + (f": {why}" if why else "")
 
 
-def _adopted(words: _Words, entry: Entry) -> str:
+def _adopted(_: _Words, entry: Entry) -> str:
     epoch = int(entry.facts["epoch"])
     return (
         "an executor took the run up"
@@ -236,45 +283,11 @@ def _adopted(words: _Words, entry: Entry) -> str:
 
 
 def _decided(words: _Words, entry: Entry) -> str:
-    said = _inner(entry)
-    return f"{words.role(entry)} answered: {said.get('choice') or said.get('said') or 'done'}"
+    facts = _inner(entry)
+    return f"{words.role(entry)} answered: {facts.get('choice') or facts.get('said') or 'done'}"
 
 
-_SAY: Mapping[str, Callable[[_Words, Entry], str]] = {
-    "opened": lambda words, entry: "the incident was opened",
-    "started": _started,
-    "adopted": _adopted,
-    "planned": _planned,
-    "asked": _asked,
-    "agreed": lambda words, entry: f"{words.role(entry)} approved",
-    "declined": lambda words, entry: f"{words.role(entry)} declined: {entry.facts.get('reason') or 'no reason given'}",
-    "decided": _decided,
-    "answered": lambda words, entry: f"{words.role(entry)} said what became of it: {entry.facts.get('answer')}",
-    "expired": lambda words, entry: f"nobody answered in time; the playbook says: {entry.facts.get('consequence')}",
-    "applied": lambda words, entry: f"done at {words.target(entry)}" if words.target(entry) else "done",
-    "verified": lambda words, entry: f"confirmed by reading back: {entry.facts.get('after') or 'it holds'}",
-    "reconciled": lambda words, entry: f"found done by reading back: {entry.facts.get('reason', '')}",
-    "unchanged": lambda words, entry: f"was so already: {entry.facts.get('reason', '')}",
-    "unknown": lambda words, entry: f"it is not known whether it took effect: {entry.facts.get('reason', '')}",
-    "retrying": lambda words, entry: f"put off, to be tried again: {entry.facts.get('error', '')}",
-    "not_sent": lambda words, entry: f"not sent: {entry.facts.get('reason', '')}",
-    "skipped": lambda words, entry: f"skipped: {entry.facts.get('reason', '')}",
-    "failed": lambda words, entry: f"failed: {entry.facts.get('error', '')}",
-    "observed": _observed,
-    "done": _done,
-    "began": lambda words, entry: "begun, without an outcome",
-    "intended": lambda words, entry: f"about to change {words.target(entry)}, without an outcome",
-    "opened_child": lambda words, entry: f"found another credential, {entry.facts.get('credential')}; a run of its own began",
-    "linked": lambda words, entry: f"found {entry.facts.get('credential')}, which another run holds already",
-    "left_alone": lambda words, entry: f"found a credential that is left alone: {entry.facts.get('reason', '')}",
-    "joined": lambda words, entry: "the same credential was reported once more",
-    "halted": lambda words, entry: f"the run halted: {', '.join(entry.facts.get('failed') or ())} failed",
-    "resumed": lambda words, entry: f"{words.role(entry)} resumed the run",
-    "aborted": lambda words, entry: f"{words.role(entry)} aborted the run: {entry.facts.get('reason', '')}",
-    "retried": lambda words, entry: f"{words.role(entry)} had it tried again",
-    "noted": lambda words, entry: f"{words.role(entry)} noted: {entry.facts.get('text', '')}",
-    "set": _set,
-    "written": lambda words, entry: f"{words.role(entry)} wrote into the review: {entry.facts.get('region')}",
-    "withheld": lambda words, entry: f"facts of earlier entries were withheld: {entry.facts.get('reason', '')}",
-    "ended": _ended,
+_SPECIAL: Mapping[str, Callable[[_Words, Entry], str]] = {
+    "started": _started, "adopted": _adopted, "planned": _planned, "asked": _asked, "decided": _decided,
+    "observed": _observed, "done": _done, "set": _set, "ended": _ended,
 }  # fmt: skip

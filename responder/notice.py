@@ -11,8 +11,8 @@ class SendNotice(Action):
     """Tell people something, in the words of a template.
 
     Every field of the template gets its value from `fields`, from the facts that people set, or from the
-    template's own source; a blank one stops the step. The text is rendered before anybody is asked, its digest
-    is what an approval signs, and exactly that text is sent.
+    template's own source; a blank one stops the step. The text is rendered before anybody is asked. An approval
+    signs its digest, and exactly that text is sent.
     """
 
     name: ClassVar[str] = "notice.send"
@@ -28,7 +28,7 @@ class SendNotice(Action):
 
 
 class DraftNotice(Action):
-    """Write a text that a person then sends: a takedown request, or anything else that we never send by ourselves.
+    """Write a text that a person then sends: a takedown request, or whatever we never send by ourselves.
 
     The finished text is kept with the incident; nothing leaves.
     """

@@ -13,9 +13,12 @@ from responder.expressions import Unknown
 ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 """The organisation's zone, while one of its documents is rendered."""
 
-BUILT_IN = ("default", "first", "last", "length", "lower", "trim", "upper", "capitalize")
+BUILT_IN = ("default", "first", "last", "length", "lower", "trim", "upper")
 """The filters of Jinja that templates may use besides ours: none of them multiplies text."""
 
+_SAYS_WHEN = frozenset(
+    {"by", "within", "from", "at", "before", "after", "until", "on", "in", "every", "already"}
+)
 _MOST_TEXT = 1_000_000
 
 
@@ -49,6 +52,21 @@ def when(value: Any) -> str:
     if ZONE.get() is UTC:
         return text
     return f"{text} ({local.strftime('%H:%M %Z' if local.date() == utc.date() else '%Y-%m-%d %H:%M %Z')})"
+
+
+def due(value: Any) -> str:
+    """Show by when something is due, be it a time or in words: `by 2026-05-02 09:20 UTC`, `within an hour`."""
+    try:
+        return f"by {when(value)}"
+    except ValueError:
+        text = str(shown(value)).strip()
+    return text if text.split(" ")[0].lower() in _SAYS_WHEN else f"by {text}"
+
+
+def first_up(value: Any) -> str:
+    """Show a text with its first letter large, to begin a line."""
+    text = str(value)
+    return text[:1].upper() + text[1:]
 
 
 def exact(value: Any) -> str:
@@ -115,7 +133,7 @@ def plain_int(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when, "exact": exact, "day": day, "span": span, "person": person, "cell": cell, "join": join,
     "sentence": sentence, "short": short, "number": plain_int,
-    "open": open_point,
+    "open": open_point, "due": due, "first_up": first_up,
 }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ class Story:
         )
 
     def death(self, state: RunState) -> tuple[datetime | None, datetime | None]:
-        """Return the first refusal after the last acceptance, and when it was proven; nothing while it is not."""
+        """Return the first refusal after the last acceptance, and when it was proven; nothing until then."""
         proofs = {step.id for step in state.playbook.steps if step.action == "credential.prove_dead"}
         looks = [
             entry
@@ -130,9 +130,9 @@ def spans(story: Story, clocks: Mapping[str, datetime | None]) -> Iterator[Span]
     contained, dead = story.death(story.main)
     alert = clocks["reported_at"] or clocks["aware_at"]
     points = {
-        "exposed": clocks["exposed_at"], "reported": alert, "aware": clocks["aware_at"], "run started": story.began_at,
-        "disabled": story.disabled_at, "first refused for good": contained, "proven dead": dead,
-        "access restored": story.restored_at(),
+        "exposed": clocks["exposed_at"], "reported": alert, "aware": clocks["aware_at"],
+        "run started": story.began_at, "disabled": story.disabled_at, "first refused for good": contained,
+        "proven dead": dead, "access restored": story.restored_at(),
     }  # fmt: skip
     for name, start, end in (
         ("exposure", "exposed", "first refused for good"),

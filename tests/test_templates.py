@@ -49,7 +49,7 @@ NAMES: dict[str, Any] = {
     "facts": {
         "programme_name": "the Aurora early-access programme",
         "exposure_place": "a public Hugging Face Space",
-        "about_criticism": "An open letter about the programme stood beside the token; we ask nobody to take it down",
+        "about_criticism": "An open letter about the programme stood beside the token; it may stay",
         "your_work_and_data": "What you made and uploaded is kept, and stays yours",
         "concerns_person": "dana",
         "signed_by": {"name": "Ana Ruiz", "title": "Head of the programme", "email": "ana@meridian.example"},
@@ -176,7 +176,13 @@ MUST_SAY = {
         "An open letter about the programme stood beside the token",
         "Ana Ruiz\nHead of the programme, Meridian",
     ),
-    "contributor-followup": (CLAIM, "yours alone", "nobody is accused", "The reason: Nobody counted the hours."),
+    "contributor-followup": (
+        CLAIM,
+        "yours alone",
+        "nobody is accused",
+        "The reason: Nobody counted the hours.",
+        "- By 2026-05-04 12:00 UTC (08:00 EDT): Every tester",
+    ),
     "internal-alert": ("early-access", "kill", "Noor Haddad", "comms", "Please do not"),
     "executive-brief": ("Please decide by 2026-05-02 15:00 UTC (11:00 EDT).", "Worst case", "Next update by"),
     "holding-statement": ("refused since 2026-05-02 09:31 UTC", "none of them is accused", "next update by"),
