@@ -70,8 +70,8 @@ class Client:
 class SendMessage(Action):
     """Send one message to one address. Facts: `message_id`, `to`, `sha256` (of the body).
 
-    SMTP cannot be read: a server's answer to the whole message is all that there is, and where that is lost, a
-    person looks for the Message-ID in the server's log.
+    SMTP cannot be read: a server's answer to the whole message is all that there is, and where that is lost,
+    a person looks for the Message-ID in the server's log.
     """
 
     name: ClassVar[str] = "email.send_message"
@@ -85,7 +85,7 @@ class SendMessage(Action):
     body: Annotated[str, Field(min_length=1, max_length=500_000)]
     template: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
     """The template that it was rendered from."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     """Reply-To, References, In-Reply-To, or any X- header."""
 
     _is_an_address = field_validator("to")(_address)
@@ -133,7 +133,7 @@ class SendMessage(Action):
         return Outcome({"message_id": client.message_id, "to": self.to, "sha256": self._digest()})
 
     def verify(self, client: Client, change: Change) -> Verdict:
-        """HOLDS: it is asked only after the server took the message, and no server can be asked for more."""
+        """Return HOLDS: it is asked once the server took the message, and no server tells more."""
         return Verdict.HOLDS
 
     def _message(self, client: Client) -> EmailMessage:

@@ -55,7 +55,7 @@ class WhoIs(BaseModel):
     token_name: str = ""
     role: str = ""
     reach: tuple[str, ...] = ()
-    """What the token can reach: `entity: permission` where it is fine-grained, else user and organisations."""
+    """What the token reaches: `entity: permission` where it is fine-grained, else user and organisations."""
     retry_after: float = 0.0
 
 
@@ -105,7 +105,7 @@ class Client:
         )
 
     def pages(self, path: str, *, permission: str) -> Iterator[Any]:
-        """Yield the items of a list, page by page, as the `Link` header says; nothing for a list that is missing."""
+        """Yield the items of a list, page by page, as `Link` says; nothing for a list that is missing."""
         for _ in range(_MOST_PAGES):
             answer = self.ask("GET", path, permission=permission, missing=True)
             found = answer.json() if answer.status != _MISSING else None
