@@ -1,0 +1,149 @@
+"""Driving a run: a thread advances it while the terminal shows it; and what is said when it is over."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+from responder.app import App
+from responder.cli.call import Call
+from responder.cli.exits import Exit, exit_for_kind
+from responder.cli.follow import Follower, display, follow
+from responder.cli.screen import headline
+from responder.errors import RecordError, StaleExecutor
+from responder.run import Pause
+from responder.state import ENDED, RunState
+from responder.view import RunView, span
+
+_PATIENCE_SECONDS = 15.0
+"""How long an interrupted run may take to finish what it is sending."""
+
+
+class _Worker(threading.Thread):
+    """Drives the run; keeps what came of it for the thread that shows it."""
+
+    def __init__(self, work: Callable[[], Pause]) -> None:
+        super().__init__(name="drive", daemon=True)
+        self._work = work
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Drive until the run ends, halts or is stopped."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the thread that waits
+            self.error = error
+
+
+def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
+    """Drive a run in a thread and show it; return how it ended. An interruption leaves it resumable."""
+    follower = Follower(app, run, call.program)
+    shown = display(call, run)
+    worker = _Worker(work)
+    worker.start()
+    try:
+        follow(follower, shown, lambda: not worker.is_alive())
+    except KeyboardInterrupt:
+        shown.close()
+        return _interrupted(call, app, worker, run)
+    finally:
+        shown.close()
+    if isinstance(worker.error, RecordError) and not isinstance(worker.error, StaleExecutor):
+        by_hand(call, follower.state)
+    if worker.error is not None:
+        raise worker.error
+    return conclude(call, follower)
+
+
+def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
+    """Let what is being sent finish, and say how to go on; a second interruption leaves at once."""
+    call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
+    app.dispatcher.stop()
+    try:
+        worker.join(_PATIENCE_SECONDS)
+    except KeyboardInterrupt:
+        pass
+    call.say(f"Go on with:\n    $ {call.program} resume {run}")
+    if worker.is_alive():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Exit.INTERRUPTED)  # its threads would be waited for; the record says what they intended
+    return Exit.INTERRUPTED
+
+
+def watch(call: Call, app: App, run: str) -> Exit:
+    """Show a run, whoever drives it, until it has ended."""
+    follower = Follower(app, run, call.program)
+    shown = display(call, follower.run)
+    try:
+        follow(follower, shown, lambda: follower.over)
+    except KeyboardInterrupt:
+        shown.close()
+        call.say("\nNo longer watching; the run goes on without this terminal.")
+        return Exit.INTERRUPTED
+    finally:
+        shown.close()
+    return conclude(call, follower)
+
+
+def outcome(seen: RunView) -> Exit:
+    """Return the exit code of a run as it stands."""
+    if seen.state == "ended":
+        return Exit.OK if seen.contained and not seen.incomplete else Exit.NOT_CONTAINED
+    if seen.state == "halted" or (seen.failed and not seen.awaiting):
+        return exit_for_kind(seen.kind)
+    if any(child.state == "halted" for child in seen.children) and not seen.awaiting:
+        return Exit.NOT_CONTAINED
+    return Exit.WAITING
+
+
+def conclude(call: Call, follower: Follower) -> Exit:
+    """Print what happened, where, and what to do next; return the exit code."""
+    follower.news()
+    seen = follower.view()
+    if call.json:
+        call.document(seen.document())
+    else:
+        for line in conclusion(seen, call.program):
+            call.out(line)
+    return outcome(seen)
+
+
+def conclusion(seen: RunView, program: str) -> list[str]:
+    """Return the last words on a run: how it ended, what did not go well, and what to type next."""
+    lines = [f"{seen.title}: {headline(seen)}"]
+    if seen.contained_at and seen.aware_at:
+        lines.append(f"  proven dead {span(seen.contained_at - seen.aware_at)} after we knew")
+    lines += [f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}" for one in seen.exit if not one.held]
+    lines += [f"  {step.id}: {step.status}, {step.note}" for step in seen.steps if step.id in seen.failed]
+    lines += [f"  {clock.name}: {clock.state}" for clock in seen.clocks if clock.state in {"overdue", "late"}]
+    lines += [f"  {child.credential}: {child.state}, run {child.run}" for child in seen.children if not child.contained]
+    lines += [f"  {seen.incident}  {seen.run}", *_next(seen, program)]
+    return lines
+
+
+def _next(seen: RunView, program: str) -> list[str]:
+    if seen.state == "ended":
+        return [f"next: {program} postmortem {seen.incident} -o postmortem.md"]
+    stuck = [step for step in seen.failed if not seen.awaiting]
+    if stuck:
+        return [f"next: {program} retry {seen.run} {stuck[0]}", f"  or: {program} abort {seen.run} --reason TEXT"]
+    if seen.awaiting:
+        return [f"next: {seen.awaiting[0].commands[0]}"] if seen.awaiting[0].commands else []
+    return [f"next: {program} resume {seen.run}"]
+
+
+def by_hand(call: Call, state: RunState) -> None:
+    """Print what a person must now do by hand: the record cannot be written, so nothing more is done here."""
+    if not hasattr(state, "playbook"):
+        return
+    left = [step for step in state.playbook.steps if step.phase == "containment" and state.status(step.id) not in ENDED]
+    credential = state.credential
+    call.say("The record cannot be written, so nothing more is done. Contain it by hand, and note the times:")
+    for number, step in enumerate(left, 1):
+        planned = state.unit(step.id).planned
+        target = planned.get("target") or f"{credential.label} ({credential.kind}) at {credential.connection}"
+        call.say(f"  {number}. {step.title or step.action}: {target}")
+    if not left:
+        call.say("  (every containment step has ended)")
+

@@ -1,0 +1,143 @@
+"""Entries as sentences: one line each for a log or a pipe, and short ones for the live view."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from responder.state import RunState
+from responder.timeline import Entry
+
+Facts = Mapping[str, Any]
+_EVERY_PERCENT = 10
+"""How much of a `for_each` must have moved before another line says so."""
+_ITEM_ENDS = frozenset({"done", "verified", "reconciled", "unchanged"})
+_LONGEST = 300
+
+
+def clock_time(moment: datetime) -> str:
+    """Show a moment of the day, in UTC."""
+    return moment.astimezone(UTC).strftime("%H:%M:%SZ")
+
+
+def sentence(entry: Entry) -> str:
+    """Return what an entry says, in words; empty for what only the runner needs to know."""
+    make = _SENTENCES.get(entry.event)
+    text = make(entry, entry.facts) if make else ""
+    return " ".join(text.split())[:_LONGEST]
+
+
+class Lines:
+    """Turns the entries of a run into lines as they come; the items of a `for_each` are counted, not listed."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._shown: dict[str, int] = {}
+        self._verdicts: dict[str, str] = {}
+
+    def of(self, entries: Iterable[Entry], state: RunState) -> Iterator[str]:
+        """Yield a line for each noteworthy entry; `state` is that of the run after them."""
+        for entry in entries:
+            if entry.run not in {self._run, ""} and entry.run not in state.children:
+                continue
+            text = self._progress(entry, state) if "[" in entry.step else self._unless_repeated(entry)
+            if text:
+                child = f"({entry.run}) " if entry.run and entry.run != self._run else ""
+                yield f"{clock_time(entry.at)} {child}{text}"
+
+    def _unless_repeated(self, entry: Entry) -> str:
+        """Return a sentence, but for the same look again and again only once."""
+        if entry.event == "observed":
+            verdict = str(entry.facts.get("verdict"))
+            if self._verdicts.get(entry.step) == verdict:
+                return ""
+            self._verdicts[entry.step] = verdict
+        return sentence(entry)
+
+    def _progress(self, entry: Entry, state: RunState) -> str:
+        """Return a line when another tenth of the items has ended; failures and questions are always told."""
+        step = entry.step.partition("[")[0]
+        items = state.items.get(step)
+        if entry.event not in _ITEM_ENDS or items is None:
+            return sentence(entry) if entry.event in {"failed", "declined", "unknown", "asked", "decided"} else ""
+        percent = 100 * items.ended // max(1, len(items.values))
+        tenth = percent - percent % _EVERY_PERCENT
+        if tenth <= self._shown.get(step, 0):
+            return ""
+        self._shown[step] = tenth
+        return f"{step}: {items.ended} of {len(items.values)}"
+
+
+def _who(entry: Entry) -> str:
+    return entry.actor
+
+
+def _asked(entry: Entry, facts: Facts) -> str:
+    what = {"approval": "approval of", "decide": "a decision at", "task": "somebody to do", "unknown": "the outcome of"}
+    count = f" ({facts['items']} items)" if facts.get("items") else ""
+    text = f": {facts['text']}" if facts.get("text") else ""
+    return f"waiting for {facts.get('role') or 'somebody'}: {what.get(facts['kind'], 'an answer at')} {entry.step}{count}{text}"
+
+
+def _ended(entry: Entry, facts: Facts) -> str:
+    missed = [str(one["criterion"]) for one in facts.get("exit", ()) if not one["held"]]
+    if facts.get("contained"):
+        return "the run has ended: contained"
+    return f"the run has ended: NOT contained{'; does not hold: ' + '; '.join(missed) if missed else ''}"
+
+
+def _set(entry: Entry, facts: Facts) -> str:
+    old = f" (was {facts['old']})" if facts.get("old") not in (None, "") else ""
+    return f"{_who(entry)} set {facts['field']} to {facts['new']}{old}"
+
+
+def _outcome(facts: Facts) -> str:
+    inner = facts.get("facts") or {}
+    picked = [f"{name} {inner[name]}" for name in ("state", "verdict", "choice", "key_id", "sessions", "said") if inner.get(name) not in (None, "")]
+    count = [f"{facts['items']} items"] if facts.get("items") else []
+    return ", ".join([*picked, *count])
+
+
+def _with(text: str, more: object) -> str:
+    return f"{text}: {more}" if more else text
+
+
+def _place(facts: Facts) -> str:
+    exposure = facts.get("exposure") or {}
+    return str(exposure.get("url") or exposure.get("place") or "")
+
+
+_SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
+    "opened": lambda e, f: _with(f"incident {e.incident} opened ({f.get('severity')})", f.get("summary")),
+    "started": lambda e, f: f"{_who(e)} started {f['playbook']['playbook']} for {f['credential'].get('id') or f['credential'].get('key_id') or f['credential'].get('fingerprint')}",
+    "joined": lambda e, f: _with("the credential was found once more", _place(f)),
+    "adopted": lambda e, f: f"taken up again by {f['executor']}" if f.get("epoch") != 1 else "",
+    "asked": _asked,
+    "agreed": lambda e, f: f"{e.step}: {_who(e)} agreed",
+    "declined": lambda e, f: _with(f"{e.step}: {_who(e)} declined", f.get("reason")),
+    "decided": lambda e, f: _with(f"{e.step}: {_who(e)} answered", _outcome(f)),
+    "answered": lambda e, f: f"{e.step}: {_who(e)} says: {f['answer']}",
+    "expired": lambda e, f: f"{e.step}: {f.get('reason')}; the playbook says: {f['consequence']}",
+    "expanded": lambda e, f: f"{e.step}: {len(f['items'])} items",
+    "skipped": lambda e, f: f"{e.step}: skipped, {f['reason']}",
+    "done": lambda e, f: _with(f"{e.step}: done", _outcome(f) or f.get("verdict")),
+    "verified": lambda e, f: f"{e.step}: {f.get('target')} is {f.get('after')}, by reading back",
+    "unchanged": lambda e, f: f"{e.step}: nothing to change, {f.get('reason')}",
+    "reconciled": lambda e, f: f"{e.step}: it had happened, {f.get('reason')}",
+    "unknown": lambda e, f: f"{e.step}: the outcome is unknown, {f.get('reason')}",
+    "retrying": lambda e, f: f"{e.step}: try {f.get('attempt')} failed, {f['error']}",
+    "failed": lambda e, f: f"{e.step}: FAILED, {f['error']}",
+    "observed": lambda e, f: f"{e.step}: {f['verdict']}",
+    "opened_child": lambda e, f: _with(f"{e.step}: another leaked credential, {f['credential']}; run {f['child']} responds", _place(f)),
+    "left_alone": lambda e, f: f"{e.step}: found {f['credential']}, left alone: {f['reason']}",
+    "linked": lambda e, f: f"{e.step}: found {f['credential']}, to which {f['run']} responds already",
+    "halted": lambda e, f: f"HALTED: {', '.join(f['failed'])} failed",
+    "resumed": lambda e, f: f"{_who(e)} resumed the run",
+    "aborted": lambda e, f: _with(f"{_who(e)} aborted the run", f.get("reason")),
+    "retried": lambda e, f: f"{e.step}: {_who(e)} lets it start over",
+    "noted": lambda e, f: f"{_who(e)}: {f['text']}",
+    "set": _set,
+    "written": lambda e, f: f"{_who(e)} wrote {f['region']} of the postmortem",
+    "presented": lambda e, f: f"{_who(e)} presented the leaked value: {', '.join(f'{k} {v}' for k, v in f['surfaces'].items())}",
+    "withheld": lambda e, f: _with(f"{_who(e)} withheld entries {', '.join(map(str, f['entries']))}", f.get("reason")),
+    "ended": _ended,
+}  # fmt: skip

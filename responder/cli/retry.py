@@ -1,0 +1,22 @@
+"""`responder retry`."""
+
+import click
+
+from responder.cli.answer import answered
+from responder.cli.call import current
+from responder.cli.exits import Exit
+from responder.cli.group import COMMANDS, Command
+
+
+@click.command("retry", cls=Command, short_help=COMMANDS["retry"])
+@click.argument("run")
+@click.argument("step")
+def command(run: str, step: str) -> Exit:
+    """Let a failed or declined step start over.
+
+    Of a `for_each`, the items that failed start over; what ended well stays.
+    """
+    call = current()
+    with call.open_existing() as app:
+        app.retry(run, step)
+        return answered(call, app, run, step, "starts over")

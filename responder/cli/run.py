@@ -1,0 +1,75 @@
+"""`responder run`."""
+
+import sys
+
+import click
+
+from responder.app import App, Begun
+from responder.cli.call import Call, current
+from responder.cli.drive import drive, watch
+from responder.cli.exits import Exit
+from responder.cli.given import check, finding_options, pairs, read_report
+from responder.cli.group import COMMANDS, Command
+from responder.cli.planning import plan_lines
+from responder.errors import PlanRefused, RequestError
+from responder.finding import Finding
+
+
+@click.command("run", cls=Command, short_help=COMMANDS["run"])
+@click.argument("playbook", required=False)
+@finding_options
+@click.option("--incident", default="", metavar="ID", help="Add the run to an incident that is open already.")
+@click.option("--detach", is_flag=True, help="Hand the run to a background process, and return.")
+@click.option("--yes", is_flag=True, help="Begin without asking; approvals and guards stay.")
+def command(
+    playbook: str | None, finding: str | None, secret_from: str | None, inputs: tuple[str, ...], incident: str, *, detach: bool, yes: bool
+) -> Exit:
+    """Respond to a leaked credential with a playbook.
+
+    Shows the plan, asks, and runs it, with a live view. PLAYBOOK may be left out where the finding fits exactly one.
+    The credential itself is given at the prompt, in the finding, or by --secret-from; never as a word of the command.
+    """
+    call = current()
+    given = pairs(inputs, "-i")
+    if not yes and not (sys.stdin.isatty() and finding != "-"):
+        raise RequestError("Nobody can be asked here whether to begin", where="standard input is no terminal", remedy="add --yes; approvals and guards stay")
+    report = read_report(finding, secret_from)
+    check(call, playbook, report)
+    with call.open() as app:
+        found = report.finding(app.means.sealer)
+        incident = app.incident(incident) if incident else ""
+        begun = _begin(call, app, playbook, found, given, incident, yes=yes)
+        if begun is None:
+            call.say("Nothing was begun.")
+            return Exit.NOT_CONTAINED
+        if begun.joined:
+            call.say(f"{begun.run} responds to this credential already; the new place is on its timeline.")
+        if detach:
+            return _detach(call, app, begun)
+        return watch(call, app, begun.run) if begun.joined else drive(call, app, begun.run, lambda: app.drive(begun.run))
+
+
+def _begin(call: Call, app: App, name: str | None, found: Finding, given: dict[str, str], incident: str, *, yes: bool) -> Begun | None:
+    """Plan, ask and begin; None where the person does not want to. A held credential is joined without a plan."""
+    book = app.playbook_for(name, found)
+    if app.means.store.holder(app.assess(found).credential.identifiers) is None:
+        plan = app.plan(book, found, given)
+        call.say("\n".join(plan_lines(plan)))
+        if plan.problems:
+            raise PlanRefused(problems=plan.problems)
+        if not yes and not click.confirm("\nRun this?", err=True):
+            return None
+    return app.begin(book, found, given, incident)
+
+
+def _detach(call: Call, app: App, begun: Begun) -> Exit:
+    """Leave the run to a process of its own."""
+    if not begun.joined:
+        options = [part for name, value in (("--config", call.config), ("--store", call.store)) if value for part in (name, str(value))]
+        app.detach(begun.run, options)
+    if call.json:
+        call.document({"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True})
+    else:
+        call.out(f"{begun.run} goes on in the background ({begun.incident})")
+        call.out(f"next: {call.program} watch {begun.run}")
+    return Exit.WAITING

@@ -1,0 +1,212 @@
+"""What a run looks like in a terminal: lines of styled text, cut to the width and fitted to the height."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from rich.text import Text
+
+from responder.cli.lines import clock_time
+from responder.view import AskView, ChildView, ClockView, RunView, StepView, span
+
+_MARKS = {
+    "waiting": ("·", "dim"),
+    "running": ("▶", "cyan"),
+    "done": ("✓", "green"),
+    "unchanged": ("=", "green"),
+    "skipped": ("-", "dim"),
+    "declined": ("✗", "red"),
+    "failed": ("✗", "red bold"),
+    "unknown": ("?", "yellow bold"),
+}
+_STATES = {
+    "running": "cyan",
+    "waiting": "yellow bold",
+    "halted": "red bold",
+    "aborting": "red",
+    "ended": "bold",
+}
+_CLOCKS = {"overdue": "red bold", "late": "red", "met": "green", "running": "", "pending": "dim", "off": "dim"}
+_BAR = 20
+_ENTRIES = 5
+_SOON = 600
+"""A clock with less left than this many seconds stands out."""
+
+
+def screen(seen: RunView, last: Sequence[str] = (), *, width: int | None = None, height: int | None = None) -> list[Text]:
+    """Return a run as lines; with less height, first the last entries give way, then phases that are over."""
+    head = [*header(seen), *questions(seen.awaiting, width), *clocks(seen.clocks), *children(seen.children)]
+    entries = [Text(line, style="dim") for line in last[-_ENTRIES:]]
+    full, folded = steps(seen.steps), steps(seen.steps, fold=True)
+    tail = [Text(), *entries] if entries else []
+    for body, foot in ((full, tail), (full, []), (folded, tail), (folded, []), (_under_way(seen.steps), [])):
+        lines = [*head, *body, *foot]
+        if height is None or len(lines) <= height:
+            break
+    return [_cut(line, width) for line in lines]
+
+
+def header(seen: RunView) -> list[Text]:
+    """Return what the run is, and how it stands."""
+    title = Text.assemble((seen.title, "bold"))
+    state = Text.assemble((headline(seen), _STATES.get(seen.state, "")), f"  {seen.credential}")
+    if seen.aware_at is not None:
+        until = seen.contained_at or seen.now
+        state.append(f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}")
+    ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}", style="dim")
+    return [title, state, ids]
+
+
+def headline(seen: RunView) -> str:
+    """Return in a few words how a run stands."""
+    if seen.state == "ended":
+        return "ended, contained" if seen.contained else "ended, NOT CONTAINED"
+    if seen.state == "halted":
+        return f"halted: {', '.join(seen.failed) or 'something'} failed"
+    if seen.state == "waiting":
+        roles = sorted({ask.role for ask in seen.awaiting if ask.role})
+        return f"waiting for {', '.join(roles) or 'somebody'}"
+    return seen.state if seen.alive else f"{seen.state}, but nobody works on it"
+
+
+def questions(awaiting: Iterable[AskView], width: int | None = None) -> list[Text]:
+    """Return what people are asked, each with the exact words that answer it."""
+    lines: list[Text] = []
+    for ask in awaiting:
+        lines += [Text(), *_question(ask), *(_command(command, width) for command in ask.commands)]
+    return lines
+
+
+def _question(ask: AskView) -> list[Text]:
+    kind = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}[ask.kind]
+    first = Text.assemble(("▲ ", "yellow bold"), (f"{ask.role or 'somebody'}: {kind} {ask.step}", "yellow bold"))
+    if ask.left_seconds is not None:
+        late = ask.left_seconds < 0
+        first.append(f"  {'overdue by' if late else 'within'} {span(timedelta(seconds=ask.left_seconds))}", "red bold" if late else "")
+        first.append(f", then {ask.on_timeout}" if ask.on_timeout else "")
+    lines = [first]
+    count = f"{ask.items} items, the first: " if ask.items else ""
+    if ask.target:
+        lines.append(Text(f"    {count}{ask.target}: {ask.before or '?'} -> {ask.after}"))
+    if ask.breaks:
+        lines.append(Text(f"    breaks: {ask.breaks}", "yellow"))
+    if ask.text:
+        lines.append(Text(f"    {' '.join(ask.text.split())}"))
+    lines += [Text(f"    {option}: {meaning}") for option, meaning in ask.options.items()]
+    who = ", ".join(ask.may_answer) or "nobody has this role; give it to somebody"
+    agreed = f"; agreed: {', '.join(ask.agreed)} ({len(ask.agreed)} of {ask.quorum})" if ask.agreed else ""
+    lines.append(Text(f"    may answer: {who}{agreed}", "dim"))
+    return lines
+
+
+def _command(command: str, width: int | None) -> Text:
+    """Return a command to type; it is never cut: what does not fit goes on below, after a backslash."""
+    if width is None or len(command) + 6 <= width:
+        return Text(f"    $ {command}", "bold")
+    lines, line = [], "    $"
+    for word in command.split(" "):
+        if len(line) + len(word) + 3 > width and line.strip("$ "):
+            lines.append(f"{line} \\")
+            line = "       "
+        line = f"{line} {word}"
+    return Text("\n".join([*lines, line]), "bold")
+
+
+def clocks(shown: Sequence[ClockView]) -> list[Text]:
+    """Return the deadlines that count, the most urgent first."""
+    order = {"overdue": 0, "running": 1, "late": 2, "pending": 3, "met": 4}
+    counting = sorted((clock for clock in shown if clock.state != "off"), key=lambda clock: (order[clock.state], clock.due_at is None, clock.due_at or _NEVER))
+    lines = [_clock(clock) for clock in counting]
+    return [Text(), *lines] if lines else []
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _clock(clock: ClockView) -> Text:
+    style = _CLOCKS[clock.state]
+    if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
+        style = "yellow"
+    return Text.assemble(("⏱ ", style), (f"{clock.name}: {clock_words(clock)}", style), (f"  {clock.role}", "dim"))
+
+
+def clock_words(clock: ClockView) -> str:
+    """Return how a deadline stands, in words."""
+    if clock.state == "pending":
+        return f"starts at {clock.since}, which has not happened"
+    due = clock_time(clock.due_at) if clock.due_at else ""
+    if clock.state in {"met", "late"} and clock.met_at:
+        return f"{'met' if clock.state == 'met' else 'MET LATE'} {clock_time(clock.met_at)} by {clock.met_by} (due {due})"
+    left = span(timedelta(seconds=clock.left_seconds or 0))
+    return f"OVERDUE by {left} (due {due})" if clock.state == "overdue" else f"{left} left (due {due})"
+
+
+def steps(shown: Sequence[StepView], *, fold: bool = False) -> list[Text]:
+    """Return the steps by phase; with `fold`, a phase in which nothing moves is one line."""
+    lines: list[Text] = [Text()]
+    wide = max((len(step.id) for step in shown), default=0)
+    for phase in dict.fromkeys(step.phase for step in shown):
+        own = [step for step in shown if step.phase == phase]
+        if fold and not any(_moves(step) for step in own):
+            lines.append(Text.assemble((phase, "bold"), (f"  {_counts(own)}", "dim")))
+            continue
+        lines.append(Text(phase, "bold"))
+        lines += [_step(step, wide) for step in own]
+    return lines
+
+
+def _under_way(shown: Sequence[StepView]) -> list[Text]:
+    """Return only the steps that move or failed, and the count of the rest."""
+    wide = max((len(step.id) for step in shown), default=0)
+    moving = [_step(step, wide) for step in shown if _moves(step)]
+    return [Text(_counts(shown), "dim"), *moving]
+
+
+def _moves(step: StepView) -> bool:
+    return step.status in {"running", "failed", "declined", "unknown"}
+
+
+def _counts(shown: Sequence[StepView]) -> str:
+    statuses = [step.status for step in shown]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+
+
+def _step(step: StepView, wide: int) -> Text:
+    mark, style = _MARKS.get(step.status, ("·", ""))
+    line = Text.assemble("  ", (mark, style), " ", (step.id.ljust(wide), style if step.status == "waiting" else ""))
+    if step.items is not None:
+        line.append("  ").append_text(_bar(step))
+    elif step.status in {"failed", "declined", "skipped", "unknown"}:
+        line.append(f"  {step.status}", style)
+    if step.note:
+        line.append(f"  {step.note}", "red" if step.status == "failed" else "dim")
+    return line
+
+
+def _bar(step: StepView) -> Text:
+    items = step.items
+    if items is None:
+        return Text()
+    full = _BAR * items.ended // max(1, items.total)
+    bar = Text.assemble(("━" * full, "green"), ("─" * (_BAR - full), "dim"), f" {items.ended}/{items.total}")
+    if items.failed:
+        bar.append(f" {items.failed} failed", "red bold")
+    return bar
+
+
+def children(shown: Sequence[ChildView]) -> list[Text]:
+    """Return the runs that were opened for other leaked credentials."""
+    lines = [
+        Text.assemble(
+            ("↳ ", "bold"), f"{child.credential}: ",
+            (("contained" if child.contained else child.state), "green" if child.contained else "yellow"), (f"  {child.run}", "dim"),
+        )
+        for child in shown
+    ]  # fmt: skip
+    return [Text(), *lines] if lines else []
+
+
+def _cut(line: Text, width: int | None) -> Text:
+    if width is None or "\n" in line.plain or line.plain.lstrip().startswith("$ "):
+        return line
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -1,0 +1,86 @@
+"""`responder status`, and what `responder` alone shows."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+
+import click
+
+from responder.app import App
+from responder.cli.call import Call, current
+from responder.cli.exits import Exit
+from responder.cli.group import COMMANDS, Command
+from responder.cli.screen import clock_words, headline, screen
+from responder.store import RunRow
+from responder.view import RunView, view
+
+
+@click.command("status", cls=Command, short_help=COMMANDS["status"])
+@click.argument("run", required=False)
+@click.option("--all", "everything", is_flag=True, help="Show the runs that have ended, too.")
+def command(run: str | None, *, everything: bool) -> Exit:
+    """Show the open runs, or one in full."""
+    call = current()
+    if not call.store_path().exists() and run is None:
+        return _show(call, [], detail=False)
+    with call.open_existing() as app:
+        rows: Iterable[RunRow] = [app.row(run)] if run else app.runs()
+        seen = [_seen(call, app, row) for row in rows if run or everything or row.state != "ended"]
+        return _show(call, seen, detail=run is not None)
+
+
+def first_screen(call: Call) -> Exit:
+    """Show the open incidents with their clocks; with none, how to begin."""
+    if not call.store_path().exists():
+        return _show(call, [], detail=False)
+    with call.open_existing() as app:
+        return _show(call, [_seen(call, app, row) for row in app.runs() if row.state != "ended"], detail=False)
+
+
+def _seen(call: Call, app: App, row: RunRow) -> RunView:
+    return view(app.state(row.run), app.clock_line(), alive=app.dispatcher.alive(row), program=call.program)
+
+
+def _show(call: Call, shown: list[RunView], *, detail: bool) -> Exit:
+    if call.json:
+        call.document({"incidents": [one.document() for one in shown]})
+    elif not shown:
+        call.out("\n".join(_nothing(call.program)))
+    elif detail:
+        _print_screen(call, shown[0])
+    else:
+        call.out("\n\n".join("\n".join(_summary(one)) for one in shown))
+    return Exit.OK
+
+
+def _nothing(program: str) -> list[str]:
+    return [
+        "No incident is open. To begin:",
+        f"  {program} init     writes a responder.yaml and an example playbook",
+        f"  {program} drill    practises a leak in a loopback world; nothing real is touched",
+        f"  {program} run      responds to a leaked credential, with a plan first",
+    ]
+
+
+def _summary(seen: RunView) -> list[str]:
+    """Return one run in a few lines: how it stands, its clocks, and what it waits for."""
+    lines = [f"{seen.incident}  {seen.severity}  {headline(seen)}", f"  {seen.title}: {seen.credential}", f"  {seen.run}"]
+    lines += [f"  clock {clock.name}: {clock_words(clock)}, {clock.role}" for clock in seen.clocks if clock.state in {"running", "overdue"}]
+    for ask in seen.awaiting:
+        lines.append(f"  {ask.role or 'somebody'}: {ask.kind} {ask.step}")
+        lines += [f"    $ {command_line}" for command_line in ask.commands]
+    return lines
+
+
+def _print_screen(call: Call, seen: RunView) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only for one run
+    from rich.text import Text  # noqa: PLC0415
+
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    lines = screen(seen, width=width)
+    if terminal:
+        text = Text("\n").join(lines)
+        Console(highlight=False).print(text if call.scrub(text.plain) == text.plain else call.scrub(text.plain))
+    else:
+        call.out("\n".join(line.plain.rstrip() for line in lines))

@@ -1,0 +1,23 @@
+"""Writing a file that a person asked for: whole, or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from responder.errors import RequestError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that nobody ever sees half of it. RequestError where it cannot be written."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(name, 0o600)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise RequestError(f"The file cannot be written: {error.strerror or type(error).__name__}", where=str(path), remedy="name a file in a folder that you may write") from None
