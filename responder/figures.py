@@ -216,6 +216,14 @@ def _notices(story: Story) -> Iterator[NoticeFigure]:
             complete = len(times) == len(units)
             on_time = times[-1] <= due if due and times and complete else None
             yield NoticeFigure(
-                str(record["template"]), step.id, str(record.get("audience", "")),
-                0 if drafted else len(times), len(units), times[0] if times else None, times[-1] if times else None, due, on_time, drafted,
-            )  # fmt: skip
+                template=str(record["template"]),
+                step=step.id,
+                audience=str(record.get("audience", "")),
+                recipients=0 if drafted else len(times),
+                meant=len(units),
+                first_sent_at=times[0] if times else None,
+                last_sent_at=times[-1] if times else None,
+                due_at=due,
+                on_time=on_time,
+                drafted=drafted,
+            )

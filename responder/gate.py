@@ -61,7 +61,7 @@ def _condition(step: Step, state: RunState, means: Means) -> Judged:
     names_can = isinstance(step.condition, str) and "credential.can." in step.condition
     if step.condition != "":
         value = evaluate(step.condition, names(state, means)) if isinstance(step.condition, str) else step.condition
-        if value is not True:
+        if not value:
             return Judged(Verdict.SKIP, f"{_shown(step.condition)} is {json.dumps(value, default=str)}")
     if names_can and verb and not step.with_.get("consumer") and not can(state, means, verb):
         return Judged(Verdict.SKIP, f"the issuer cannot {verb}")

@@ -63,7 +63,8 @@ _KINDS = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
     "noted": "people", "set": "people", "written": "people", "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
-    "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame", "adopted": "frame", "ended": "frame",
+    "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame",
+    "adopted": "frame", "ended": "frame",
 }  # fmt: skip
 
 _MANY = {

@@ -11,8 +11,8 @@ class SendNotice(Action):
     """Tell people something, in the words of a template.
 
     Every field of the template gets its value from `fields`, from the facts that people set, or from the
-    template's own source; a blank one stops the step. The text is rendered before anybody is asked. An approval
-    signs its digest, and exactly that text is sent.
+    template's own source; a blank one stops the step. The text is rendered before anybody is asked.
+    An approval signs its digest, and exactly that text is sent.
     """
 
     name: ClassVar[str] = "notice.send"

@@ -55,7 +55,7 @@ def when(value: Any) -> str:
 
 
 def due(value: Any) -> str:
-    """Show by when something is due, be it a time or in words: `by 2026-05-02 09:20 UTC`, `within an hour`."""
+    """Show when something is due, be it a time or in words: `by 2026-05-02 09:20 UTC`, `within an hour`."""
     try:
         return f"by {when(value)}"
     except ValueError:

@@ -38,7 +38,7 @@ class Resolved:
 
     @property
     def name(self) -> str:
-        """The action's own name, `provider.verb`."""
+        """The action's name, as the playbook says it."""
         return str(self.record["action"])
 
 
@@ -52,9 +52,6 @@ def resolve(step: Step, state: RunState, means: Means, names: Mapping[str, Any])
         record = _draft(_build(DraftNotice, given, step), state, means, names)
     else:
         record = {"action": step.action, "connection": _connection_name(step, given, connection, state, means), "with": plain(given)}
-        if step.action.startswith("credential."):
-            verb = means.registry.verb(means.connection(record["connection"]).provider, step.action.partition(".")[2])
-            record["action"] = verb.name
     return rebuild(record, step, state, means)
 
 
@@ -64,11 +61,17 @@ def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means
         return Resolved(_build(DraftNotice, record["with"], step), Connection(name="draft", provider="draft"), None, record)
     connection = means.connection(record["connection"], str(record["action"]).partition(".")[0])
     provider = means.registry.provider(connection.provider)
-    kind = means.registry.action(record["action"])
+    kind = _class(str(record["action"]), connection, means)
     arguments = _opened(record["with"], means)
     if issubclass(kind, CredentialAction):
         arguments["subject"] = subject(state, means)
     return Resolved(_build(kind, arguments, step), connection, provider, record)
+
+
+def _class(name: str, connection: Connection, means: Means) -> type[Action]:
+    """Return the class of an action; a credential's verb is that of the connection's own provider."""
+    provider, _, verb = name.partition(".")
+    return means.registry.verb(connection.provider, verb) if provider == "credential" else means.registry.action(name)
 
 
 def subject(state: RunState, means: Means) -> Subject:
@@ -107,7 +110,8 @@ def _message(notice: SendNotice, connection: str, means: Means, state: RunState,
         raise PlaybookError(f"The notice {notice.template!r} has nobody to go to", remedy="give an address, or a holder or person with an `email`")
     told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text, "to": to}
     if "@" in to:
-        arguments = {"to": to, "subject": document.subject, "body": document.text, "template": document.template}
+        subject = document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).title
+        arguments = {"to": to, "subject": subject, "body": document.text, "template": document.template}
         return {"action": "email.send_message", "connection": means.connection(connection, "email").name, "with": arguments, **told}
     arguments = {"channel": to, "text": document.text}
     return {"action": "slack.post_message", "connection": means.connection(connection, "slack").name, "with": arguments, **told}

@@ -1,0 +1,132 @@
+"""Secrets show a fingerprint wherever they are shown, and leave in no form."""
+
+import base64
+import copy
+import html
+import json
+import os
+import pickle
+import shlex
+import traceback
+from urllib.parse import quote, quote_plus
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from responder.errors import SettingsError
+from responder.redaction import Redactor, Secret, looks_like_credential
+from responder.sealing import Sealer
+
+VALUE = "p@ss w/ord+&<\"'\\é" + "kQ7" * 6
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer(os.urandom(32), Redactor())
+
+
+@pytest.fixture
+def secret(sealer: Sealer) -> Secret:
+    return sealer.secret(VALUE)
+
+
+class Holding(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+    secret: Secret
+    number: int = 0
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        pytest.param(str, id="str"),
+        pytest.param(repr, id="repr"),
+        pytest.param(lambda secret: f"{secret}", id="f-string"),
+        pytest.param(lambda secret: f"{secret:>90}", id="format"),
+        pytest.param(lambda secret: "%s" % secret, id="percent"),  # noqa: UP031 - the form is what is tested
+        pytest.param(lambda secret: json.dumps({"a": secret}, default=str), id="json"),
+        pytest.param(lambda secret: pickle.dumps(secret).decode("latin-1"), id="pickle"),
+        pytest.param(lambda secret: str(copy.deepcopy(secret)), id="copy"),
+        pytest.param(lambda secret: Holding(secret=secret).model_dump_json(), id="pydantic json"),
+        pytest.param(lambda secret: repr(Holding(secret=secret)), id="pydantic repr"),
+        pytest.param(lambda secret: str([secret, {"k": secret}]), id="in a list"),
+    ],
+)
+def test_a_secret_shows_its_fingerprint(secret: Secret, show: object) -> None:
+    shown = show(secret)  # type: ignore[operator]
+
+    assert "kQ7" not in shown
+    assert secret.fingerprint in shown
+
+
+def test_a_validation_error_and_a_traceback_hide_it(secret: Secret) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Holding.model_validate({"secret": VALUE, "number": "x"})
+
+    assert "kQ7" not in "".join(traceback.format_exception(caught.value))
+
+
+FORMS = {
+    "raw": VALUE,
+    "json": json.dumps(VALUE),
+    "json unicode": json.dumps(VALUE, ensure_ascii=False),
+    "url": quote(VALUE, safe=""),
+    "url path": quote(VALUE),
+    "form": quote_plus(VALUE),
+    "html": html.escape(VALUE),
+    "shell": shlex.quote(VALUE),
+    "repr": repr(VALUE),
+    "hex": VALUE.encode().hex(),
+    "HEX": VALUE.encode().hex().upper(),
+    "base64": base64.b64encode(VALUE.encode()).decode(),
+    "base64 one in": base64.b64encode(b"a" + VALUE.encode()).decode(),
+    "base64 two in": base64.b64encode(b"ab" + VALUE.encode() + b"c").decode(),
+    "base64 url": base64.urlsafe_b64encode(VALUE.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_every_form_is_struck_out(sealer: Sealer, secret: Secret, form: str) -> None:
+    scrubbed = sealer.redactor.scrub(f"before {form} after")
+
+    assert form not in scrubbed
+    assert secret.fingerprint in scrubbed
+    assert scrubbed.startswith("before ")
+    assert scrubbed.endswith(" after")
+
+
+def test_each_long_line_of_a_value_with_lines_is_struck_out(sealer: Sealer) -> None:
+    lines = [("Ab3" * 20)[n : n + 40] for n in range(3)]
+    sealer.secret("-----BEGIN X-----\n" + "\n".join(lines) + "\n-----END X-----")
+
+    scrubbed = sealer.redactor.scrub(" ".join(lines))
+
+    assert not any(line in scrubbed for line in lines)
+
+
+def test_the_longest_form_is_struck_out_first(sealer: Sealer) -> None:
+    sealer.secret("abcdefgh")
+    longer = sealer.secret("abcdefghijkl")
+
+    assert str(longer) == sealer.redactor.scrub("abcdefghijkl")
+
+
+def test_data_is_scrubbed_in_keys_and_depths(sealer: Sealer, secret: Secret) -> None:
+    data = sealer.redactor.scrub_data({VALUE: [{"x": (VALUE, 3, None, True)}]})
+
+    assert {str(secret): [{"x": [str(secret), 3, None, True]}]} == data
+
+
+def test_equal_values_have_equal_fingerprints_and_other_keys_others(sealer: Sealer) -> None:
+    assert sealer.secret("some value") == sealer.secret("some value")
+    assert sealer.fingerprint("some value") != Sealer(os.urandom(32), Redactor()).fingerprint("some value")
+
+
+def test_a_key_that_is_no_key_is_refused() -> None:
+    with pytest.raises(SettingsError):
+        Sealer(b"short", Redactor())
+
+
+@pytest.mark.parametrize(("text", "whose"), [("hf_" + "a" * 34, "huggingface"), ("ghp_" + "A" * 36, "github"), ("xoxb-" + "1" * 24, "slack"), ("a note about hf_ tokens", None)])
+def test_known_shapes_are_recognised(text: str, whose: str | None) -> None:
+    assert whose == looks_like_credential(text)

@@ -1,0 +1,185 @@
+"""The record: chained, signed, redacted, shared by threads and processes, and tampering shows."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from responder.clock import SystemClock
+from responder.errors import RecordError, StaleExecutor
+from responder.redaction import Redactor
+from responder.sealing import Sealer
+from responder.store import Blob, RunRow, SQLiteStore
+from responder.timeline import Draft, Fence, Timeline, verify, withhold
+
+KEY = os.urandom(32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    return SQLiteStore(tmp_path / "r.db")
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer(KEY, Redactor())
+
+
+def timeline(store: SQLiteStore, sealer: Sealer, count: int = 0) -> Timeline:
+    made = Timeline(store, sealer, SystemClock(), "inc-1")
+    for number in range(count):
+        made.append(Draft("noted", {"number": number}))
+    return made
+
+
+def tamper(store: SQLiteStore, statement: str, *values: object) -> None:
+    with sqlite3.connect(store.path) as database:
+        assert database.execute(statement, values).rowcount > 0
+    database.close()
+
+
+def test_a_chain_that_nobody_touched_verifies(store: SQLiteStore, sealer: Sealer) -> None:
+    timeline(store, sealer, 5)
+
+    assert [] == verify(store, sealer, "inc-1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        pytest.param("UPDATE entries SET payload = replace(payload, '2', '3') WHERE seq = 3", "entry 3", id="a byte of the facts"),
+        pytest.param("UPDATE entries SET actor = 'mallory' WHERE seq = 3", "entry 3", id="the actor"),
+        pytest.param("UPDATE entries SET at = '2020-01-01T00:00:00+00:00' WHERE seq = 3", "entry 3", id="the time"),
+        pytest.param("UPDATE entries SET salt = 'ff' WHERE seq = 3", "entry 3", id="the salt"),
+        pytest.param("UPDATE entries SET mac = 'ff' WHERE seq = 3", "entry 3", id="the signature"),
+        pytest.param("UPDATE entries SET payload = NULL, salt = NULL WHERE seq = 3", "entry 3", id="the facts are gone"),
+        pytest.param("DELETE FROM entries WHERE seq = 3", "entry 3", id="a row is cut out"),
+        pytest.param("DELETE FROM entries WHERE seq = 5", "entry 5", id="the last row is cut off"),
+        pytest.param("UPDATE heads SET seq = 4", "head", id="the note of the last entry"),
+    ],
+)
+def test_tampering_is_found_and_named(store: SQLiteStore, sealer: Sealer, statement: str, place: str) -> None:
+    timeline(store, sealer, 5)
+    tamper(store, statement)
+
+    problems = verify(store, sealer, "inc-1")
+
+    assert place in problems[0].where
+
+
+def test_a_row_written_by_hand_is_found(store: SQLiteStore, sealer: Sealer) -> None:
+    """The forger knows every algorithm, and lacks the key."""
+    timeline(store, sealer, 3)
+    forger = Sealer(os.urandom(32), Redactor())
+    timeline(store, forger, 1)
+
+    problems = verify(store, sealer, "inc-1")
+
+    assert "inc-1 entry 4" == problems[0].where
+    assert "not written by us" in problems[0].what
+
+
+def test_a_chain_that_was_rolled_back_lacks_the_entry_that_left_the_house(store: SQLiteStore, sealer: Sealer) -> None:
+    entries = timeline(store, sealer, 3).entries()
+
+    assert [] == verify(store, sealer, "inc-1", (3, entries[2].hash))
+    assert "inc-1 entry 9" == verify(store, sealer, "inc-1", (9, entries[2].hash))[0].where
+
+
+def test_facts_are_withheld_for_good_and_the_chain_still_verifies(store: SQLiteStore, sealer: Sealer) -> None:
+    record = timeline(store, sealer, 3)
+
+    withhold(record, [2], "a secret was recognised too late", "ann")
+
+    assert [] == verify(store, sealer, "inc-1")
+    assert store.rows("inc-1")[1].payload is None
+    assert timeline(store, sealer).entries()[1].withheld
+
+
+def test_secrets_are_struck_out_before_anything_is_hashed_or_stored(store: SQLiteStore, sealer: Sealer) -> None:
+    secret = sealer.secret('quote" back\\slash ' + "z9" * 10)
+
+    timeline(store, sealer).append(Draft("noted", {"text": f"it is {secret.reveal()}", "also": [secret], secret.reveal(): 1}))
+
+    assert "z9z9" not in str(store.rows("inc-1"))
+    assert [] == verify(store, sealer, "inc-1")
+
+
+def test_many_threads_write_one_chain(store: SQLiteStore, sealer: Sealer) -> None:
+    record = timeline(store, sealer)
+
+    def write() -> None:
+        for number in range(20):
+            assert number == record.append(Draft("noted", {"number": number}))[0].facts["number"]
+
+    threads = [threading.Thread(target=write) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 400 == len(record.entries())
+    assert [] == verify(store, sealer, "inc-1")
+
+
+def test_two_processes_see_each_others_entries(store: SQLiteStore, sealer: Sealer) -> None:
+    here = timeline(store, sealer, 2)
+    assert 2 == len(here.entries())
+
+    timeline(SQLiteStore(store.path), sealer, 3)
+
+    assert 5 == here.count()
+    assert [1, 2, 3, 4, 5] == [entry.seq for entry in here.entries()]
+
+
+def test_a_stale_executor_cannot_write(store: SQLiteStore, sealer: Sealer) -> None:
+    record = timeline(store, sealer)
+    record.append(Draft("started", run="run-1"), also=lambda writing: writing.put_run(RunRow("run-1", "inc-1", "p", epoch=2)))
+
+    with pytest.raises(StaleExecutor):
+        record.append(Draft("intended", run="run-1"), fence=Fence("run-1", 1))
+    record.append(Draft("intended", run="run-1"), fence=Fence("run-1", 2))
+
+    assert ["started", "intended"] == [entry.event for entry in record.entries()]
+
+
+def test_entries_and_what_belongs_to_them_are_stored_together_or_not_at_all(store: SQLiteStore, sealer: Sealer) -> None:
+    record = timeline(store, sealer)
+
+    def fail(writing: object) -> None:
+        writing.put_blob(Blob("b", "inc-1", "leaked", sealer.seal_bytes(b"x", "b")))  # type: ignore[attr-defined]
+        raise RecordError("disk full")
+
+    with pytest.raises(RecordError):
+        record.append(Draft("noted"), also=fail)
+
+    assert [] == record.entries()
+    assert store.blob("b") is None
+
+
+def test_a_sealed_value_opens_only_with_its_key_and_name_and_not_once_shredded(store: SQLiteStore, sealer: Sealer) -> None:
+    sealed = sealer.seal(sealer.secret("value-" + "x" * 20), "b")
+    with store.write() as writing:
+        writing.put_blob(Blob("b", "inc-1", "leaked", sealed))
+
+    assert "value-" + "x" * 20 == sealer.unseal(sealed, "b").reveal()
+    with pytest.raises(RecordError):
+        sealer.unseal(sealed, "c")
+    with pytest.raises(RecordError):
+        Sealer(os.urandom(32), Redactor()).unseal(sealed, "b")
+    with store.write() as writing:
+        writing.shred("b")
+    shredded = store.blob("b")
+    assert shredded is not None
+    with pytest.raises(RecordError, match="shredded"):
+        sealer.unseal(shredded.sealed, "b")
+
+
+def test_a_lock_is_held_by_one_run_under_all_its_names(store: SQLiteStore) -> None:
+    with store.write() as writing:
+        assert writing.lock(["fp:1", "issuer:k1"], "run-1") is None
+        assert "run-1" == writing.lock(["issuer:k1", "fp:2"], "run-2")
+        writing.unlock("run-1")
+        assert writing.lock(["issuer:k1", "fp:2"], "run-2") is None
