@@ -105,12 +105,12 @@ def _connection_name(step: Step, given: Mapping[str, Any], named: str, state: Ru
 def _message(notice: SendNotice, connection: str, means: Means, state: RunState, names: Mapping[str, Any]) -> dict[str, Any]:
     """Render a notice, and turn it into the channel's own action with that immutable text."""
     document = _rendered(notice.template, notice.fields, state, means, names)
-    to = notice.to.get("email") if isinstance(notice.to, Mapping) else str(notice.to)
+    to = notice.to.get("email") if isinstance(notice.to, Mapping) else notice.to and str(notice.to)
     if not to:
         raise PlaybookError(f"The notice {notice.template!r} has nobody to go to", remedy="give an address, or a holder or person with an `email`")
     told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text, "to": to}
     if "@" in to:
-        subject = document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).title
+        subject = document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).front.title
         arguments = {"to": to, "subject": subject, "body": document.text, "template": document.template}
         return {"action": "email.send_message", "connection": means.connection(connection, "email").name, "with": arguments, **told}
     arguments = {"channel": to, "text": document.text}

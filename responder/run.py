@@ -117,8 +117,14 @@ class Runner:
                 continue
             try:
                 moved |= self._start_step(step, unit, pool)
+            except RecordError:
+                raise
             except InputError as error:
                 self._write(self._draft("failed", step.id, {"error": str(error), "kind": "refused"}))
+                moved = True
+            except Exception as error:  # noqa: BLE001 - a defect in a template or provider must not end the run
+                told = f"A defect while {step.id} was prepared: {type(error).__name__}: {error}"
+                self._write(self._draft("failed", step.id, {"error": told, "kind": "defect"}))
                 moved = True
         return moved
 

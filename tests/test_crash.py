@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -78,7 +79,7 @@ def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened
     first = spawn(place, run)
     while len(effects(place)) < 5:
         time.sleep(0.005)
-    os.kill(first.pid, signal.SIGSTOP)
+    stop_outside_a_transaction(first, place)
     stopped_with = len(effects(place))
     time.sleep(4.5)
     second = spawn(place, run)
@@ -90,6 +91,22 @@ def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened
     assert stopped_with < 40, "it was stopped too late to show anything"
     assert 70 == first.returncode
     assert sorted(f"k{n}" for n in range(40)) == sorted(effects(place))
+
+
+def stop_outside_a_transaction(process: subprocess.Popen[bytes], place: Path) -> None:
+    """Stop it where it holds no write lock: inside, SQLite makes everybody wait until it goes on."""
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        database = sqlite3.connect(place / "state" / "r.db", timeout=0.05, isolation_level=None)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            os.kill(process.pid, signal.SIGCONT)
+        else:
+            database.execute("ROLLBACK")
+            return
+        finally:
+            database.close()
 
 
 def test_a_live_executor_is_not_replaced(opened: OpenApp, place: Path) -> None:

@@ -71,7 +71,7 @@ class People:
         if ask.kind == "approval":
             self.app.approve(state.run, ask.unit, ask.digest)
         elif ask.kind == "decide":
-            self.app.decide(state.run, ask.unit, next(iter(ask.options)))
+            self.app.decide(state.run, ask.unit, "restore" if "restore" in ask.options else next(iter(ask.options)))
         elif ask.kind == "task":
             self.app.done(state.run, ask.unit, self._task(state, ask))
         else:

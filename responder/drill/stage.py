@@ -20,6 +20,8 @@ from responder.source import write
 
 ORIGIN = datetime(2026, 11, 26, 13, 47, tzinfo=UTC)
 """The moment at which every drill begins; the Space was pushed seventeen minutes earlier."""
+CHAT_ACCOUNT = "T0LUMEN"
+"""The id under which the world's chat knows our team."""
 _SECRETS = {
     "ISSUER_ADMIN": "issuer-admin",
     "ISSUER_CONTROL": "control-token",
@@ -179,7 +181,7 @@ def _connections(stage: Stage) -> dict[str, Any]:
             },
         },
         "hub": {"provider": "huggingface", "account": inventory.hub_account, "secret": "env:HUB_ADMIN", "control": "env:HUB_CONTROL", "base_url": urls["hub"]},
-        "chat": {"provider": "slack", "account": inventory.chat_team, "secret": "env:SLACK_BOT", "base_url": urls["slack"]},
+        "chat": {"provider": "slack", "account": CHAT_ACCOUNT, "secret": "env:SLACK_BOT", "base_url": urls["slack"]},
         "mail": {
             "provider": "email", "account": urls["smtp"]["host"], "secret": "env:SMTP_PASSWORD", "host": urls["smtp"]["host"],
             "port": urls["smtp"]["port"], "sender": "security@lumen.example", "user": inventory.mail_login, "tls": "none",

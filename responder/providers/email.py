@@ -122,14 +122,18 @@ class SendMessage(Action):
     def apply(self, client: Client, change: Change) -> Outcome:
         """Hand it to the server, once."""
         options = client.options
-        client.access.wire.send_mail(
-            options.host,
-            options.port,
-            self._message(client),
-            user=options.user,
-            password=client.access.secret,
-            tls=options.tls,
-        )
+        try:
+            client.access.wire.send_mail(
+                options.host,
+                options.port,
+                self._message(client),
+                user=options.user,
+                password=client.access.secret,
+                tls=options.tls,
+            )
+        except Denied as error:
+            remedy = f"our login needs: {self.permissions[0]}; {error.remedy}"
+            raise Denied(error.message, where=error.where, remedy=remedy) from None
         return Outcome({"message_id": client.message_id, "to": self.to, "sha256": self._digest()})
 
     def verify(self, client: Client, change: Change) -> Verdict:

@@ -134,7 +134,9 @@ class Client:
 
     def info(self, repository: str, kind: str = "space") -> dict[str, Any] | None:
         """Read a repository's state; None where the Hub shows us none of that name."""
-        answer = self.ask("GET", f"/api/{kind}s/{repository}", permission=f"read {repository}", missing=True)
+        answer = self.ask(
+            "GET", f"/api/{kind}s/{repository}", permission="read access to the Space", missing=True
+        )
         return None if answer.status == _MISSING else dict(answer.json() or {})
 
     def page_url(self, path: str) -> str:

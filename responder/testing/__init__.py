@@ -1,0 +1,1 @@
+"""For authors of providers: a loopback server that misbehaves, and the contract to keep."""
