@@ -1,4 +1,4 @@
-"""The contract that every action of every provider keeps; a provider's author gives cases, the checks are here.
+"""The contract that every action of every provider keeps; authors give cases, the checks are here.
 
 A case makes a live fake and one action of each kind. `checks` turns it into named checks for any test runner:
 
