@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from responder import approval
-from responder.clock import Clock, Ids, clock_from, random_ids
+from responder.clock import Clock, Ids, ScaledClock, clock_from, random_ids
 from responder.dispatch import Dispatcher
 from responder.errors import RequestError, SettingsError
 from responder.finding import Finding, moment
@@ -25,7 +25,7 @@ from responder.redaction import Redactor, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
 from responder.sealing import Sealer, load_master_key
-from responder.settings import load_settings
+from responder.settings import Settings, load_settings
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import RunState, fold
 from responder.store import RunRow, SQLiteStore, Writing
@@ -276,7 +276,8 @@ def open_app(
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
     settings = load_settings(config)
-    path = store_path(store, environment)
+    named = str(config.parent / settings.store) if config and settings.store and not environment.get("RESPONDER_STORE") else None
+    path = store_path(store or named, environment)
     redactor = Redactor()
     _log_through(redactor, debug=debug)
     key = load_master_key(path.parent / "sealing.key", environment, create=create and not path.exists())
@@ -288,7 +289,7 @@ def open_app(
         registry=registry or Registry(),
         transport=Transport(sealer),
         settings=settings,
-        clock=clock or clock_from(dict(environment)),
+        clock=clock or _clock(config, settings, environment),
         ids=ids or random_ids(),
         environment=environment,
         templates=library.templates(),
@@ -296,6 +297,13 @@ def open_app(
         hook=hook,
     )
     return App(means, path.parent, settings.person_of(login()), library)
+
+
+def _clock(config: Path | None, settings: Settings, environment: Mapping[str, str]) -> Clock:
+    """Return the drill's clock that the configuration names, else that of the environment, else the machine's."""
+    if config is not None and settings.clock:
+        return ScaledClock.load(config.parent / settings.clock)
+    return clock_from(dict(environment))
 
 
 def login() -> str:

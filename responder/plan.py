@@ -6,7 +6,8 @@ from typing import Any
 
 from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
-from responder.errors import InputError, PlaybookError, Problem, ProviderError
+from responder.durations import show_duration
+from responder.errors import DocumentError, InputError, PlaybookError, Problem, ProviderError
 from responder.expressions import evaluate, references
 from responder.gate import item_key
 from responder.guards import check_change
@@ -111,7 +112,7 @@ def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
         "phase": step.phase,
         "action": step.action,
         "effect": kind,
-        "approval": f"{step.approval.role} within {step.approval.within}, else {step.approval.on_timeout}" if step.approval else "",
+        "approval": f"{step.approval.role} within {show_duration(step.approval.within)}, else {step.approval.on_timeout}" if step.approval else "",
         "needs": tuple(sorted(dependencies(step))),
         "condition": str(step.condition) if step.condition != "" else "",
         "meets": step.meets or "",
@@ -123,6 +124,8 @@ def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
         line.update(_live(step, state, means))
     except (PlaybookError, ProviderError) as error:
         line["deferred"] = f"cannot be read now: {error.problems[0]}"
+    except DocumentError as error:  # what a notice says may only be known once other steps have run
+        line["deferred"] = f"its text cannot be filled yet: {error.problems[0]}"
     except InputError as error:
         line["problems"] = error.problems
     return PlannedStep(**line)
@@ -180,5 +183,5 @@ def _deadlines(state: RunState) -> list[dict[str, Any]]:
     for name, deadline in state.playbook.deadlines.items():
         anchor = state.incident.get(deadline.anchor)
         due = datetime.fromisoformat(str(anchor)) + deadline.within if anchor else None
-        rows.append({"name": name, "from": f"incident.{deadline.anchor}", "within": str(deadline.within), "due_at": due.isoformat() if due else None, "role": deadline.role})
+        rows.append({"name": name, "from": f"incident.{deadline.anchor}", "within": show_duration(deadline.within), "due_at": due.isoformat() if due else None, "role": deadline.role})
     return rows

@@ -122,6 +122,10 @@ class Settings(_Model):
     """Key ids, fingerprints, or regular expressions between slashes; never probed, never revoked."""
     audiences: dict[Name, tuple[str, ...]] = {}
     """Named lists of mail addresses: executives, press, partner, ..."""
+    store: str = ""
+    """The file of the record, beside this one, where neither --store nor RESPONDER_STORE names another."""
+    clock: str = ""
+    """The file of a drill's clock, beside this one; drills write it, and nobody else has a use for it."""
     facts: dict[str, Any] = {}
     """What templates may say of us: the programme's terms, who hears concerns, ..."""
 

@@ -1,32 +1,51 @@
 """`responder plan`."""
 
+import tempfile
+from pathlib import Path
+
 import click
 
-from responder.cli.call import current
+from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import check, finding_options, pairs, read_report
 from responder.cli.group import COMMANDS, Command
 from responder.cli.planning import plan_lines
+from responder.plan import Plan
 
 
 @click.command("plan", cls=Command, short_help=COMMANDS["plan"])
 @click.argument("playbook", required=False)
 @finding_options
-def command(playbook: str | None, finding: str | None, secret_from: str | None, inputs: tuple[str, ...]) -> Exit:
+@click.option("--drill", is_flag=True, help="Plan against a fresh loopback world.")
+def command(playbook: str | None, finding: str | None, secret_from: str | None, inputs: tuple[str, ...], *, drill: bool) -> Exit:
     """Show what a run would do; write nothing.
 
     Reads the live systems: every step with its target, before, after, effect and approval, what it breaks, and the
     deadlines. PLAYBOOK may be left out where the finding fits exactly one.
     """
     call = current()
+    if drill:
+        return _show(call, _in_a_world(playbook))
     given = pairs(inputs, "-i")
     report = read_report(finding, secret_from)
     check(call, playbook, report)
     with call.open_for_reading() as app:
         found = report.finding(app.means.sealer)
-        plan = app.plan(app.playbook_for(playbook, found), found, given)
-        if call.json:
-            call.document(plan.document())
-        else:
-            call.out("\n".join(plan_lines(plan)))
+        return _show(call, app.plan(app.playbook_for(playbook, found), found, given))
+
+
+def _show(call: Call, plan: Plan) -> Exit:
+    if call.json:
+        call.document(plan.document())
+    else:
+        call.out("\n".join(plan_lines(plan)))
     return Exit.REFUSED if plan.problems else Exit.OK
+
+
+def _in_a_world(playbook: str | None) -> Plan:
+    """Plan in a loopback world that is made for it and gone afterwards."""
+    from responder.cli.drill import DEFAULT  # noqa: PLC0415 - the drill is loaded only where it is asked for
+    from responder.drill.drill import Options, plan  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="responder-plan-") as folder:
+        return plan(Options(playbook or DEFAULT, Path(folder)))

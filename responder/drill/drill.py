@@ -19,6 +19,7 @@ from responder.drill.people import People
 from responder.drill.stage import ORIGIN, Stage, set_stage
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding
+from responder.plan import Plan
 
 _MOST_RESTARTS = 20
 _POLL_SECONDS = 0.05
@@ -44,6 +45,8 @@ class Options:
     seconds: float = 300.0
     """Real seconds after which the drill is given up."""
     debug: bool = False
+    store: Path | None = None
+    """The file of the record, where it is not to be in the folder."""
 
 
 @dataclass
@@ -67,10 +70,10 @@ class Drill:
 def begin(options: Options) -> Drill:
     """Set the stage, and begin a run as the world's on-call engineer would. InputError for a wrong fault."""
     faults = parse_faults(options.faults)
-    stage = set_stage(options.folder, seed=options.seed, speed=options.speed, faults=options.faults, holders=options.holders, live=options.live)
+    stage = set_stage(options.folder, seed=options.seed, speed=options.speed, faults=options.faults, holders=options.holders, live=options.live, store=options.store)
     try:
         app = open_app(
-            config=stage.config, store=str(stage.state / "responder.db"), environment=stage.environment, clock=stage.clock, ids=SeededIds(options.seed)
+            config=stage.config, environment=stage.environment, ids=SeededIds(options.seed)
         )
         app.person = "ruth"
         begun = app.begin(app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook))
@@ -78,6 +81,20 @@ def begin(options: Options) -> Drill:
         stage.close()
         raise
     return Drill(options, stage, app, begun.run, begun.incident, faults, time.time())
+
+
+def plan(options: Options) -> Plan:
+    """Return what a run would do in a fresh world; nothing is changed there, and the world ends with it."""
+    stage = set_stage(options.folder, seed=options.seed, speed=options.speed, faults=options.faults, holders=options.holders, live=False)
+    try:
+        app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
+        app.person = "ruth"
+        try:
+            return app.plan(app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook))
+        finally:
+            app.close()
+    finally:
+        stage.close()
 
 
 def finding(stage: Stage, app: App) -> Finding:
@@ -123,7 +140,7 @@ def carry_out(drill: Drill, tell: Told) -> None:
 
 def _second_opening(drill: Drill) -> App:
     """Open the store once more: the people are not the runner, and see only what is on disk."""
-    return open_app(config=drill.stage.config, store=str(drill.stage.state / "responder.db"), environment=drill.stage.environment, clock=drill.stage.clock)
+    return open_app(config=drill.stage.config, environment=drill.stage.environment)
 
 
 def _run_to_the_end(drill: Drill, tell: Told) -> None:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    app = open_app(config=Path(folder) / "responder.yaml", store=str(Path(folder) / "responder.db"), hook=hook, debug="RESPONDER_DEBUG" in os.environ)
+    app = open_app(config=Path(folder) / "responder.yaml", hook=hook, debug="RESPONDER_DEBUG" in os.environ)
     try:
         return _EXITS[app.resume(run).state]
     except (StaleExecutor, RequestError) as error:

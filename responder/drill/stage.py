@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ class Stage:
     seed: int
     leaked: str
     """The leaked value, in memory only."""
+    store: Path
+    """The file of the record."""
 
     @property
     def state(self) -> Path:
@@ -77,8 +80,9 @@ class Stage:
             self.world.stdout.close()
 
 
-def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...], holders: int, live: bool) -> Stage:
+def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...], holders: int, live: bool, store: Path | None = None) -> Stage:
     """Start the world, and write what its users would have written. RequestError where the world does not start."""
+    _clear(folder)
     for name in ("world", "state", "output"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     clock = ScaledClock.create(folder / "clock.json", ORIGIN, speed)
@@ -89,15 +93,25 @@ def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...],
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder / "state"),
-        "RESPONDER_CLOCK": str(folder / "clock.json"),
         **{name: values[label] for name, label in _SECRETS.items()},
         "KNOWN_SHARED": values["shared-token"],
         "KNOWN_SPACE": values["space-token"],
     }
-    stage = Stage(folder, clock, inventory, urls, world, environment, seed, values["shared-token"])
+    stage = Stage(folder, clock, inventory, urls, world, environment, seed, values["shared-token"], (store or folder / "state" / "responder.db").absolute())
     stage.config.write_text(_configuration(stage, live=live), encoding="utf-8")
     _write_holders(stage)
     return stage
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier drill from its folder. RequestError where the folder holds anything else."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / "clock.json").is_file():
+        raise RequestError("The folder is not empty, and was not left by a drill", where=str(folder), remedy="name another: --keep DIR")
+    for name in ("world", "state", "output"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "clock.json").unlink()
 
 
 def _start_world(folder: Path, seed: int, faults: tuple[str, ...], holders: int) -> subprocess.Popen[str]:
@@ -146,6 +160,8 @@ def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
     people["petra"] = {"name": "Petra Lang", "email": "petra@partner.example"}
     consumers = [{"id": one.id, "connection": "vault", "secret": one.secret_name, "owner": "kenji"} for one in inventory.consumers]
     return {
+        "store": str(stage.store),
+        "clock": "../clock.json",
         "organisation": {"name": "Lumen Labs", "contact": "security@lumen.example", "time_zone": "America/New_York"},
         "people": people,
         "connections": _connections(stage),

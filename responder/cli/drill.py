@@ -1,0 +1,131 @@
+"""`responder drill`."""
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder.cli.call import Call, current
+from responder.cli.exits import Exit
+from responder.cli.group import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from responder.drill.drill import Drill, Options
+
+DEFAULT = "shared-access-token-public"
+
+
+@click.command("drill", cls=Command, short_help=COMMANDS["drill"])
+@click.argument("playbook", default=DEFAULT)
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where everything is left; else in a new temporary folder.")
+@click.option("--seed", default=7, show_default=True, help="Fixes ids, values, faults and answers, but not timings.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME[:WHERE]", help="What goes wrong, and where; an unknown name lists all. Repeatable.")
+@click.option("--speed", default=12.0, show_default=True, type=click.FloatRange(1, 1000), help="How fast the drill's clock runs.")
+@click.option("--holders", default=300, show_default=True, type=click.IntRange(1, 999), help="How many people hold the token.")
+@click.option("--live", is_flag=True, help="You are the commander: answer from another terminal.")
+@click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
+def command(
+    playbook: str, keep: Path | None, seed: int, faults: tuple[str, ...], speed: float, holders: int, *, live: bool, no_restart: bool
+) -> Exit:
+    """Practise a playbook in a loopback world that misbehaves.
+
+    The same playbook, approvals and providers as in earnest, against systems of their own on this machine. The world
+    keeps a ledger of its own, from which the score is taken. Ends with the score, the postmortem and the page.
+    """
+    from responder.drill.drill import Options  # noqa: PLC0415 - only here
+
+    call = current()
+    folder = (keep or Path(tempfile.mkdtemp(prefix="responder-drill-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live, restart=not no_restart,
+        seconds=3600.0 if live else 420.0, debug=call.debug, store=Path(call.store) if call.store else None,
+    )  # fmt: skip
+    document = _practise(call, options)
+    if call.json:
+        call.document(document)
+    else:
+        call.out("\n".join(score_lines(document)))
+    whole = document["contained"] and document["record"]["verified"] and document["record"]["agrees_with_ledger"]
+    return Exit.OK if whole else Exit.NOT_CONTAINED
+
+
+def _practise(call: Call, options: "Options") -> dict[str, Any]:
+    """Carry a drill out while it is shown, and return its report."""
+    from responder.drill.drill import begin  # noqa: PLC0415
+    from responder.drill.report import report  # noqa: PLC0415
+
+    call.say(f"A world of its own is being set up in {options.folder}")
+    drill = begin(options)
+    call.redactor = drill.app.means.sealer.redactor
+    try:
+        _show(call, drill)
+        document = report(drill)
+    finally:
+        drill.app.close()
+        drill.stage.close()
+    (drill.stage.output / "score.txt").write_text("\n".join(score_lines(document)) + "\n", encoding="utf-8")
+    return document
+
+
+def _show(call: Call, drill: "Drill") -> None:
+    """Show the run while a thread carries the drill out."""
+    from responder.cli.follow import Follower, display, follow  # noqa: PLC0415
+    from responder.drill.drill import carry_out  # noqa: PLC0415
+
+    follower = Follower(drill.app, drill.run, f"responder --config {drill.stage.config}")
+    shown = display(call, drill.run)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            carry_out(drill, call.say)
+        except BaseException as error:  # noqa: BLE001 - it is raised again below
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="drill", daemon=True)
+    thread.start()
+    try:
+        follow(follower, shown, lambda: not thread.is_alive())
+    finally:
+        shown.close()
+    if failures:
+        raise failures[0]
+
+
+def score_lines(document: dict[str, Any]) -> list[str]:
+    """Return the score as a person reads it, every figure from the world's ledger."""
+    ledger, record, timing = document["ledger"], document["record"], document["timing"]
+    states = ", ".join(f"{one['label']} {one['state']}" for one in ledger["credentials"])
+    late = [row["template"] for row in document["notices"] if not row["on_time"]]
+    lines = [
+        "",
+        f"Score {document['score']['total']:g} of 100 ({', '.join(f'{name} {points:g}' for name, points in document['score']['parts'].items())})",
+        "",
+        "What the world saw, by its own ledger:",
+        f"  exposed for             {_span(ledger['exposure_seconds'])}",
+        f"  switched off after      {_span(ledger['disabled_after_seconds'])} from when we knew",
+        f"  refused everywhere      {_span(ledger['dead_after_seconds'])} from when we knew",
+        f"  served after that call  {ledger['public_requests_served_after_disable']} requests of the public, until it had spread",
+        f"  credentials             {states}; {ledger['sessions_open']} sessions open",
+        f"  tokens of their own     {ledger['issued']} of {ledger['holders']} holders",
+        f"  effects                 {ledger['effects']}, {ledger['effects_repeated']} repeated, {ledger['effects_lost']} lost",
+        f"  order                   {'; '.join(ledger['order_violations']) or 'as it must be'}",
+        f"  notices                 {len(document['notices'])} kinds, {'late: ' + ', '.join(late) if late else 'all on time'}",
+        f"  record                  {record['entries']} entries, {'verified' if record['verified'] else 'DOES NOT VERIFY'}, "
+        f"{'agrees with the ledger' if record['agrees_with_ledger'] else 'DISAGREES: ' + '; '.join(record['disagreements'])}",
+    ]
+    if document["faults"]:
+        told = (f"{fault['name']}:{fault['where']} {'happened' if fault['happened'] else 'did not happen'}" for fault in document["faults"])
+        lines.append(f"  faults                  {', '.join(told)}; {record['restarts']} restarts")
+    lines += [f"  time                    {timing['wall_seconds']:.1f} s here, {timing['critical_path_seconds']:.1f} s at the least", ""]
+    return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "not reached"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
