@@ -1,0 +1,57 @@
+# What a newcomer needs: `make drill` and `make test`. Each target makes what it needs, and is quick the second time.
+#
+#   make drill                       practise the founding incident against a loopback world
+#   make drill LIVE=1                the same, and you are the commander
+#   make drill ARGS="--seed 3 --fault lost-answer:kill"
+#   make test ARGS="tests/test_docs.py"
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+DRILLS := drills/latest
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help drill test lint format docs picture bench crash-matrix clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps live inside .venv: removing it removes them, and changed requirements install again.
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev]'
+	@touch $(VENV)/installed $@
+
+drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are the commander)
+	@rm -rf $(DRILLS)
+	@$(RUN) -m responder drill --keep $(DRILLS) $(if $(LIVE),--live) $(ARGS)
+
+test: $(VENV)/installed-dev  ## run the whole test suite
+	@$(RUN) -m pytest -rs $$($(RUN) -c 'import xdist' 2>/dev/null && echo -n auto) $(ARGS)
+
+lint: $(VENV)/installed-dev  ## check style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: $(VENV)/installed-dev  ## bring the code into its format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+docs: $(VENV)/installed-dev  ## write the reference pages again from the code
+	$(RUN) docs/generate.py
+
+picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
+	$(RUN) docs/make_picture.py
+
+clean:  ## remove everything that was made
+	rm -rf $(VENV) drills build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
