@@ -113,7 +113,7 @@ def _message(notice: SendNotice, connection: str, means: Means, state: RunState,
         subject = document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).front.title
         arguments = {"to": to, "subject": subject, "body": document.text, "template": document.template}
         return {"action": "email.send_message", "connection": means.connection(connection, "email").name, "with": arguments, **told}
-    arguments = {"channel": to, "text": document.text}
+    arguments = {"channel": to, "text": document.text, "template": document.template}
     return {"action": "slack.post_message", "connection": means.connection(connection, "slack").name, "with": arguments, **told}
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
+from responder.documents import Templates
 from responder.drill.drill import Drill
 from responder.drill.faults import show_fault
 from responder.drill.score import Expected, Facts, notices, score, total
 from responder.drill.timing import critical_path
-from responder.errors import RequestError
 from responder.naming import contained_at
-from responder.page import render_page
+from responder.page import page
 from responder.review import postmortem
 from responder.state import RunState
 from responder.timeline import Entry
@@ -27,11 +27,11 @@ _MOST_DISAGREEMENT = 90.0
 
 def report(drill: Drill) -> dict[str, Any]:
     """Close the drill: final probes, documents, and the score from the world's ledger."""
-    finished = _finish(drill)
+    finished = finish(drill)
     entries = drill.app.timeline(drill.incident)
     state = drill.app.state(drill.run)
     lines = read_ledger(drill.stage.folder / "world" / "ledger.jsonl")
-    facts = _facts(drill, state, entries)
+    facts = facts_of(drill, state, entries)
     ledger = score(lines, facts)
     due = _due(state, entries)
     rows = notices(lines, due)
@@ -51,7 +51,7 @@ def report(drill: Drill) -> dict[str, Any]:
     }
 
 
-def _finish(drill: Drill) -> Mapping[str, Any]:
+def finish(drill: Drill) -> Mapping[str, Any]:
     """Wait until the holders have collected what they will, then let the world probe from outside."""
     control = drill.stage.urls["control"]
     with httpx.Client(timeout=30, trust_env=False) as client:
@@ -67,7 +67,7 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _facts(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
+def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
     inventory = drill.stage.inventory
     agreed = next((entry.at for entry in entries if entry.step == "kill" and entry.event in {"agreed", "expired"}), None)
     emails = {holder.id: holder.email for holder in inventory.holders}
@@ -146,12 +146,11 @@ def _faults(drill: Drill, finished: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _write_documents(drill: Drill, entries: Sequence[Entry]) -> dict[str, str]:
     output = drill.stage.output
-    template = drill.app.library.templates().get(drill.app.state(drill.run).playbook.postmortem)
-    if template is None:
-        raise RequestError("The playbook names a postmortem template that does not exist", where=drill.options.playbook)
+    state = drill.app.state(drill.run)
+    templates = Templates(dict(state.started["templates"]))
     paths = {"postmortem": output / "postmortem.md", "page": output / "page.html", "timeline": output / "timeline.jsonl", "state": drill.stage.state}
-    paths["postmortem"].write_text(postmortem(template, entries, {}), encoding="utf-8")
-    paths["page"].write_text(render_page(entries), encoding="utf-8")
+    paths["postmortem"].write_text(postmortem(templates.get(state.playbook.postmortem), entries, {}), encoding="utf-8")
+    paths["page"].write_text(page(templates.get("report"), entries), encoding="utf-8")
     paths["timeline"].write_text("".join(json.dumps(entry.document(), ensure_ascii=False) + "\n" for entry in entries), encoding="utf-8")
     for entry in entries:
         if entry.event in {"planned", "began"} and entry.facts.get("text") and "[" not in entry.step:

@@ -1,0 +1,142 @@
+"""Every step of a playbook, killed at every point and misled after every write: is the end always the same?
+
+`python -m responder.drill.matrix [crash|lost-answer] [--only STEP]` prints the table.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.drill.drill import Drill, Options, begin, carry_out
+from responder.drill.faults import CRASH_POINTS
+from responder.drill.report import facts_of, finish, read_ledger
+from responder.drill.score import final_effects, score
+from responder.errors import ResponderError
+from responder.library import built_in
+from responder.playbook import Playbook, load_playbook
+
+HOLDERS = 4
+SPEED = 60.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What one drill came to."""
+
+    happened: bool
+    """Whether the fault struck; a step that was skipped writes nothing that an answer could be lost of."""
+    contained: bool
+    statuses: tuple[tuple[str, str], ...]
+    effects: tuple[tuple[str, str], ...]
+    repeated: int
+    lost: int
+    violations: tuple[str, ...]
+    verified: bool
+    asked: int
+    """How often a person had to say what became of something."""
+
+    def differs(self, other: "Ending") -> list[str]:
+        """Return in words how this ending differs from the one that it should equal."""
+        told = [f"{step} {status}" for step, status in self.statuses if (step, status) not in other.statuses]
+        added = Counter(self.effects) - Counter(other.effects)
+        missing = Counter(other.effects) - Counter(self.effects)
+        told += [f"{count} x {kind} {subject} too many" for (kind, subject), count in added.items()]
+        told += [f"{count} x {kind} {subject} missing" for (kind, subject), count in missing.items()]
+        told += [f"{self.repeated} effects repeated"] * bool(self.repeated) + [f"{self.lost} effects lost"] * bool(self.lost)
+        told += list(self.violations) + ["not contained"] * (not self.contained) + ["does not verify"] * (not self.verified)
+        return told
+
+
+def practise(playbook: str, folder: Path, *faults: str, holders: int = HOLDERS, speed: float = SPEED) -> Ending:
+    """Carry out one small drill with these faults."""
+    drill = begin(Options(playbook, folder, faults=faults, holders=holders, speed=speed, seconds=120))
+    try:
+        carry_out(drill, lambda _: None)
+        return _ending(drill)
+    finally:
+        drill.app.close()
+        drill.stage.close()
+
+
+def _ending(drill: Drill) -> Ending:
+    finished = finish(drill)
+    state = drill.app.state(drill.run)
+    entries = drill.app.timeline(drill.incident)
+    lines = read_ledger(drill.stage.folder / "world" / "ledger.jsonl")
+    seen = score(lines, facts_of(drill, state, entries))
+    struck = bool(drill.crashes) or any(row["happened"] for row in finished.get("faults", []))
+    return Ending(
+        happened=struck,
+        contained=state.contained,
+        statuses=tuple((step.id, _simply(state.status(step.id))) for step in state.playbook.steps),
+        effects=tuple(final_effects([line for line in lines if not _undone(line)])),
+        repeated=seen["effects_repeated"],
+        lost=seen["effects_lost"],
+        violations=tuple(seen["order_violations"]),
+        verified=not drill.app.verify(drill.incident),
+        asked=sum(entry.event == "answered" for entry in entries),
+    )
+
+
+def _undone(line: dict[str, object]) -> bool:
+    """Tell whether an effect is the making or ending of an orphan: a key whose value was lost with its answer."""
+    effect = line.get("effect")
+    return isinstance(effect, dict) and bool(effect.get("undone_by"))
+
+
+def _simply(status: str) -> str:
+    """Return a status; done by an earlier try and done now are the same end."""
+    return "done" if status == "unchanged" else status
+
+
+def crash_faults(playbook: Playbook) -> Iterator[str]:
+    """Yield every kill of every step."""
+    for step in playbook.steps:
+        for point in CRASH_POINTS:
+            yield f"crash:{step.id}:{point}"
+
+
+def lost_answers(playbook: Playbook) -> Iterator[str]:
+    """Yield a lost answer for every step; those that write nothing are not struck."""
+    for step in playbook.steps:
+        yield f"lost-answer:{step.id}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a row for each fault; 0 when every ending equals the one without faults."""
+    kinds = [word for word in arguments if not word.startswith("-") and word in {"crash", "lost-answer"}] or ["crash", "lost-answer"]
+    only = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
+    names = ["shared-access-token-public", "leaked-credential"]
+    books = [load_playbook(built_in("playbooks") / f"{name}.yaml")[0] for name in names]
+    wanted = _practise_quietly(names[0])
+    if isinstance(wanted, str):
+        print(f"without faults: {wanted}")  # noqa: T201 - a table for people
+        return 1
+    bad = 0
+    for fault in [fault for book in books for kind in kinds for fault in (crash_faults(book) if kind == "crash" else lost_answers(book))]:
+        if only and f":{only}" not in fault:
+            continue
+        ending = _practise_quietly(names[0], fault)
+        told = [ending] if isinstance(ending, str) else ending.differs(wanted)
+        struck = "struck" if not isinstance(ending, str) and ending.happened else "not struck"
+        asked = f", {ending.asked} asked" if not isinstance(ending, str) and ending.asked else ""
+        bad += bool(told)
+        print(f"{fault:<48} {struck:<11}{'the same end' if not told else '; '.join(told)}{asked}", flush=True)  # noqa: T201
+    print(f"{bad} endings differ")  # noqa: T201
+    return 1 if bad else 0
+
+
+def _practise_quietly(playbook: str, *faults: str) -> Ending | str:
+    """Carry out one drill; an error is its ending too."""
+    with tempfile.TemporaryDirectory(prefix="responder-matrix-") as folder:
+        try:
+            return practise(playbook, Path(folder), *faults)
+        except ResponderError as error:
+            return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
