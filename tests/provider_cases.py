@@ -5,6 +5,7 @@ system, a small fake does.
 """
 
 import contextlib
+import re
 import socketserver
 import tempfile
 import threading
@@ -375,7 +376,8 @@ class MailServer:
                 out.write(b"451 not now\r\n")
             elif verb == b"DATA":
                 out.write(b"354 go on\r\n")
-                self.taken.append("".join(iter(lambda: lines.readline().decode(), ".\r\n")))
+                whole = "".join(iter(lambda: lines.readline().decode(), ".\r\n"))
+                self.taken.append(re.sub(r"(?m)^\.", "", whole))
                 if self.trouble is Trouble.ANSWER_LOST:
                     return
                 out.write(b"250 taken\r\n")
