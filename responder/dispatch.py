@@ -181,10 +181,10 @@ class Dispatcher:
     def _beat(self) -> None:
         """Show every second that this process lives, for as long as it has leases."""
         while self._leases:
+            time.sleep(HEARTBEAT_SECONDS)
             for lease in list(self._leases.values()):
                 with suppress(RecordError):
                     self._means.store.beat(lease.run, lease.epoch, self._now())
-            time.sleep(HEARTBEAT_SECONDS)
 
     def _rest(self, lease: Lease) -> None:
         """Note that nobody works on the run any more, and give the lock back."""

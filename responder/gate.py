@@ -10,7 +10,7 @@ from typing import Any
 from responder.expressions import evaluate
 from responder.means import Means
 from responder.naming import can, names
-from responder.playbook import Step, dependencies, waits_for_end_only
+from responder.playbook import Step, waits_for_end_only
 from responder.state import ENDED, RunState
 
 
@@ -37,11 +37,12 @@ def gate(step: Step, state: RunState, means: Means) -> Judged:
     ends_only = waits_for_end_only(step)
     if state.state == "aborting" and not ends_only:
         return Judged(Verdict.BLOCKED, "the run is being aborted")
-    for need in sorted(dependencies(step)):
+    needs = state.playbook.needs[step.id]
+    for need in needs:
         if state.status(need) not in ENDED:
             return Judged(Verdict.WAIT, f"waits for {need}")
     if not ends_only:
-        bad = [need for need in sorted(dependencies(step)) if not state.ended_well(need)]
+        bad = [need for need in needs if not state.ended_well(need)]
         if bad:
             return Judged(Verdict.BLOCKED, f"{bad[0]} {state.status(bad[0])}")
     if waits_for_children(step) and any(not (child.state == "ended" and child.contained) for child in state.children.values()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from responder.durations import duration
@@ -28,7 +29,7 @@ def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
     started = state.started
     return {
         "inputs": started.get("inputs", {}),
-        "incident": incident_facts(state),
+        "incident": _Lookup(partial(incident_fact, state)),
         "connections": {name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()},
         "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[step])),
         "credential": {"can": _Lookup(lambda verb: can(state, means, verb))},
@@ -59,33 +60,32 @@ def children(state: RunState, step: str) -> Mapping[str, Any]:
     opened = [child for child in state.children.values() if child.step.partition("[")[0] == step]
     over = state.status(step) in ENDED
     return {
-        "dead": over and all(child.state == "ended" and child.contained for child in opened),
+        "dead": over and step not in state.unanswered and all(child.state == "ended" and child.contained for child in opened),
         "count": len(opened),
         "open": sum(child.state != "ended" for child in opened),
     }
 
 
+def incident_fact(state: RunState, name: str) -> Any:
+    """Return one fact of the incident as expressions read it; times are times. KeyError where there is none."""
+    if name == "credential":
+        return state.credential_facts
+    if name == "contained_at":
+        return state.contained_at
+    # A credential that was found on the way has clocks and a place of its own.
+    own = state.started if state.started.get("parent") and name in {"aware_at", "exposure"} else state.incident
+    value = own[name]
+    return _moment(value) if name.endswith("_at") and isinstance(value, str) and value else value
+
+
 def incident_facts(state: RunState) -> dict[str, Any]:
-    """Return the incident as expressions read it; times are times."""
-    facts: dict[str, Any] = dict(state.incident)
-    if state.started.get("parent"):  # a credential that was found on the way has clocks of its own
-        facts["aware_at"] = state.started["aware_at"]
-        facts["exposure"] = state.started["exposure"]
-    for name, value in facts.items():
-        if name.endswith("_at") and isinstance(value, str) and value:
-            facts[name] = datetime.fromisoformat(value)
-    facts["exposure"] = dict(facts.get("exposure") or {"url": "", "place": "", "kind": "unknown"})
-    facts["credential"] = {**state.credential.model_dump(mode="json"), "label": state.credential.label}
-    facts["contained_at"] = contained_at(state)
-    return facts
+    """Return every fact of the incident as expressions read it."""
+    return {name: incident_fact(state, name) for name in (*state.incident, "credential", "contained_at")}
 
 
 def contained_at(state: RunState) -> datetime | None:
     """Return the first refusal after the last acceptance, once death is proven; None until then."""
-    for unit in state.units.values():
-        if unit.status == "done" and unit.facts.get("verdict") == "dead" and unit.facts.get("first_refused_at"):
-            return _moment(unit.facts["first_refused_at"])
-    return None
+    return state.contained_at
 
 
 def _moment(value: Any) -> datetime:

@@ -1,5 +1,6 @@
 """The timeline in plain words: one row an entry, the items of a step folded, roles instead of names."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,8 +136,7 @@ class _Words:
             )
         text = self.sentence(entry)
         times = f" ({count} times{_between(row)})" if count > 1 else ""
-        text = f"{entry.step}: {text}{times}" if entry.step else f"{text[:1].upper()}{text[1:]}{times}"
-        return other + text
+        return other + (f"{entry.step}: {text}" if entry.step else f"{text[:1].upper()}{text[1:]}") + times
 
     def _many(self, entry: Entry, count: int, items: Any, between: str) -> str:
         done = _MANY.get(entry.event, entry.event)
@@ -147,6 +147,8 @@ class _Words:
 
     def sentence(self, entry: Entry) -> str:
         """Return what one entry says; an event that nobody foresaw is named as it is."""
+        if entry.event == "applied" and self._is_message(entry):
+            return "the notice was sent"
         special = _SPECIAL.get(entry.event)
         if special is not None:
             return special(self, entry)
@@ -159,11 +161,11 @@ class _Words:
     def role(self, entry: Entry) -> str:
         """Return in which role somebody acted; a review names no people."""
         if entry.facts.get("role"):
-            return f"the {entry.facts['role']}"
+            return str(entry.facts["role"])
         for state in self.states.values():
             roles = (state.people.get(entry.actor) or {}).get("roles") or ()
             if roles:
-                return f"the {roles[0]}"
+                return str(roles[0])
         return "responder" if entry.actor == "responder" else "somebody"
 
     def target(self, entry: Entry) -> str:
@@ -254,9 +256,13 @@ def _observed(_: _Words, entry: Entry) -> str:
 def _done(words: _Words, entry: Entry) -> str:
     if "verdict" in entry.facts:
         return _observed(words, entry)
-    facts = ((name, value) for name, value in _inner(entry).items() if isinstance(value, str | int))
-    shown = [f"{name} {value}" for name, value in facts if len(str(value)) <= _LONGEST_FACT]
+    pairs = ((name, value) for name, value in _inner(entry).items() if isinstance(value, str | int))
+    shown = [f"{name} {_brief(value)}" for name, value in pairs if len(str(value)) <= _LONGEST_FACT]
     return "done" + (f": {', '.join(shown[:3])}" if shown else "")
+
+
+def _brief(value: Any) -> str:
+    return f"{str(value)[:12]}…" if re.fullmatch(r"[0-9a-f]{32,}", str(value)) else str(value)
 
 
 def _set(words: _Words, entry: Entry) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -119,10 +120,15 @@ class Playbook(_Model):
         """Return a step by its id, or by the address of one of its items."""
         return self.by_id[step.partition("[")[0]]
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, Step]:
         """The steps by id."""
         return {step.id: step for step in self.steps}
+
+    @cached_property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """What each step depends on, sorted; see `dependencies`."""
+        return {step.id: tuple(sorted(dependencies(step))) for step in self.steps}
 
 
 MATCH_KEYS = {"provider", "kind", "exposure", "shared", "credential"}

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from responder.durations import show_duration
 from responder.errors import DocumentError
 from responder.expressions import Unknown
 
@@ -80,11 +79,16 @@ def day(value: Any) -> str:
 
 
 def span(seconds: Any) -> str:
-    """Show a number of seconds as a span: `3h31m`."""
-    if abs(seconds) < 10:  # noqa: PLR2004 - below ten seconds the tenths matter
-        return f"{seconds:.1f}s"
-    sign = "-" if seconds < 0 else ""
-    return sign + show_duration(timedelta(seconds=round(abs(seconds))))
+    """Show a number of seconds as people say it: `4.2 s`, `1 min 23 s`, `3 h 31 min`."""
+    sign, left = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if left < 10:  # noqa: PLR2004 - below ten seconds the tenths matter
+        return f"{sign}{left:.1f} s"
+    left = round(left)
+    for size, unit, below, smaller in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if left >= size:
+            rest = left % size // below
+            return f"{sign}{left // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{sign}{left} s"
 
 
 def person(value: Any) -> str:

@@ -10,7 +10,7 @@ from responder.documents import Template, render
 from responder.errors import DocumentError, Problem
 from responder.figures import Figures, figures
 from responder.narrative import rows
-from responder.rendition import cell, exact, span
+from responder.rendition import cell, exact, sentence, span
 from responder.story import Story
 from responder.timeline import Entry
 
@@ -192,8 +192,8 @@ def _factors(facts: _Facts) -> str:
     found, said = facts.figures, list[str]()
     if facts.shared:
         said.append(
-            f"One credential was shared by {found.holders} holders. Its use could not be told apart, and ending it "
-            f"meant ending it for all of them."
+            f"One credential was shared by {found.holders} holders. Nobody could tell their uses apart, "
+            "and ending it meant ending it for all of them."
         )
     if facts.terms():
         listed = "; ".join(term.rstrip(".") for term in facts.terms())
@@ -220,7 +220,8 @@ def _well(facts: _Facts) -> str:
     if met:
         said.append(f"On time: {', '.join(met)}.")
     if found.takeovers:
-        said.append(f"The run was taken over {found.takeovers} times, and went on from its record.")
+        times = "once" if found.takeovers == 1 else f"{found.takeovers} times"
+        said.append(f"The run was taken over {times}, and went on from its record.")
     return _listed(said) or _nothing(facts)
 
 
@@ -251,7 +252,7 @@ def _follow_ups(facts: _Facts) -> str:
 def _contributors(facts: _Facts) -> str:
     heard = facts.told.get("concerns_heard")
     said = [
-        f"{cell(one.get('concern'))} We answered: {cell(one.get('answer'))}"
+        cell(f"{sentence(one.get('concern'))} We answered: {sentence(one.get('answer'))}")
         for one in (heard if isinstance(heard, list) else [])
         if isinstance(one, Mapping)
     ]

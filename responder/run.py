@@ -1,6 +1,7 @@
 """Advance a run: fold its record, do whatever is ready, and return when nothing is."""
 
 import queue
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ class Runner:
         self._timeline = timeline
         self._fence = Fence(run, epoch)
         self._position = 0
+        self._looked = 0.0
         self._worker = Worker(means, timeline, self._fence, self.state, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._busy: dict[str, str] = {}
@@ -67,7 +69,12 @@ class Runner:
                     return self._pause()
 
     def _catch_up(self) -> None:
-        entries = self._timeline.entries()
+        """Take new entries into account; those of other processes are looked for every now and then."""
+        now = time.monotonic()
+        asks_store = now - self._looked >= _POLL_SECONDS or not self._busy
+        if asks_store:
+            self._looked = now
+        entries = self._timeline.entries() if asks_store else self._timeline.own()
         while self._position < len(entries):
             self.state.apply(entries[self._position])
             self._position += 1

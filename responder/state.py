@@ -98,10 +98,16 @@ class RunState:
         self.units: dict[str, Unit] = {}
         self.items: dict[str, Items] = {}
         self.children: dict[str, Child] = {}
+        self.unanswered: set[str] = set()
+        """Steps that found a credential of ours for which no run could be opened: it counts as live."""
         self.epoch = 0
         self.state = "new"
         """`new, open, halted, aborting, ended`."""
         self.contained = False
+        self.contained_at: datetime | None = None
+        """The first refusal after the last acceptance, once death is proven."""
+        self.credential_facts: dict[str, Any] = {}
+        """The credential as expressions read it."""
         self.ended: Mapping[str, Any] = {}
         self.seq = 0
 
@@ -159,6 +165,7 @@ def _started(state: RunState, entry: Entry) -> None:
     state.started = entry.facts
     state.playbook = Playbook.model_validate(entry.facts["playbook"])
     state.credential = Credential.model_validate(entry.facts["credential"])
+    state.credential_facts = {**state.credential.model_dump(mode="json"), "label": state.credential.label}
     state.state = "open"
 
 
@@ -201,6 +208,8 @@ def _end(state: RunState, entry: Entry, status: str) -> Unit:
     facts = entry.facts.get("facts")
     if isinstance(facts, Mapping):
         unit.facts = {**unit.facts, **facts}
+        if facts.get("verdict") == "dead" and facts.get("first_refused_at"):
+            state.contained_at = datetime.fromisoformat(str(facts["first_refused_at"]))
     return unit
 
 
@@ -356,13 +365,18 @@ def _opened_child(state: RunState, entry: Entry) -> None:
     state.children[facts["child"]] = Child(facts["child"], entry.step, facts["credential"])
 
 
+def _left_alone(state: RunState, entry: Entry) -> None:
+    if entry.facts.get("ownership") == "ours":
+        state.unanswered.add(entry.step.partition("[")[0])
+
+
 _OWN: dict[str, Callable[[RunState, Entry], object]] = {
     "started": _started, "adopted": _adopted, "ended": _ended, "halted": _halted, "resumed": _resumed,
     "aborted": _aborted, "skipped": _skipped, "expanded": _expanded, "began": _began, "planned": _planned,
     "asked": _asked, "agreed": _agreed, "declined": _declined, "expired": _expired, "intended": _intended,
     "applied": _applied, "unknown": _unknown, "not_sent": _not_sent, "answered": _answered, "decided": _decided,
     "observed": _observed, "retrying": _retrying, "failed": _failed, "retried": _retried,
-    "opened_child": _opened_child,
+    "opened_child": _opened_child, "left_alone": _left_alone,
     "done": lambda state, entry: _end(state, entry, "done"),
     "verified": lambda state, entry: _end(state, entry, "done"),
     "reconciled": lambda state, entry: _end(state, entry, "done"),

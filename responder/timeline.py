@@ -101,6 +101,8 @@ class Timeline:
         self._entries: list[Entry] = []
         self._entries_lock = threading.Lock()
         self._version = -1
+        self._behind = True
+        """Whether others wrote between our own entries, so that some are missing in memory."""
 
     def append(self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None) -> list[Entry]:
         """Write entries, all or none, and return them once they are on disk.
@@ -172,6 +174,8 @@ class Timeline:
         with self._entries_lock:
             if written and written[0].seq == len(self._entries) + 1:
                 self._entries.extend(written)
+            elif written:
+                self._behind = True
 
     def entries(self) -> list[Entry]:
         """Return all entries so far, those of other processes included. The list must not be changed."""
@@ -182,7 +186,12 @@ class Timeline:
                 rows = self._store.rows(self.incident, len(self._entries))
                 self._entries.extend(_entry(row, row.payload) for row in rows)
             self._version = version
+            self._behind = False
             return self._entries
+
+    def own(self) -> list[Entry]:
+        """Return the entries that are in memory, without asking the store; all of them unless others wrote lately."""
+        return self.entries() if self._behind else self._entries
 
     def count(self) -> int:
         """Return how many entries there are by now, those of other processes included."""

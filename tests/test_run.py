@@ -329,7 +329,7 @@ def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(ope
   - {id: dead, phase: containment, action: credential.prove_dead, needs: [kill]}
 exit: ["${{ steps.dead.verdict == 'dead' }}"]
 """,
-        "other",
+        "leaked-credential",
         HEAD + "match: [{exposure: public}]\n",
     )
     name = written(
@@ -349,6 +349,23 @@ exit: ["${{{{ steps.dead.verdict == 'dead' and children('look').dead }}}}"]
     assert 2 == sum(effect.startswith("disabled ") for effect in effects(place))
     assert "key next" == effects(place)[-1]
     assert 2 == len(app.runs())
+
+
+def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_being_contained(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n", "leaked-credential")
+    name = written(
+        place,
+        f"""
+  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {"second-" + "w3Xk" * 6}}}}}
+exit: ["${{{{ children('look').dead }}}}"]
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert ("ended", False) == (state.state, state.contained)
+    assert "left_alone" in [entry.event for entry in app.timeline(state.incident["id"])]
 
 
 def test_a_second_run_for_the_same_credential_joins(opened: OpenApp, place: Path) -> None:

@@ -32,6 +32,8 @@ class People:
     seed: int
     me: str = ""
     _due: dict[tuple[str, str, str, str], datetime] = field(default_factory=dict)
+    _sent_already: bool = False
+    """Whether the takedown has been sent; a person remembers that."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def live(self) -> None:
@@ -82,8 +84,8 @@ class People:
         step = ask.unit.partition("[")[0]
         if step == "takedown":
             draft = state.unit("takedown-draft").planned
-            sent = self._ask_world("/mail?step=" + quote(ask.unit))
-            if not sent:
+            if not self._sent_already:
+                self._sent_already = True
                 self._post_world("/person/send", {"person": self.app.person, "about": str(draft.get("subject", ""))})
             return "read and sent to the host's security address"
         return "looked at it, and it works"
@@ -91,15 +93,12 @@ class People:
     def _did_it_happen(self, state: RunState, ask: Ask) -> bool:
         """Look where a person would: in the mail server's log."""
         to = str(state.unit(ask.unit).planned.get("to", ""))
-        step = ask.unit.partition("[")[0]
-        for query in (f"/mail?to={quote(to)}&step={quote(ask.unit)}", f"/mail?to={quote(to)}&step={quote(step)}"):
-            if self._ask_world(query):
-                return True
-        return False
+        return bool(self._mails(f"to={quote(to)}&step={quote(ask.unit)}"))
 
-    def _ask_world(self, path: str) -> Any:
-        with urllib.request.urlopen(self.control + path, timeout=10) as answer:  # noqa: S310 - the drill's own address
-            return json.load(answer)
+    def _mails(self, query: str) -> list[Any]:
+        with urllib.request.urlopen(f"{self.control}/mail?{query}", timeout=10) as answer:  # noqa: S310 - the drill's own address
+            found: list[Any] = json.load(answer)["mail"]
+            return found
 
     def _post_world(self, path: str, body: Mapping[str, Any]) -> Any:
         request = urllib.request.Request(self.control + path, json.dumps(body).encode(), {"content-type": "application/json"})  # noqa: S310
