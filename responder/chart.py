@@ -120,8 +120,8 @@ def _y(lanes: Sequence[Lane]) -> float:
 
 
 def _began(state: RunState, step: Step) -> float:
-    began = state.unit(step.id).began_at
-    return began.timestamp() if began else math.inf
+    unit = state.unit(step.id)
+    return unit.began_at.timestamp() if unit.began_at and unit.status != "skipped" else math.inf
 
 
 def _lane(story: Story, state: RunState, step: Step, axis: _Axis, y: float) -> Lane:

@@ -106,28 +106,33 @@ def parse_template(text: str, file_name: str) -> Template:
         raise DocumentError(problems=tuple(problems))
     line, _ = source.places.get(("subject",), (1, 1))
     subject = _tree(_ENVIRONMENTS[kind], "\n" * (line - 1) + front.subject, file_name, problems)
-    problems += [*_unknown_names(front, (body, subject), file_name), *source_problems(front, source)]
-    used = meta.find_undeclared_variables(body) | meta.find_undeclared_variables(subject)
-    problems += unused_problems(front, source, used)
+    if body is not None and subject is not None:
+        used = meta.find_undeclared_variables(body) | meta.find_undeclared_variables(subject)
+        problems += _unknown_names(front, (body, subject), file_name)
+        problems += [*source_problems(front, source), *unused_problems(front, source, used)]
     if problems:
         raise DocumentError(problems=tuple(problems))
-    compiled = (_compile(_ENVIRONMENTS[kind], tree) for tree in (body, subject))
+    compiled = (_compile(_ENVIRONMENTS[kind], tree) for tree in (body, subject) if tree is not None)
     return Template(front.template, file_name, front, text, *compiled)
 
 
 def _tree(
     environment: ImmutableSandboxedEnvironment, text: str, file: str, problems: list[Problem]
-) -> nodes.Template:
-    """Parse template text; note what it may not do, and count the turns of its loops."""
+) -> nodes.Template | None:
+    """Parse template text; None where it does what it may not: nothing may compute anything from it then."""
     try:
         tree = environment.parse(text)
-        environment.compile(tree)  # unknown filters and tests are found here
-    except TemplateSyntaxError as error:
-        problems.append(Problem(f"not a template: {error.message}", f"{file}:{error.lineno}:1"))
-        return nodes.Template([], lineno=1, environment=environment)
-    except RecursionError:
-        problems.append(Problem("not a template: nested too deeply", f"{file}:1:1"))
-        return nodes.Template([], lineno=1, environment=environment)
+        found = [*_forbidden(tree, file)]
+        if not found:
+            environment.compile(tree)  # unknown filters and tests are found here
+    except (TemplateSyntaxError, RecursionError) as error:
+        what, line = getattr(error, "message", "nested too deeply"), getattr(error, "lineno", 1)
+        found = [Problem(f"not a template: {what}", f"{file}:{line}:1")]
+    problems += found
+    return None if found else tree
+
+
+def _forbidden(tree: nodes.Template, file: str) -> Iterator[Problem]:
     for node in tree.find_all(nodes.Node):
         wrong = "" if isinstance(node, _ALLOWED) else f"uses {type(node).__name__.lower()}"
         name = node.attr if isinstance(node, nodes.Getattr) else getattr(node, "name", "")
@@ -135,8 +140,7 @@ def _tree(
             wrong = f"reads {name!r}"
         if wrong:
             remedy = "a template shows, chooses (`if`), repeats (`for`) and filters, nothing else"
-            problems.append(Problem(f"the template {wrong}", f"{file}:{node.lineno}:1", remedy))
-    return tree
+            yield Problem(f"the template {wrong}", f"{file}:{node.lineno}:1", remedy)
 
 
 def _compile(environment: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Compiled:

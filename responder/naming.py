@@ -22,6 +22,13 @@ class _Lookup:
     def __getitem__(self, name: str) -> Any:
         return self._read(name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what stands under a name, else the default."""
+        try:
+            return self._read(name)
+        except KeyError:
+            return default
+
 
 def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
     """Return everything that an expression of this run may read or call."""

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from responder.drill.drill import Drill, Options, begin, carry_out
 from responder.drill.faults import CRASH_POINTS
+from responder.drill.lines import key, kind
 from responder.drill.report import facts_of, finish, read_ledger
 from responder.drill.score import final_effects, score
 from responder.errors import ResponderError
@@ -72,7 +74,7 @@ def _ending(drill: Drill) -> Ending:
         happened=struck,
         contained=state.contained,
         statuses=tuple((step.id, _simply(state.status(step.id))) for step in state.playbook.steps),
-        effects=tuple(final_effects([line for line in lines if not _undone(line)])),
+        effects=tuple(final_effects(_standing(lines))),
         repeated=seen["effects_repeated"],
         lost=seen["effects_lost"],
         violations=tuple(seen["order_violations"]),
@@ -81,10 +83,15 @@ def _ending(drill: Drill) -> Ending:
     )
 
 
-def _undone(line: dict[str, object]) -> bool:
-    """Tell whether an effect is the making or ending of an orphan: a key whose value was lost with its answer."""
-    effect = line.get("effect")
-    return isinstance(effect, dict) and bool(effect.get("undone_by"))
+def _standing(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines without the making and ending of orphans: keys whose value was lost with its answer."""
+    made = {line["effect"]["id"] for line in lines if kind(line) == "key_issued"}
+    gone = {key(line) for line in lines if kind(line) == "key_revoked"} & made
+    return [
+        line
+        for line in lines
+        if not (kind(line) == "key_issued" and line["effect"]["id"] in gone) and not (kind(line) == "key_revoked" and key(line) in gone)
+    ]
 
 
 def _simply(status: str) -> str:
