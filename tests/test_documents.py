@@ -23,6 +23,7 @@ from responder.errors import DocumentError
 from responder.expressions import SecretRef, Unknown
 from responder.redaction import Redactor, Secret
 
+HEAD = "---\ntemplate: note\nversion: 1\ntitle: x\naudience: public\n"
 NOW = datetime(2026, 5, 2, 10, 0, tzinfo=UTC)
 LATER = datetime(2026, 5, 3, 10, 0, tzinfo=UTC)
 NAMES: dict[str, Any] = {
@@ -67,7 +68,7 @@ def problems_of(error: pytest.ExceptionInfo[DocumentError]) -> list[str]:
     return [str(problem) for problem in error.value.problems]
 
 
-# Parsing -------------------------------------------------------------------------------------------------------------
+# Parsing ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -121,14 +122,14 @@ def test_text_and_fields_must_agree() -> None:
 
 
 def test_a_subject_may_read_only_fields() -> None:
-    text = "---\ntemplate: note\nversion: 1\ntitle: x\naudience: public\nchannel: email\nsubject: '{{ nope }}'\n---\nhi\n"
+    text = HEAD + "channel: email\nsubject: '{{ nope }}'\n---\nhi\n"
 
     with pytest.raises(DocumentError, match=r"note.md.j2:7:1: the text reads 'nope'"):
         parse_template(text, "note.md.j2")
 
 
 def test_a_mail_needs_a_subject() -> None:
-    text = "---\ntemplate: note\nversion: 1\ntitle: x\naudience: public\nchannel: email\n---\nhi\n"
+    text = HEAD + "channel: email\n---\nhi\n"
 
     with pytest.raises(DocumentError, match="a mail needs a `subject`"):
         parse_template(text, "note.md.j2")
@@ -141,7 +142,9 @@ def test_a_source_that_can_never_be_evaluated_is_found_at_once() -> None:
 
 def test_a_template_calls_itself_as_its_file() -> None:
     with pytest.raises(DocumentError, match="calls itself 'note', its file 'other'"):
-        parse_template("---\ntemplate: note\nversion: 1\ntitle: x\naudience: review\nchannel: file\n---\n", "other.md.j2")
+        parse_template(
+            "---\ntemplate: note\nversion: 1\ntitle: x\naudience: review\nchannel: file\n---\n", "other.md.j2"
+        )
 
 
 @pytest.mark.parametrize(
@@ -176,10 +179,12 @@ def test_a_template_that_wants_more_than_to_show_choose_and_repeat_is_refused(bo
     "body",
     [
         pytest.param(
-            "{% for a in x %}{% for b in x %}{% for c in x %}{% for d in x %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}",
+            "{% for a in x %}{% for b in x %}{% for c in x %}{% endfor %}{% endfor %}{% endfor %}",
             id="loops that print nothing",
         ),
-        pytest.param("{% for a in x %}{% for b in x %}{{ x | join }}{% endfor %}{% endfor %}", id="huge output"),
+        pytest.param(
+            "{% for a in x %}{% for b in x %}{{ x | join }}{% endfor %}{% endfor %}", id="huge output"
+        ),
         pytest.param("{{ x | join(x | join(x | join)) }}", id="huge joins"),
         pytest.param("{{ x.nothing.more }}", id="what is not there"),
         pytest.param("{{ x }}", id="raw data"),
@@ -197,7 +202,7 @@ def test_a_hostile_template_ends_in_one_error(body: str) -> None:
     assert time.monotonic() - began < 3
 
 
-# Reading -------------------------------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 def test_templates_are_read_from_folders_and_earlier_ones_win(tmp_path: Path) -> None:
@@ -227,11 +232,14 @@ def test_a_template_knows_what_its_sources_read() -> None:
     assert one.reads(["b"]).steps == {"kill"}
 
 
-# Filling -------------------------------------------------------------------------------------------------------------
+# Filling ------------------------------------------------------------------------------------------
 
 
 def test_a_value_comes_from_the_step_then_the_facts_then_the_source() -> None:
-    one = template("{{ a }}{{ b }}{{ c }}", "".join(f'\n  {n}: {{type: text, from: "${{{{ incident.id }}}}"}}' for n in "abc"))
+    one = template(
+        "{{ a }}{{ b }}{{ c }}",
+        "".join(f'\n  {n}: {{type: text, from: "${{{{ incident.id }}}}"}}' for n in "abc"),
+    )
 
     values = fill(one, {**NAMES, "facts": {"a": "fact", "b": "fact"}}, {"a": "step"})
 
@@ -239,8 +247,19 @@ def test_a_value_comes_from_the_step_then_the_facts_then_the_source() -> None:
 
 
 def test_all_that_is_missing_blank_or_wrong_is_said_at_once() -> None:
-    kinds = {"a": "text", "b": "time", "c": "list", "d": "person", "e": "number", "f": "mapping", "g": "link", "h": "text"}
-    one = template("".join(f"{{{{ {n} }}}}" for n in kinds), "".join(f"\n  {n}: {{type: {k}}}" for n, k in kinds.items()))
+    kinds = {
+        "a": "text",
+        "b": "time",
+        "c": "list",
+        "d": "person",
+        "e": "number",
+        "f": "mapping",
+        "g": "link",
+        "h": "text",
+    }
+    one = template(
+        "".join(f"{{{{ {n} }}}}" for n in kinds), "".join(f"\n  {n}: {{type: {k}}}" for n, k in kinds.items())
+    )
     given = {"a": [], "b": "noon", "c": "x", "d": "dna", "e": "9", "f": [], "g": "javascript:x", "extra": 1}
 
     with pytest.raises(DocumentError) as caught:
@@ -264,14 +283,32 @@ def test_all_that_is_missing_blank_or_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize(
     "blank",
-    ["", "  \n", "TBD", "todo", "N/A", "n/a.", "?", "???", "xxx", "lorem ipsum dolor", "-", "...", "see {{ x }}", "[NAME]", "${{ y }}"],
+    [
+        "",
+        "  \n",
+        "TBD",
+        "todo",
+        "N/A",
+        "n/a.",
+        "?",
+        "???",
+        "xxx",
+        "lorem ipsum dolor",
+        "-",
+        "...",
+        "see {{ x }}",
+        "[NAME]",
+        "${{ y }}",
+    ],
 )
-@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: {"k": [x]}], ids=["text", "list", "mapping"])
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x, lambda x: [x], lambda x: {"k": [x]}], ids=["text", "list", "mapping"]
+)
 def test_blanks_are_refused_however_deep(blank: str, wrap: Any) -> None:
     value = wrap(blank)
     kind = {str: "text", list: "list", dict: "mapping"}[type(value)]
 
-    with pytest.raises(DocumentError, match="blank|placeholder"):
+    with pytest.raises(DocumentError, match=r"blank|placeholder"):
         fill(template("{{ a }}", f"{{a: {{type: {kind}}}}}"), NAMES, {"a": value})
 
 
@@ -302,16 +339,22 @@ def test_an_optional_field_may_stay_empty_and_its_source_may_not_exist() -> None
 def test_a_required_field_whose_source_does_not_exist_is_missing() -> None:
     one = template("{{ a }}", '{a: {type: time, from: "${{ incident.never }}"}}')
 
-    with pytest.raises(DocumentError, match="a: is missing: .*incident.never"):
+    with pytest.raises(DocumentError, match=r"a: is missing: .*incident.never"):
         fill(one, NAMES, {})
 
 
 def test_a_span_is_counted_from_the_source() -> None:
-    one = template("{{ a }}{{ b }}", "".join(f'\n  {n}: {{type: time, plus: 24h, from: "${{{{ incident.aware_at }}}}"}}' for n in "ab"))
+    one = template(
+        "{{ a }}{{ b }}",
+        "".join(f'\n  {n}: {{type: time, plus: 24h, from: "${{{{ incident.aware_at }}}}"}}' for n in "ab"),
+    )
 
     values = fill(one, {**NAMES, "facts": {"b": "2h"}}, {})
 
-    assert [value.isoformat() for value in values.values()] == ["2026-05-03T09:20:00+00:00", "2026-05-02T11:20:00+00:00"]
+    assert [value.isoformat() for value in values.values()] == [
+        "2026-05-03T09:20:00+00:00",
+        "2026-05-02T11:20:00+00:00",
+    ]
 
 
 def test_a_promise_must_lie_ahead() -> None:
@@ -339,22 +382,27 @@ def test_what_is_unknown_has_a_reason_and_a_time_ahead(unknown: Unknown, expecte
 
 
 def test_a_secret_is_never_a_value() -> None:
-    with pytest.raises(DocumentError, match="a: should be text|is a secret"):
+    with pytest.raises(DocumentError, match=r"a: should be text|is a secret"):
         fill(template("{{ a }}", "{a: {type: text}}"), NAMES, {"a": SecretRef("blob", "fp:1")})
 
     with pytest.raises(DocumentError, match="is a secret"):
         fill(template("{{ a }}", "{a: {type: list}}"), NAMES, {"a": [SecretRef("blob", "fp:1")]})
 
 
-# Rendering -----------------------------------------------------------------------------------------------------------
+# Rendering ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("moment", "zone", "expected"),
     [
-        pytest.param("2026-05-02T09:20:00+00:00", "America/New_York", "2026-05-02 09:20 UTC (05:20 EDT)", id="same day"),
         pytest.param(
-            "2026-05-02T01:20:00+00:00", "America/New_York", "2026-05-02 01:20 UTC (2026-05-01 21:20 EDT)", id="day before"
+            "2026-05-02T09:20:00+00:00", "America/New_York", "2026-05-02 09:20 UTC (05:20 EDT)", id="same day"
+        ),
+        pytest.param(
+            "2026-05-02T01:20:00+00:00",
+            "America/New_York",
+            "2026-05-02 01:20 UTC (2026-05-01 21:20 EDT)",
+            id="day before",
         ),
         pytest.param("2026-05-02T09:20:00+02:00", "UTC", "2026-05-02 07:20 UTC", id="no zone of its own"),
     ],
@@ -375,7 +423,10 @@ def test_a_zone_that_does_not_exist_is_refused() -> None:
 def test_an_unknown_fact_renders_as_its_sentence() -> None:
     document = notice("The use is {{ a }}.", "{a: {type: text}}", {"a": Unknown("the log is read", LATER)})
 
-    assert "The use is not known yet (the log is read; next update by 2026-05-03 10:00 UTC (06:00 EDT))." in document.text
+    assert (
+        "The use is not known yet (the log is read; next update by 2026-05-03 10:00 UTC (06:00 EDT))."
+        in document.text
+    )
 
 
 def test_a_document_is_signed_by_subject_and_text() -> None:
@@ -386,8 +437,14 @@ def test_a_document_is_signed_by_subject_and_text() -> None:
 
 def test_a_documents_fields_are_plain_and_redacted() -> None:
     redactor = Redactor([Secret("hunter2-hunter2", "fp:9")])
-    given = {"a": "2026-05-02T09:20:00+00:00", "b": {"k": "safe"}, "c": Unknown("hunter2-hunter2 leaked", LATER)}
-    one = template("{{ a }}{{ b.k }}{% if c %}{% endif %}", "{a: {type: time}, b: {type: mapping}, c: {type: text}}")
+    given = {
+        "a": "2026-05-02T09:20:00+00:00",
+        "b": {"k": "safe"},
+        "c": Unknown("hunter2-hunter2 leaked", LATER),
+    }
+    one = template(
+        "{{ a }}{{ b.k }}{% if c %}{% endif %}", "{a: {type: time}, b: {type: mapping}, c: {type: text}}"
+    )
 
     document = render_notice(one, NAMES, given, redactor)
 
@@ -398,7 +455,7 @@ def test_a_documents_fields_are_plain_and_redacted() -> None:
     }
 
 
-# The scan ------------------------------------------------------------------------------------------------------------
+# The scan -----------------------------------------------------------------------------------------
 
 ALLOWED = "https://127.0.0.1:8123/claim/1"
 
@@ -407,7 +464,9 @@ ALLOWED = "https://127.0.0.1:8123/claim/1"
     ("text", "expected"),
     [
         pytest.param("It is ghp_" + "a1B2" * 9 + ".", "looks like a credential", id="an unknown credential"),
-        pytest.param("See https://wiki.corp.internal/x.", "inside address 'wiki.corp.internal'", id="inside host"),
+        pytest.param(
+            "See https://wiki.corp.internal/x.", "inside address 'wiki.corp.internal'", id="inside host"
+        ),
         pytest.param("See http://localhost:80/x.", "inside address 'localhost'", id="loopback name"),
         pytest.param("See http://gateway/x.", "inside address 'gateway'", id="bare host"),
         pytest.param("See http://[::1]/x.", "inside address '::1'", id="loopback v6"),
@@ -426,10 +485,12 @@ ALLOWED = "https://127.0.0.1:8123/claim/1"
         pytest.param("Mistakes were made.", "no text of ours says", id="passive"),
         pytest.param("It is forbidden fruit.", "no text of ours says", id="the template's own"),
         pytest.param("There is no evidence of use.", "what the logs cover", id="clean bill"),
-        pytest.param("Dear [NAME]!", "blank left", id="placeholder"),
+        pytest.param("Dear <NAME>!", "blank left", id="placeholder"),
         pytest.param("One " * 26 + "end.", "first sentence of 27 words", id="long beginning"),
         pytest.param("Hi.\n\n" + "One " * 31 + "end.", "a sentence of 32 words", id="long sentence"),
-        pytest.param("Hi.\n\n" + "One two three four five. " * 16, "a paragraph of 80 words", id="long paragraph"),
+        pytest.param(
+            "Hi.\n\n" + "One two three four five. " * 16, "a paragraph of 80 words", id="long paragraph"
+        ),
         pytest.param("Ben Adler did this.", "names 'Ben Adler'", id="another holder"),
         pytest.param("Ask ben@x.example.", "names 'ben@x.example'", id="another holder's address"),
         pytest.param("Ask third@x.example.", "names 'third@x.example'", id="another recipient"),
@@ -443,7 +504,7 @@ def test_a_text_that_may_not_leave_is_refused(text: str, expected: str) -> None:
         notice(
             "{{ a }}{% if holder %}{% endif %}",
             '{a: {type: text}, holder: {type: person, from: "${{ item }}"}}',
-            {"a": text} if "[NAME]" not in text else {"a": ["x"]} and {"a": text.replace("[NAME]", "<NAME>")},
+            {"a": text},
             names=names,
             external="true",
             more="forbid: [forbidden]\n",
@@ -467,7 +528,10 @@ def test_a_text_that_may_not_leave_is_refused(text: str, expected: str) -> None:
     ],
 )
 def test_a_text_that_may_leave_does(text: str) -> None:
-    names = {"facts": {"allowed_hosts": ["10.0.0.7"]}, "incident": {"id": "i", "credential": {"holders": HOLDERS}}}
+    names = {
+        "facts": {"allowed_hosts": ["10.0.0.7"]},
+        "incident": {"id": "i", "credential": {"holders": HOLDERS}},
+    }
     fields = '{a: {type: text}, b: {type: link}, holder: {type: person, from: "${{ item }}"}}'
     body = "{{ a }}{% if b and holder %}{% endif %}"
 
@@ -491,7 +555,12 @@ def test_a_known_secret_is_found_in_any_form_and_not_repeated() -> None:
     value = "s3cr3t/value+with=signs"
 
     with pytest.raises(DocumentError, match="holds a secret") as caught:
-        notice("{{ a }}", "{a: {type: text}}", {"a": value.encode().hex()}, redactor=Redactor([Secret(value, "fp:1")]))
+        notice(
+            "{{ a }}",
+            "{a: {type: text}}",
+            {"a": value.encode().hex()},
+            redactor=Redactor([Secret(value, "fp:1")]),
+        )
 
     assert value not in str(caught.value)
     assert value.encode().hex() not in str(caught.value)
@@ -505,7 +574,7 @@ def test_all_that_keeps_a_text_from_leaving_is_said_at_once() -> None:
 
 
 def test_a_subject_of_two_lines_is_refused() -> None:
-    text = "---\ntemplate: note\nversion: 1\ntitle: x\naudience: public\nchannel: email\nsubject: '{{ a }}'\nfields: {a: {type: text}}\n---\nhi\n"
+    text = HEAD + "channel: email\nsubject: '{{ a }}'\nfields: {a: {type: text}}\n---\nhi\n"
 
     with pytest.raises(DocumentError, match="a subject of more than one line"):
         render_notice(parse_template(text, "note.md.j2"), NAMES, {"a": "x\nBcc: y@z.example"}, Redactor())
@@ -517,7 +586,10 @@ def test_a_text_with_too_many_lines_is_refused() -> None:
 
 
 def test_three_hundred_notices_take_a_moment() -> None:
-    one = template("{{ a }} is fine for {{ holder.name }}.", '{a: {type: text}, holder: {type: person, from: "${{ item }}"}}')
+    one = template(
+        "{{ a }} is fine for {{ holder.name }}.",
+        '{a: {type: text}, holder: {type: person, from: "${{ item }}"}}',
+    )
     holders = [{"id": f"h{n}", "name": f"Mina Okafor{n}", "email": f"h{n}@x.example"} for n in range(300)]
     names = {**NAMES, "incident": {"credential": {"holders": holders}}}
     began = time.monotonic()

@@ -1,5 +1,6 @@
 """The page is one file that asks nobody for anything, shows what the record holds, and runs nothing."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -95,7 +96,9 @@ def hostile_record() -> list[Entry]:
     asked = {"kind": "approval", "role": HOSTILE, "digest": "x", "text": HOSTILE}
     record.add("asked", "holding", asked)
     record.add("failed", "partner", {"error": HOSTILE, "kind": "denied"})
-    record.add("ended", "", {"contained": False, "exit": [{"criterion": HOSTILE, "held": False, "why": HOSTILE}]})
+    record.add(
+        "ended", "", {"contained": False, "exit": [{"criterion": HOSTILE, "held": False, "why": HOSTILE}]}
+    )
     return record.entries
 
 
@@ -133,7 +136,7 @@ def test_a_run_that_has_only_begun_has_a_page() -> None:
     assert "unknown" in page(TEMPLATE, record.entries)
 
 
-# The chart -----------------------------------------------------------------------------------------------------------
+# The chart ----------------------------------------------------------------------------------------
 
 CHART = chart(Story(ENTRIES))
 LANES = {lane.label: lane for lane in CHART.lanes}
@@ -161,7 +164,9 @@ def test_time_runs_from_left_to_right() -> None:
 
 
 def test_waiting_for_people_and_their_answers_are_marked() -> None:
-    kinds = {name: [piece.kind for piece in LANES[name].pieces] for name in ("kill", "access", "holding", "tokens")}
+    kinds = {
+        name: [piece.kind for piece in LANES[name].pieces] for name in ("kill", "access", "holding", "tokens")
+    }
 
     assert kinds["kill"] == ["bar", "wait", "agreed"]
     assert kinds["access"] == ["bar", "wait", "agreed"]
@@ -187,9 +192,12 @@ def test_labels_of_the_axis_do_not_touch() -> None:
     places = [tick.x for tick in CHART.ticks]
 
     assert len(places) > 3
-    assert min(after - before for before, after in zip(places, places[1:], strict=False)) >= 62
+    assert min(after - before for before, after in itertools.pairwise(places)) >= 62
 
 
 def test_containment_stands_before_its_proof() -> None:
-    assert [(event.label, event.kind) for event in CHART.events] == [("refused for good", "contained"), ("proven dead", "dead")]
+    assert [(event.label, event.kind) for event in CHART.events] == [
+        ("refused for good", "contained"),
+        ("proven dead", "dead"),
+    ]
     assert CHART.events[0].x < CHART.events[1].x

@@ -1,11 +1,23 @@
 """Figures and postmortem come from the record alone, by hand-made records whose numbers are known."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from documents_record import PLAYBOOK, START, Record, child, contain, founding, give_back, opened, only_until, tell
+from documents_record import (
+    PLAYBOOK,
+    START,
+    Record,
+    child,
+    contain,
+    founding,
+    give_back,
+    only_until,
+    opened,
+    tell,
+)
 
 from responder.documents import Template, Templates, read_templates
 from responder.errors import DocumentError, RecordError
@@ -21,14 +33,16 @@ FIGURES = figures(ENTRIES)
 
 
 def seconds(found: Figures) -> dict[str, float | None]:
-    return {span.name: span.seconds if span.seconds is None else round(span.seconds, 1) for span in found.spans}
+    return {
+        span.name: span.seconds if span.seconds is None else round(span.seconds, 1) for span in found.spans
+    }
 
 
 def texts(entries: list[Entry]) -> list[str]:
     return [row.text for row in rows(entries)]
 
 
-# Figures -------------------------------------------------------------------------------------------------------------
+# Figures ------------------------------------------------------------------------------------------
 
 
 def test_every_length_of_time_is_measured_between_its_two_moments() -> None:
@@ -40,7 +54,7 @@ def test_every_length_of_time_is_measured_between_its_two_moments() -> None:
         "time to proven dead": 83.0,
         "TTC": 81.0,
         "TTVerify": 33.0,
-        "TTR": 221.6,
+        "TTR": 225.7,
     }
 
 
@@ -54,7 +68,12 @@ def test_containment_is_the_first_refusal_after_the_last_acceptance() -> None:
 def test_without_proof_nothing_is_contained_and_every_gap_has_its_reason() -> None:
     found = figures(only_until(ENTRIES, "done", "dead"))
 
-    assert (found.contained_at, found.dead_at, found.exposure_seconds, found.contained) == (None, None, None, False)
+    assert (found.contained_at, found.dead_at, found.exposure_seconds, found.contained) == (
+        None,
+        None,
+        None,
+        False,
+    )
     reasons = {span.name: span.reason for span in found.spans if span.seconds is None}
     assert reasons["exposure"] == "the record does not say when it was first refused for good"
     assert reasons["TTR"].endswith("first refused for good and access restored")
@@ -77,7 +96,9 @@ def test_a_child_runs_proof_is_not_the_incidents() -> None:
 
     found = figures(record.entries)
     assert found.contained_at is None
-    assert [(one.label, one.contained, one.dead_at is not None) for one in found.children] == [("old-token", True, True)]
+    assert [(one.label, one.contained, one.dead_at is not None) for one in found.children] == [
+        ("old-token", True, True)
+    ]
 
 
 def test_an_unknown_exposure_is_not_guessed() -> None:
@@ -102,7 +123,13 @@ def test_the_notices_are_counted_by_what_was_sent() -> None:
     found = {one.template: one for one in FIGURES.notices}
 
     told = found["contributor-notice"]
-    assert (told.audience, told.recipients, told.meant, told.on_time, told.drafted) == ("holder", 4, 4, True, False)
+    assert (told.audience, told.recipients, told.meant, told.on_time, told.drafted) == (
+        "holder",
+        4,
+        4,
+        True,
+        False,
+    )
     assert told.first_sent_at is not None
     assert told.last_sent_at is not None
     assert round((told.last_sent_at - told.first_sent_at).total_seconds(), 2) == 0.36
@@ -115,7 +142,11 @@ def test_a_notice_that_not_all_have_is_not_on_time() -> None:
     opened(record, 3)
     contain(record)
     tell(record, 3)
-    place = next(n for n, entry in enumerate(record.entries) if (entry.event, entry.step) == ("applied", "tell-holders[h2]"))
+    place = next(
+        n
+        for n, entry in enumerate(record.entries)
+        if (entry.event, entry.step) == ("applied", "tell-holders[h2]")
+    )
 
     found = figures(record.entries[:place])
 
@@ -124,7 +155,10 @@ def test_a_notice_that_not_all_have_is_not_on_time() -> None:
 
 
 def test_a_message_found_by_reading_back_counts_as_sent() -> None:
-    entries = [replace(entry, event="reconciled") if entry.event == "applied" and entry.step == "holding" else entry for entry in ENTRIES]
+    entries = [
+        replace(entry, event="reconciled") if entry.event == "applied" and entry.step == "holding" else entry
+        for entry in ENTRIES
+    ]
 
     assert next(one for one in figures(entries).notices if one.step == "holding").recipients == 1
 
@@ -142,7 +176,10 @@ def test_deadlines_are_met_late_not_needed_or_open() -> None:
     assert (found["holders-told"].on_time, found["holders-told"].reason) == (False, "tell-holders is waiting")
     assert found["holding-statement"].reason == "public_coverage_at has not happened"
     assert (found["holding-statement"].due_at, found["holding-statement"].on_time) == (None, None)
-    assert (found["partner-contract"].on_time, found["partner-contract"].reason) == (None, "not needed: inputs.partner is null")
+    assert (found["partner-contract"].on_time, found["partner-contract"].reason) == (
+        None,
+        "not needed: inputs.partner is null",
+    )
 
 
 def test_a_deadline_ahead_is_neither_met_nor_missed() -> None:
@@ -190,7 +227,7 @@ def test_a_record_without_a_run_has_no_figures() -> None:
         figures(ENTRIES[:1])
 
 
-# The timeline in words -----------------------------------------------------------------------------------------------
+# The timeline in words ----------------------------------------------------------------------------
 
 
 def test_three_hundred_alike_are_one_row_with_all_their_entries() -> None:
@@ -223,7 +260,12 @@ def test_looks_fold_while_they_stay_the_same() -> None:
     for verdict in ("alive", "refused", "refused", "alive", "refused"):
         record.add("observed", "dead", {"verdict": verdict, "facts": {}, "next_at": record.at(90)})
 
-    assert [row.evidence for row in rows(record.entries)][3:] == ["entry 4", "entries 5-6", "entry 7", "entry 8"]
+    assert [row.evidence for row in rows(record.entries)][3:] == [
+        "entry 4",
+        "entries 5-6",
+        "entry 7",
+        "entry 8",
+    ]
 
 
 def test_people_appear_as_roles() -> None:
@@ -246,7 +288,11 @@ def test_an_event_that_nobody_foresaw_still_has_its_row() -> None:
     ("event", "facts", "expected"),
     [
         ("unchanged", {"reason": "it is disabled"}, "kill: was so already: it is disabled"),
-        ("unknown", {"reason": "the answer was lost"}, "kill: it is not known whether it took effect: the answer was lost"),
+        (
+            "unknown",
+            {"reason": "the answer was lost"},
+            "kill: it is not known whether it took effect: the answer was lost",
+        ),
         ("failed", {"error": "403"}, "kill: failed: 403"),
         ("declined", {"reason": "wait", "role": "commander"}, "kill: commander declined: wait"),
         ("skipped", {"reason": "dead"}, "kill: skipped: dead"),
@@ -254,7 +300,11 @@ def test_an_event_that_nobody_foresaw_still_has_its_row() -> None:
         ("left_alone", {"reason": "not ours"}, "kill: found a credential that is left alone: not ours"),
         ("linked", {"credential": "x"}, "kill: found x, which another run holds already"),
         ("applied", {}, "kill: done"),
-        ("ended", {"contained": False, "exit": [{"held": False, "why": "alive"}]}, "does not count as contained: alive"),
+        (
+            "ended",
+            {"contained": False, "exit": [{"held": False, "why": "alive"}]},
+            "does not count as contained: alive",
+        ),
     ],
 )
 def test_events_are_put_into_words(event: str, facts: dict[str, Any], expected: str) -> None:
@@ -265,7 +315,7 @@ def test_events_are_put_into_words(event: str, facts: dict[str, Any], expected: 
     assert expected in texts(record.entries)[-1]
 
 
-# The postmortem ------------------------------------------------------------------------------------------------------
+# The postmortem -----------------------------------------------------------------------------------
 
 
 def test_the_same_record_gives_the_same_bytes() -> None:
@@ -316,11 +366,14 @@ def test_a_late_deadline_is_named_where_it_counts() -> None:
 
     assert "- Late: containment." in text
     assert "Find out why containment was late" in text
-    assert "| containment | commander | 2026-05-02 09:35:00 | 2026-05-02 10:01:20 | **late**" in text
+    assert "| containment | commander | 2026-05-02 09:35:00 | 2026-05-02 10:21:20 | **late**" in text
 
 
 def test_people_s_prose_comes_back_as_they_wrote_it() -> None:
-    prose = {"where-lucky": "A holder called.\n\n\n    code,  with   spaces  \n\n- and a list", "summary": "Short."}
+    prose = {
+        "where-lucky": "A holder called.\n\n\n    code,  with   spaces  \n\n- and a list",
+        "summary": "Short.",
+    }
 
     text = postmortem(TEMPLATE, ENTRIES, prose)
 
@@ -332,13 +385,17 @@ def test_a_draft_that_nobody_touched_is_not_prose() -> None:
     text = postmortem(TEMPLATE, ENTRIES)
 
     assert prose_of(text) == {}
-    assert set(prose_of(text.replace("_Where were we lucky?", "We were lucky.\n_Where were we lucky?"))) == {"where-lucky"}
+    assert set(prose_of(text.replace("_Where were we lucky?", "We were lucky.\n_Where were we lucky?"))) == {
+        "where-lucky"
+    }
 
 
 def test_edits_outside_the_regions_do_not_matter() -> None:
     text = postmortem(TEMPLATE, ENTRIES, {"summary": "Short."})
 
-    assert prose_of("An extra line\n" + text.replace("## Impact", "## What it did").replace("\n", "\r\n")) == {"summary": "Short."}
+    assert prose_of(
+        "An extra line\n" + text.replace("## Impact", "## What it did").replace("\n", "\r\n")
+    ) == {"summary": "Short."}
 
 
 @pytest.mark.parametrize(
@@ -352,9 +409,13 @@ def test_edits_outside_the_regions_do_not_matter() -> None:
             id="nested",
         ),
         pytest.param(
-            "<!-- prose:x -->\n<!-- /prose -->\n\n<!-- prose:x -->\n<!-- /prose -->", "line 4: the region 'x' stands twice", id="twice"
+            "<!-- prose:x -->\n<!-- /prose -->\n\n<!-- prose:x -->\n<!-- /prose -->",
+            "line 4: the region 'x' stands twice",
+            id="twice",
         ),
-        pytest.param("<!-- prose:x -->\n<!--/prose->\n<!-- /prose -->", "line 2: this mark is broken", id="misspelt"),
+        pytest.param(
+            "<!-- prose:x -->\n<!--/prose->\n<!-- /prose -->", "line 2: this mark is broken", id="misspelt"
+        ),
     ],
 )
 def test_a_broken_mark_is_named_with_its_line(text: str, expected: str) -> None:
@@ -411,14 +472,12 @@ def test_a_record_that_has_only_begun_can_be_reviewed() -> None:
     assert "Its death was not proven; it counts as live." in text
 
 
-def test_three_hundred_holders_take_a_moment(benchmark_seconds: float = 2.0) -> None:
-    import time
-
+def test_three_hundred_holders_take_a_moment() -> None:
     entries = founding(300)
     began = time.monotonic()
     postmortem(TEMPLATE, entries)
 
-    assert time.monotonic() - began < benchmark_seconds
+    assert time.monotonic() - began < 2
 
 
 def test_the_recovery_counts_only_when_all_of_it_ended_well() -> None:
@@ -426,10 +485,9 @@ def test_the_recovery_counts_only_when_all_of_it_ended_well() -> None:
     opened(record, 2)
     contain(record)
     give_back(record, 2)
-    entries = record.entries
 
-    assert seconds(figures(entries))["TTR"] is not None
-    assert seconds(figures(entries[:-1]))["TTR"] is None
+    assert seconds(figures(record.entries))["TTR"] is not None
+    assert seconds(figures(only_until(record.entries, "verified", "tokens[h0]")))["TTR"] is None
 
 
 def test_the_playbook_of_the_sample_is_whole() -> None:
