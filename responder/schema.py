@@ -1,0 +1,98 @@
+"""The whole playbook language as a JSON Schema, with every action's fields and help; editors complete and check by it."""
+
+import ast
+import inspect
+import textwrap
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from responder.action import Action
+from responder.lint import argument_names
+from responder.notice import ACTIONS as NOTICES
+from responder.playbook import Approval, Deadline, Input, Playbook, Retry, Role, Step
+from responder.registry import Registry
+
+_EXPRESSION = {"type": "string", "pattern": r"\$\{\{.*\}\}", "description": "an expression, evaluated when the step starts"}
+
+
+def playbook_schema(registry: Registry) -> dict[str, Any]:
+    """Return the JSON Schema of a playbook, for the providers that there are."""
+    schema = Playbook.model_json_schema(by_alias=True)
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    definitions["expression"] = _EXPRESSION
+    for model in (Approval, Deadline, Input, Retry, Role, Step):
+        _explain(definitions[model.__name__], model)
+    _explain(schema, Playbook)
+    actions = sorted([*NOTICES, *registry.actions()], key=lambda action: action.name)
+    step = definitions["Step"]
+    step["properties"]["action"] = {"description": "What the step does.", "oneOf": [{"const": action.name, "description": _purpose(action)} for action in actions]}
+    step["allOf"] = [_arguments(action, definitions) for action in actions]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A responder playbook", **_without_title(schema)}
+
+
+def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "title"}
+
+
+def _arguments(action: type[Action], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what `with` may hold for one action; an expression may stand for any value."""
+    inner = action.model_json_schema(by_alias=True, mode="validation")
+    for name, definition in inner.pop("$defs", {}).items():
+        definitions.setdefault(name, definition)
+    names = argument_names(action)
+    helped = field_help(action)
+    properties = {name: _or_expression(inner["properties"][name], helped.get(name, "")) for name in names}
+    required = [name for name in inner.get("required", ()) if name in names]
+    arguments = {"type": "object", "description": _purpose(action), "properties": properties, "required": required, "additionalProperties": False}
+    then: dict[str, Any] = {"properties": {"with": arguments}}
+    if required:
+        then["required"] = ["with"]
+    return {"if": {"properties": {"action": {"const": action.name}}, "required": ["action"]}, "then": then}
+
+
+def _or_expression(schema: dict[str, Any], words: str) -> dict[str, Any]:
+    described = {"description": words} if words else {}
+    inner = {key: value for key, value in schema.items() if key not in {"title", "default"}}
+    default = {"default": schema["default"]} if "default" in schema else {}
+    return {**described, **default, "anyOf": [inner, {"$ref": "#/$defs/expression"}]}
+
+
+def _explain(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Add the words that stand under each field in the code."""
+    for name, words in field_help(model).items():
+        field = model.model_fields.get(name)
+        key = (field.alias or name) if field else name
+        if key in schema.get("properties", {}):
+            schema["properties"][key].setdefault("description", words)
+
+
+def _purpose(action: type[Action]) -> str:
+    words = inspect.cleandoc(action.__doc__ or "")
+    needs = f"\n\nNeeds: {', '.join(action.permissions)}." if action.permissions else ""
+    return f"{words}\n\nEffect: {action.effect.value}.{needs}"
+
+
+@cache
+def field_help(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring under each field of a model, those of its bases included."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if isinstance(base, type) and issubclass(base, BaseModel) and base is not BaseModel:
+            found.update(_own_help(base))
+    return found
+
+
+def _own_help(model: type[BaseModel]) -> dict[str, str]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    except (OSError, TypeError, SyntaxError):  # made at run time, or without its source
+        return {}
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    found: dict[str, str] = {}
+    for field, words in zip(body, body[1:], strict=False):
+        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if is_field and isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant) and isinstance(words.value.value, str):
+            found[field.target.id] = inspect.cleandoc(words.value.value)  # type: ignore[attr-defined,union-attr]
+    return found
