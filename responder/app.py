@@ -276,8 +276,7 @@ def open_app(
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
     settings = load_settings(config)
-    named = str(config.parent / settings.store) if config and settings.store and not environment.get("RESPONDER_STORE") else None
-    path = store_path(store or named, environment)
+    path = store_path(store, environment, config, settings)
     redactor = Redactor()
     _log_through(redactor, debug=debug)
     key = load_master_key(path.parent / "sealing.key", environment, create=create and not path.exists())
@@ -323,14 +322,16 @@ def find_config(environment: Mapping[str, str]) -> Path | None:
     return next((path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None)
 
 
-def store_path(given: str | None, environment: Mapping[str, str]) -> Path:
-    """Return the file that holds the record: the one given, RESPONDER_STORE, or one in the user's state folder."""
+def store_path(given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None) -> Path:
+    """Return the file that holds the record: the one given, RESPONDER_STORE, the configuration's, or the user's own."""
     named = given or environment.get("RESPONDER_STORE")
     if named:
         if "://" in named:
             raise SettingsError(f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file")
         path = Path(named)
         return path / "responder.db" if path.is_dir() else path
+    if config is not None and settings is not None and settings.store:
+        return config.parent / settings.store
     home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state")
     return home / "responder" / "responder.db"
 

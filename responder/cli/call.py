@@ -79,8 +79,10 @@ class Call:
     def store_path(self) -> Path:
         """Return where the record is, or would be."""
         from responder.app import store_path  # noqa: PLC0415 - `--help` must stay quick
+        from responder.settings import load_settings  # noqa: PLC0415
 
-        return store_path(self.store, os.environ)
+        config = self.config_path()
+        return store_path(self.store, os.environ, config, load_settings(config))
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""

@@ -1,13 +1,15 @@
 """The stage of a drill: its folders, its clock, the world's process, and the configuration that real users would write."""
 
+import base64
 import csv
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,10 @@ class Stage:
     inventory: Inventory
     urls: Mapping[str, Any]
     world: subprocess.Popen[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     """What the runner gets: secrets by their variables, the clock, and nothing of the user's own."""
     seed: int
-    leaked: str
+    leaked: str = field(repr=False)
     """The leaked value, in memory only."""
     store: Path
     """The file of the record."""
@@ -100,7 +102,17 @@ def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...],
     stage = Stage(folder, clock, inventory, urls, world, environment, seed, values["shared-token"], (store or folder / "state" / "responder.db").absolute())
     stage.config.write_text(_configuration(stage, live=live), encoding="utf-8")
     _write_holders(stage)
+    _write_key(stage)
     return stage
+
+
+def _write_key(stage: Stage) -> None:
+    """Write a sealing key that depends on the seed, so that fingerprints and ids are the same ones each time."""
+    path = stage.store.parent / "sealing.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(0o600)
+        path.write_bytes(base64.b64encode(hashlib.sha256(f"drill:{stage.seed}".encode()).digest()) + b"\n")
 
 
 def _clear(folder: Path) -> None:
