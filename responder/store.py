@@ -205,13 +205,14 @@ class SQLiteStore:
     def write(self) -> Iterator["SQLiteStore"]:
         """Open a transaction that holds the write lock from its start."""
         with self._lock, self._named():
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled it back already; a failed commit has not
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _all(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._lock, self._named():

@@ -119,30 +119,48 @@ class Timeline:
                 self._commit(batch)
         if ticket.error is not None:
             raise ticket.error
+        if not ticket.done:
+            raise _interrupted(self.incident)
         return ticket.entries
 
     def _commit(self, batch: list[_Ticket]) -> None:
-        """Write what all waiting callers want in one transaction."""
-        written: list[Entry] = []
+        """Write what all waiting callers want in one transaction; where that fails, each by itself.
+
+        What is wrong with one caller's entries must not be told to another as if it were wrong with theirs: an
+        executor that is refused, or a run that was slower, says nothing about the outcome that waits beside it.
+        """
         try:
-            with self._store.write() as writing:
-                head = writing.head(self.incident)
-                rows: list[Row] = []
+            self._write(batch)
+        except Exception as error:  # noqa: BLE001 - the caller that is to blame must hear of it, and no other
+            if len(batch) > 1 and (isinstance(error, StaleExecutor) or not isinstance(error, RecordError)):
                 for ticket in batch:
-                    if not _refused(ticket, writing):
-                        head = self._chain(ticket, head, rows)
-                        if ticket.also is not None:
-                            ticket.also(writing)
-                if rows and head is not None:
-                    writing.put_entries(rows, head)
-                written = [entry for ticket in batch for entry in ticket.entries]
-        except Exception as error:  # noqa: BLE001 - every caller that waited must hear of it
+                    self._commit([ticket])
+                return
             for ticket in batch:
-                ticket.error, ticket.entries = ticket.error or error, []
-        finally:
+                ticket.error, ticket.done = error, True
+        except BaseException:
             for ticket in batch:
-                ticket.done = True
-        self._keep(written)
+                if not ticket.done:
+                    ticket.error, ticket.done = _interrupted(self.incident), True
+            raise
+
+    def _write(self, batch: list[_Ticket]) -> None:
+        """Write a batch in one transaction, all or none."""
+        for ticket in batch:
+            ticket.entries, ticket.error = [], None
+        with self._store.write() as writing:
+            head = writing.head(self.incident)
+            rows: list[Row] = []
+            for ticket in batch:
+                if not _refused(ticket, writing):
+                    head = self._chain(ticket, head, rows)
+                    if ticket.also is not None:
+                        ticket.also(writing)
+            if rows and head is not None:
+                writing.put_entries(rows, head)
+        self._keep([entry for ticket in batch for entry in ticket.entries])
+        for ticket in batch:
+            ticket.done = True
 
     def _chain(self, ticket: _Ticket, head: Head | None, rows: list[Row]) -> Head | None:
         """Turn a ticket's drafts into the next rows of the chain; return the new head."""
@@ -164,7 +182,7 @@ class Timeline:
     def _payload(self, facts: Mapping[str, Any]) -> str:
         """Return the facts as canonical JSON in which no secret is left."""
         redactor = self._sealer.redactor
-        text = _canonical(facts)
+        text = _canonical(facts).encode(errors="replace").decode()  # a server's JSON may hold half a character
         if redactor.scrub(text) == text and "\\" not in text:
             return text
         return _canonical(redactor.scrub_data(json.loads(text)))
@@ -184,7 +202,7 @@ class Timeline:
             head = self._store.head(self.incident)
             if head is not None and head.seq > len(self._entries):
                 rows = self._store.rows(self.incident, len(self._entries))
-                self._entries.extend(_entry(row, row.payload) for row in rows)
+                self._entries.extend(_read(row) for row in rows)
             self._version = version
             self._behind = False
             return self._entries
@@ -198,6 +216,10 @@ class Timeline:
         if self._store.version() != self._version:
             self.entries()
         return len(self._entries)
+
+
+def _interrupted(incident: str) -> RecordError:
+    return RecordError("Whoever was writing this entry was interrupted", where=incident, remedy="resume the run")
 
 
 def _refused(ticket: _Ticket, writing: Writing) -> bool:
@@ -240,6 +262,18 @@ def _entry(row: Row, payload: str | None) -> Entry:
     )
 
 
+def _read(row: Row) -> Entry:
+    """Return a stored row as an entry. RecordError where it is not what we write."""
+    try:
+        return _entry(row, row.payload)
+    except (ValueError, TypeError):
+        raise RecordError(
+            "An entry of the record was altered and cannot be read",
+            where=f"{row.incident} entry {row.seq}",
+            remedy=f"`responder verify {row.incident}`",
+        ) from None
+
+
 def verify(
     store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None
 ) -> list[Problem]:
@@ -250,20 +284,23 @@ def verify(
     """
     head = store.head(incident)
     rows = store.rows(incident)
-    if head is None or not rows:
+    if head is None and not rows:
         raise RecordError(
             "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
         )
     problems = list(_broken_links(rows, sealer))
-    if head.mac != sealer.sign(f"head:{incident}:{head.seq}:{head.hash}".encode()):
+    last = rows[-1].seq if rows else 0
+    if head is None:
+        problems.append(Problem("the note of the last entry is missing", f"{incident} head"))
+    elif head.mac != sealer.sign(f"head:{incident}:{head.seq}:{head.hash}".encode()):
         problems.append(Problem("the note of the last entry was not written by us", f"{incident} head"))
-    elif head.seq > rows[-1].seq:
-        first = rows[-1].seq + 1
+    elif head.seq > last:
+        first = last + 1
         problems.append(
             Problem(f"entry {first} is missing: the chain was cut at its end", f"{incident} entry {first}")
         )
-    elif head.seq < rows[-1].seq:
-        extra = rows[head.seq].seq if head.seq < len(rows) else rows[-1].seq
+    elif head.seq < last:
+        extra = rows[head.seq].seq if head.seq < len(rows) else last
         problems.append(
             Problem(
                 "this entry was not written by us: it lies beyond the last one", f"{incident} entry {extra}"
@@ -309,7 +346,7 @@ def _content_problem(row: Row, withheld: set[int]) -> str:
     """Return what is wrong with an entry's facts, or nothing."""
     if row.payload is None or row.salt is None:
         return "" if row.seq in withheld else "has lost its facts, and no entry says that they were withheld"
-    if hashlib.sha256((row.salt + row.payload).encode(errors="replace")).hexdigest() != row.payload_hash:
+    if hashlib.sha256(f"{row.salt}{row.payload}".encode(errors="replace")).hexdigest() != row.payload_hash:
         return "was altered: its facts do not fit their hash"
     return ""
 
@@ -319,7 +356,10 @@ def _withheld_numbers(rows: list[Row]) -> set[int]:
     numbers: set[int] = set()
     for row in rows:
         if row.event == "withheld" and row.payload:
-            numbers.update(json.loads(row.payload).get("entries", []))
+            try:
+                numbers.update(int(number) for number in json.loads(row.payload)["entries"])
+            except (ValueError, TypeError, KeyError):
+                continue  # it was altered, and is named for that
     return numbers
 
 

@@ -3,15 +3,17 @@
 import os
 import sqlite3
 import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from responder.clock import SystemClock
-from responder.errors import RecordError, StaleExecutor
+from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.redaction import Redactor
 from responder.sealing import Sealer
-from responder.store import Blob, RunRow, SQLiteStore
+from responder.store import Blob, Head, Row, RunRow, SQLiteStore
 from responder.timeline import Draft, Fence, Timeline, verify, withhold
 
 KEY = os.urandom(32)
@@ -183,3 +185,120 @@ def test_a_lock_is_held_by_one_run_under_all_its_names(store: SQLiteStore) -> No
         assert "run-1" == writing.lock(["issuer:k1", "fp:2"], "run-2")
         writing.unlock("run-1")
         assert writing.lock(["issuer:k1", "fp:2"], "run-2") is None
+
+
+def together(record: Timeline, *jobs: Callable[[], object]) -> list[BaseException | None]:
+    """Let several callers append at once: all stand in the queue before anybody commits."""
+    results: list[BaseException | None] = [None] * len(jobs)
+
+    def do(number: int) -> None:
+        try:
+            jobs[number]()
+        except BaseException as error:  # noqa: BLE001 - it is the result
+            results[number] = error
+
+    threads = [threading.Thread(target=do, args=(number,)) for number in range(len(jobs))]
+    with record._commit_lock:
+        for thread in threads:
+            thread.start()
+        while len(record._queue) < len(jobs):
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_what_is_wrong_with_one_callers_entry_is_told_to_no_other(store: SQLiteStore, sealer: Sealer) -> None:
+    """A run that was slower, or an adopter that lost, must not make an outcome look unrecorded."""
+    record = timeline(store, sealer)
+
+    def slower(writing: object) -> None:
+        raise RequestError("another run was faster")
+
+    def lost(writing: object) -> None:
+        raise StaleExecutor("another executor was faster")
+
+    errors = together(
+        record,
+        lambda: record.append(Draft("applied", {"n": 1})),
+        lambda: record.append(Draft("started"), also=slower),
+        lambda: record.append(Draft("adopted"), also=lost),
+        lambda: record.append(Draft("bad", {(1, 2): "not a key of JSON"})),  # type: ignore[dict-item]
+        lambda: record.append(Draft("applied", {"n": 2})),
+    )
+
+    assert [type(None), RequestError, StaleExecutor, TypeError, type(None)] == [type(error) for error in errors]
+    assert ["applied", "applied"] == [entry.event for entry in timeline(store, sealer).entries()]
+    assert [1, 2] == [entry.seq for entry in record.entries()]
+    assert [] == verify(store, sealer, "inc-1")
+
+
+def test_an_interrupted_leader_tells_nobody_that_their_entry_is_on_disk(store: SQLiteStore, sealer: Sealer) -> None:
+    """Ctrl-C strikes the thread that commits for all; an intent that is not on disk must not look as if it were."""
+    record = timeline(store, sealer)
+
+    def interrupted(writing: object) -> None:
+        raise KeyboardInterrupt
+
+    errors = together(
+        record,
+        lambda: record.append(Draft("intended")),
+        lambda: record.append(Draft("noted"), also=interrupted),
+        lambda: record.append(Draft("intended")),
+    )
+
+    assert all(error is not None for error in errors)
+    assert [] == timeline(store, sealer).entries()
+    assert 1 == record.append(Draft("noted"))[0].seq
+
+
+def test_a_commit_that_fails_leaves_nothing_half_written_to_be_seen(tmp_path: Path, sealer: Sealer) -> None:
+    class FullDisk(SQLiteStore):
+        full = False
+
+        def put_entries(self, rows: Sequence[Row], head: Head) -> None:
+            super().put_entries(rows, head)
+            if self.full:
+                self._db.execute("ROLLBACK")  # what SQLite does by itself when the disk is full
+                raise sqlite3.OperationalError("database or disk is full")
+
+    store = FullDisk(tmp_path / "r.db")
+    record = timeline(store, sealer, 1)
+    store.full = True
+
+    with pytest.raises(RecordError, match="disk is full"):
+        record.append(Draft("noted"))
+    store.full = False
+
+    assert [1, 2] == [entry.seq for entry in (record.append(Draft("noted")), record.entries())[1]]
+
+
+def test_half_a_character_from_a_server_does_not_stop_the_record(store: SQLiteStore, sealer: Sealer) -> None:
+    timeline(store, sealer).append(Draft("noted", {"text": "a\ud800b"}))
+
+    assert "a?b" == timeline(store, sealer).entries()[0].facts["text"]
+    assert [] == verify(store, sealer, "inc-1")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE entries SET payload = 'no JSON' WHERE seq = 3", id="facts that are no JSON"),
+        pytest.param("UPDATE entries SET at = 'yesterday' WHERE seq = 3", id="a time that is none"),
+        pytest.param("UPDATE entries SET payload = x'00ff', salt = 7 WHERE seq = 3", id="bytes and numbers for text"),
+        pytest.param("UPDATE entries SET event = 'withheld', payload = '{\"entries\": 3}' WHERE seq = 3", id="a withholding that is none"),
+        pytest.param("DELETE FROM heads", id="the note of the last entry is gone"),
+        pytest.param("DELETE FROM entries", id="every entry is gone"),
+    ],
+)
+def test_what_cannot_even_be_read_is_named_and_never_a_traceback(store: SQLiteStore, sealer: Sealer, statement: str) -> None:
+    timeline(store, sealer, 5)
+    tamper(store, statement)
+
+    problems = verify(store, sealer, "inc-1")
+
+    assert [] != problems
+    try:
+        timeline(store, sealer).entries()
+    except RecordError as error:
+        assert "inc-1 entry 3" == error.where
