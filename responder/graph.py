@@ -3,9 +3,9 @@
 from html import escape
 
 from responder.action import Effect
+from responder.arguments import action_of
 from responder.errors import PlaybookError
 from responder.layout import Box, Layout, Spacing, layout
-from responder.lint import action_of
 from responder.playbook import Playbook, Step, dependencies
 from responder.registry import Registry
 
@@ -17,7 +17,13 @@ _COLOURS = {
     "person": ("#e4f4ea", "#1a7f4b"),
 }
 """The ground and the line of a step's box, by what it does; those that people take are of a kind of their own."""
-_LEGEND = {"read": "reads", "reversible": "changes, can be undone", "final": "final", "message": "tells people", "person": "a person acts"}
+_LEGEND = {
+    "read": "reads",
+    "reversible": "changes, can be undone",
+    "final": "final",
+    "message": "tells people",
+    "person": "a person acts",
+}
 _LETTER = 7.2
 _PADDING = 24
 _LEGEND_HEIGHT = 34
@@ -35,7 +41,10 @@ def needs(playbook: Playbook) -> dict[str, list[str]]:
 
     order = {step.id: number for number, step in enumerate(playbook.steps)}
     return {
-        name: sorted((need for need in own if not any(need in all_before(other) for other in own - {need})), key=order.__getitem__)
+        name: sorted(
+            (need for need in own if not any(need in all_before(other) for other in own - {need})),
+            key=order.__getitem__,
+        )
         for name, own in direct.items()
     }
 
@@ -74,12 +83,17 @@ def mermaid(playbook: Playbook, registry: Registry) -> str:
         for step in playbook.steps:
             if step.phase == phase:
                 opening, closing = ('(["', '"])') if step.action.startswith("human.") else ('["', '"]')
-                lines.append(f"    {_name(step.id)}{opening}{_text(step.id)}<br/>{_text(_second(step))}{closing}:::{kind(step, registry)}")
+                lines.append(
+                    f"    {_name(step.id)}{opening}{_text(step.id)}<br/>{_text(_second(step))}{closing}:::{kind(step, registry)}"
+                )
         lines.append("  end")
     for name, above in needs(playbook).items():
         arrow = "-.->" if playbook.by_id[name].condition != "" else "-->"
         lines += [f"  {_name(need)} {arrow} {_name(name)}" for need in above]
-    lines += [f"  classDef {name} fill:{ground},stroke:{line},color:#1b1d22" for name, (ground, line) in _COLOURS.items()]
+    lines += [
+        f"  classDef {name} fill:{ground},stroke:{line},color:#1b1d22"
+        for name, (ground, line) in _COLOURS.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -98,7 +112,9 @@ def _text(text: str) -> str:
 def svg(playbook: Playbook, registry: Registry) -> str:
     """Return a playbook as a picture that needs nothing from elsewhere."""
     spacing = Spacing()
-    widths = {step.id: _LETTER * max(len(step.id), len(_second(step)) * 0.86) + _PADDING for step in playbook.steps}
+    widths = {
+        step.id: _LETTER * max(len(step.id), len(_second(step)) * 0.86) + _PADDING for step in playbook.steps
+    }
     placed = layout(widths, needs(playbook), spacing)
     width, height = max(placed.width, 640.0), placed.height + _LEGEND_HEIGHT
     parts = [
@@ -131,7 +147,11 @@ def _curve(points: list[tuple[float, float]]) -> str:
     path = f"M{x:.1f} {y:.1f}"
     for after_x, after_y in rest:
         middle = (y + after_y) / 2
-        path += f"L{after_x:.1f} {after_y:.1f}" if abs(after_x - x) < 1 else f"C{x:.1f} {middle:.1f} {after_x:.1f} {middle:.1f} {after_x:.1f} {after_y:.1f}"
+        path += (
+            f"L{after_x:.1f} {after_y:.1f}"
+            if abs(after_x - x) < 1
+            else f"C{x:.1f} {middle:.1f} {after_x:.1f} {middle:.1f} {after_x:.1f} {after_y:.1f}"
+        )
         x, y = after_x, after_y
     return path
 
@@ -152,7 +172,11 @@ def _legend(top: float, spacing: Spacing) -> list[str]:
     parts, x = [], spacing.margin
     for name, words in _LEGEND.items():
         ground, line = _COLOURS[name]
-        parts.append(f'<rect x="{x:.0f}" y="{top:.0f}" width="12" height="12" rx="2" fill="{ground}" stroke="{line}"/>')
-        parts.append(f'<text x="{x + 17:.0f}" y="{top + 10:.0f}" font-size="10" fill="#3c4048">{words}</text>')
+        parts.append(
+            f'<rect x="{x:.0f}" y="{top:.0f}" width="12" height="12" rx="2" fill="{ground}" stroke="{line}"/>'
+        )
+        parts.append(
+            f'<text x="{x + 17:.0f}" y="{top + 10:.0f}" font-size="10" fill="#3c4048">{words}</text>'
+        )
         x += 30 + _LETTER * 0.86 * len(words)
     return parts

@@ -39,7 +39,9 @@ class Spacing:
     """The width that an arrow takes in a layer that it only passes."""
 
 
-def layout(widths: Mapping[str, float], needs: Mapping[str, Sequence[str]], spacing: Spacing = Spacing()) -> Layout:
+def layout(
+    widths: Mapping[str, float], needs: Mapping[str, Sequence[str]], spacing: Spacing = Spacing()
+) -> Layout:
     """Place boxes by what they need; the same graph always gives the same picture."""
     ranks = _ranks(list(widths), needs)
     layers, links = _with_wires(ranks, needs)
@@ -52,13 +54,20 @@ def layout(widths: Mapping[str, float], needs: Mapping[str, Sequence[str]], spac
     def top(name: str) -> float:
         return spacing.margin + rows[name] * (spacing.height + spacing.down)
 
-    boxes = {name: Box(name, centres[name] - widths[name] / 2 - left, top(name), widths[name]) for name in widths}
+    boxes = {
+        name: Box(name, centres[name] - widths[name] / 2 - left, top(name), widths[name]) for name in widths
+    }
     lines = {
-        edge: _points(chain, {name: centres[name] - left for name in chain}, top, spacing) for edge, chain in _chains(needs, ranks).items()
+        edge: _points(chain, {name: centres[name] - left for name in chain}, top, spacing)
+        for edge, chain in _chains(needs, ranks).items()
     }
     width = max(box.x + box.width for box in boxes.values()) + spacing.margin
-    width = max(width, *(x + spacing.margin for points in lines.values() for x, _ in points)) if lines else width
-    return Layout(boxes, lines, width, len(layers) * (spacing.height + spacing.down) - spacing.down + 2 * spacing.margin)
+    width = (
+        max(width, *(x + spacing.margin for points in lines.values() for x, _ in points)) if lines else width
+    )
+    return Layout(
+        boxes, lines, width, len(layers) * (spacing.height + spacing.down) - spacing.down + 2 * spacing.margin
+    )
 
 
 def _ranks(names: Sequence[str], needs: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -85,11 +94,17 @@ def _chains(needs: Mapping[str, Sequence[str]], ranks: Mapping[str, int]) -> dic
     for name, above in needs.items():
         for need in above:
             edge = (need, name)
-            chains[edge] = [need, *(_wire(edge, layer) for layer in range(ranks[need] + 1, ranks[name])), name]
+            chains[edge] = [
+                need,
+                *(_wire(edge, layer) for layer in range(ranks[need] + 1, ranks[name])),
+                name,
+            ]
     return chains
 
 
-def _with_wires(ranks: Mapping[str, int], needs: Mapping[str, Sequence[str]]) -> tuple[list[list[str]], dict[str, list[str]]]:
+def _with_wires(
+    ranks: Mapping[str, int], needs: Mapping[str, Sequence[str]]
+) -> tuple[list[list[str]], dict[str, list[str]]]:
     """Return the layers with a place for every arrow that passes one, and what each place is linked to above."""
     layers: list[list[str]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
     links: dict[str, list[str]] = {}
@@ -115,15 +130,22 @@ def _order(layers: list[list[str]], links: Mapping[str, Sequence[str]]) -> None:
         for layer in layers if down else reversed(layers):
             linked = links if down else below
             places = {name: place for other in layers for place, name in enumerate(other)}
-            weights = {name: _middle([places[one] for one in linked.get(name, ())], places[name]) for name in layer}
-            layer.sort(key=lambda name: weights[name])  # noqa: B023 - used at once
+            weights = {
+                name: _middle([places[one] for one in linked.get(name, ())], places[name]) for name in layer
+            }
+            layer.sort(key=lambda name: weights[name])
 
 
 def _middle(places: Sequence[float], otherwise: float) -> float:
     return sum(places) / len(places) if places else otherwise
 
 
-def _centres(layers: Sequence[Sequence[str]], links: Mapping[str, Sequence[str]], size: Mapping[str, float], spacing: Spacing) -> dict[str, float]:
+def _centres(
+    layers: Sequence[Sequence[str]],
+    links: Mapping[str, Sequence[str]],
+    size: Mapping[str, float],
+    spacing: Spacing,
+) -> dict[str, float]:
     """Return where each place has its middle: as near as there is room to the middle of what it is linked to."""
     below: dict[str, list[str]] = {}
     for name, above in links.items():
@@ -138,11 +160,26 @@ def _centres(layers: Sequence[Sequence[str]], links: Mapping[str, Sequence[str]]
     for sweep in range(_SWEEPS):
         linked = links if sweep % 2 == 0 else below
         for layer in layers if sweep % 2 == 0 else list(reversed(layers)):
-            _settle(layer, {name: _middle([centres[one] for one in linked.get(name, ())], centres[name]) for name in layer}, size, spacing, centres)
+            _settle(
+                layer,
+                {
+                    name: _middle([centres[one] for one in linked.get(name, ())], centres[name])
+                    for name in layer
+                },
+                size,
+                spacing,
+                centres,
+            )
     return centres
 
 
-def _settle(layer: Sequence[str], wanted: Mapping[str, float], size: Mapping[str, float], spacing: Spacing, centres: dict[str, float]) -> None:
+def _settle(
+    layer: Sequence[str],
+    wanted: Mapping[str, float],
+    size: Mapping[str, float],
+    spacing: Spacing,
+    centres: dict[str, float],
+) -> None:
     """Move a layer's places towards where they want to be; order and distance stay."""
     groups: list[tuple[float, float, list[str]]] = []
     for name in layer:
@@ -150,7 +187,9 @@ def _settle(layer: Sequence[str], wanted: Mapping[str, float], size: Mapping[str
         while groups and groups[-1][0] + groups[-1][1] + spacing.across > start:
             before_start, before_width, before = groups.pop()
             joined = before_width + spacing.across + width
-            start = (before_start * len(before) + (start - before_width - spacing.across) * len(members)) / (len(before) + len(members))
+            start = (before_start * len(before) + (start - before_width - spacing.across) * len(members)) / (
+                len(before) + len(members)
+            )
             width, members = joined, [*before, *members]
         groups.append((start, width, members))
     for start, _, members in groups:
@@ -160,7 +199,9 @@ def _settle(layer: Sequence[str], wanted: Mapping[str, float], size: Mapping[str
             at += size[name] + spacing.across
 
 
-def _points(chain: Sequence[str], centres: Mapping[str, float], top: Callable[[str], float], spacing: Spacing) -> list[tuple[float, float]]:
+def _points(
+    chain: Sequence[str], centres: Mapping[str, float], top: Callable[[str], float], spacing: Spacing
+) -> list[tuple[float, float]]:
     """Return the points that an arrow passes: out of its box below, through its places, into its box above."""
     first, *between, last = chain
     points = [(centres[first], top(first) + spacing.height)]

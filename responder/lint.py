@@ -1,4 +1,4 @@
-"""What is wrong with a playbook that YAML and structure cannot show: against actions, guards and templates."""
+"""What YAML and structure cannot show of a playbook: against actions, guards and templates."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -6,18 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from responder.action import Action, Effect
-from responder.credential import CredentialAction
+from responder.action import Effect
+from responder.arguments import Place, action_of, argument_problems
 from responder.documents import Template, Templates
 from responder.errors import DocumentError, InputError, PlaybookError, Problem
 from responder.expressions import expressions_in, is_whole
 from responder.guards import step_problems
-from responder.notice import ACTIONS as NOTICES
 from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Playbook, Step, dependencies, load_playbook
-from responder.redaction import Secret
 from responder.registry import Registry
 from responder.source import Source, nearest
 
@@ -53,49 +49,26 @@ def lint(path: Path, shelf: Shelf) -> Report:
     errors: list[Problem] = []
     warnings: list[Problem] = []
     for number, step in enumerate(playbook.steps):
-        place = _Place(source, number)
+        place = Place(source, number)
         errors += _of_step(step, place, shelf)
         errors += _joined_secrets(step, playbook, place)
         warnings += _needed_facts(step, place, shelf) if shelf.facts is None else ()
     errors += _of_postmortem(playbook, source, shelf)
-    warnings += [*_unseen_ends(playbook, source, shelf), *_unproven(playbook, source), *_idle(playbook, source, shelf)]
+    warnings += [
+        *_unseen_ends(playbook, source, shelf),
+        *_unproven(playbook, source),
+        *_idle(playbook, source, shelf),
+    ]
     return Report(playbook.playbook, tuple(errors), tuple(warnings))
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a step stands in its file."""
-
-    source: Source
-    number: int
-
-    def of(self, *path: str | int) -> str:
-        """Return the place of something inside the step."""
-        return self.source.place(("steps", self.number, *path))
-
-    def key(self, *path: str | int) -> str:
-        """Return the place of a key inside the step."""
-        return self.source.key_place(("steps", self.number, *path))
-
-
-def action_of(step: Step, registry: Registry) -> type[Action]:
-    """Return the class behind a step's action. PlaybookError where there is none."""
-    notices = {notice.name: notice for notice in NOTICES}
-    if step.action in notices:
-        return notices[step.action]
-    if step.action.startswith("notice."):
-        near = nearest(step.action, list(notices))
-        raise PlaybookError(f"There is no action {step.action!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(notices)}")
-    return registry.action(step.action)
-
-
-def _of_step(step: Step, place: _Place, shelf: Shelf) -> Iterator[Problem]:
+def _of_step(step: Step, place: Place, shelf: Shelf) -> Iterator[Problem]:
     try:
         action = action_of(step, shelf.registry)
     except PlaybookError as error:
         yield Problem(error.message, place.of("action"), error.remedy)
         return
-    yield from _arguments(step, action, place)
+    yield from argument_problems(step, action, place)
     template = None
     if action in (SendNotice, DraftNotice):
         name = step.with_.get("template")
@@ -106,73 +79,25 @@ def _of_step(step: Step, place: _Place, shelf: Shelf) -> Iterator[Problem]:
                 yield from _template_problems(error, place)
     if template is not None:
         yield from _fields(step, template, place, shelf)
-    for problem in step_problems(step, action.effect, external=template is not None and template.front.external and action is SendNotice):
+    for problem in step_problems(
+        step,
+        action.effect,
+        external=template is not None and template.front.external and action is SendNotice,
+    ):
         yield replace(problem, where=place.of("approval") if step.approval else place.of("id"))
 
 
-def _template_problems(error: DocumentError, place: _Place) -> Iterator[Problem]:
+def _template_problems(error: DocumentError, place: Place) -> Iterator[Problem]:
     """Report an unknown template at the step that names it, a broken one at its own places."""
     for problem in error.problems:
         known_place = ":" in problem.where
         yield problem if known_place else replace(problem, where=place.of("with", "template"))
 
 
-# Arguments -------------------------------------------------------------------------------------------------------
-
-
-def argument_names(action: type[Action]) -> list[str]:
-    """Return what a step may give an action under `with`."""
-    hidden = {"subject"} if issubclass(action, CredentialAction) else set()
-    return [name for name in action.model_fields if name not in hidden]
-
-
-def _arguments(step: Step, action: type[Action], place: _Place) -> Iterator[Problem]:
-    known = argument_names(action)
-    for key in step.with_.keys() - set(known):
-        near = nearest(key, known)
-        yield Problem(f"{step.action} takes no {key!r}", place.key("with", key), f"did you mean {near!r}?" if near else f"it takes: {', '.join(known) or 'nothing'}")
-    for name in known:
-        if action.model_fields[name].is_required() and name not in step.with_:
-            yield Problem(f"{step.action} needs {name!r}", place.of("with") if step.with_ else place.of("id"), f"add it under `with` of {step.id!r}")
-    yield from _literals(step, action, place, set(known))
-
-
-def _literals(step: Step, action: type[Action], place: _Place, known: Collection[str]) -> Iterator[Problem]:
-    """Yield the values that are written out and are of another type; what an expression gives shows at run time."""
-    given = {name: value for name, value in step.with_.items() if name in known}
-    try:
-        action.model_validate(given)
-    except ValidationError as error:
-        for item in error.errors(include_input=False, include_url=False):
-            path = item["loc"]
-            if not path or (len(path) == 1 and item["type"] == "missing") or _holds_expression(given, path):
-                continue
-            name = ".".join(map(str, path))
-            secret = action.model_fields[str(path[0])].annotation is Secret
-            message = "a secret is never written out; pass it on whole by an expression" if secret else _said(item["msg"])
-            yield Problem(f"{name}: {message}", place.of("with", *path))
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should be", "should be")
-
-
-def _holds_expression(value: Any, path: tuple[str | int, ...]) -> bool:
-    """Tell whether what stands at a path, or anything in it, is only known at run time."""
-    for part in path:
-        if isinstance(value, Mapping) and part in value:
-            value = value[str(part)]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            break
-    return "${{" in str(value)
-
-
 # Templates -------------------------------------------------------------------------------------------------------
 
 
-def _fields(step: Step, template: Template, place: _Place, shelf: Shelf) -> Iterator[Problem]:
+def _fields(step: Step, template: Template, place: Place, shelf: Shelf) -> Iterator[Problem]:
     """Yield the fields that the template does not have, and those that nobody can fill."""
     given = step.with_.get("fields", {})
     if not isinstance(given, Mapping):
@@ -180,21 +105,33 @@ def _fields(step: Step, template: Template, place: _Place, shelf: Shelf) -> Iter
     known = list(template.front.fields)
     for name in given.keys() - set(known):
         near = nearest(name, known)
-        yield Problem(f"the template {template.name!r} has no field {name!r}", place.key("with", "fields", name), f"did you mean {near!r}?" if near else f"it has: {', '.join(known)}")
+        yield Problem(
+            f"the template {template.name!r} has no field {name!r}",
+            place.key("with", "fields", name),
+            f"did you mean {near!r}?" if near else f"it has: {', '.join(known)}",
+        )
     if shelf.facts is None:
         return
     for name in _unfilled(template, given):
         if name not in shelf.facts:
             said = template.front.fields[name].help
             remedy = f"add it to `fields` here, or to `facts` in responder.yaml{f': {said}' if said else ''}"
-            yield Problem(f"nobody fills the field {name!r} of the template {template.name!r}", place.of("with", "template"), remedy)
+            yield Problem(
+                f"nobody fills the field {name!r} of the template {template.name!r}",
+                place.of("with", "template"),
+                remedy,
+            )
 
 
 def _unfilled(template: Template, given: Collection[str]) -> list[str]:
-    return [name for name, spec in template.front.fields.items() if not spec.from_ and not spec.optional and name not in given]
+    return [
+        name
+        for name, spec in template.front.fields.items()
+        if not spec.from_ and not spec.optional and name not in given
+    ]
 
 
-def _needed_facts(step: Step, place: _Place, shelf: Shelf) -> Iterator[Problem]:
+def _needed_facts(step: Step, place: Place, shelf: Shelf) -> Iterator[Problem]:
     """Yield what responder.yaml must say of us, where there is none to look into."""
     name = step.with_.get("template")
     if step.action not in {SendNotice.name, DraftNotice.name} or name not in shelf.templates.names():
@@ -205,7 +142,11 @@ def _needed_facts(step: Step, place: _Place, shelf: Shelf) -> Iterator[Problem]:
     except DocumentError:
         return
     if needed:
-        yield Problem(f"the template {name!r} needs facts that no configuration was there to give: {', '.join(needed)}", place.of("with", "template"), "add them to `facts` in responder.yaml")
+        yield Problem(
+            f"the template {name!r} needs facts that no configuration was there to give: {', '.join(needed)}",
+            place.of("with", "template"),
+            "add them to `facts` in responder.yaml",
+        )
 
 
 def _of_postmortem(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:
@@ -219,7 +160,7 @@ def _of_postmortem(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator
 # Secrets ---------------------------------------------------------------------------------------------------------
 
 
-def _joined_secrets(step: Step, playbook: Playbook, place: _Place) -> Iterator[Problem]:
+def _joined_secrets(step: Step, playbook: Playbook, place: Place) -> Iterator[Problem]:
     """Yield the places where the value of an issued credential is visibly joined with something."""
     issuing = [one.id for one in playbook.steps if one.action == "credential.issue"]
     if not issuing:
@@ -229,7 +170,11 @@ def _joined_secrets(step: Step, playbook: Playbook, place: _Place) -> Iterator[P
     for where, text in _texts({"with": step.with_, "if": step.condition, "for_each": step.for_each}):
         for expression in expressions_in(text):
             if re.search(path, expression) and not (is_whole(text) and re.fullmatch(path, expression)):
-                yield Problem("a secret is joined, compared or filtered here", place.of(*where), "pass it on whole: an expression of its own, and nothing around it")
+                yield Problem(
+                    "a secret is joined, compared or filtered here",
+                    place.of(*where),
+                    "pass it on whole: an expression of its own, and nothing around it",
+                )
 
 
 def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -249,7 +194,9 @@ def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
 def _unseen_ends(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:
     """Yield the final steps before which nobody has looked at the credential."""
     for number, step in enumerate(playbook.steps):
-        if _effect(step, shelf) is Effect.FINAL and not any(playbook.by_id[one].action == "credential.inspect" for one in _before(step, playbook)):
+        if _effect(step, shelf) is Effect.FINAL and not any(
+            playbook.by_id[one].action == "credential.inspect" for one in _before(step, playbook)
+        ):
             yield Problem(
                 f"the final step {step.id!r} does not wait for any `credential.inspect`", source.place(("steps", number, "id")),
                 "look at the credential first, and let this step need that",
@@ -271,7 +218,11 @@ def _before(step: Step, playbook: Playbook) -> set[str]:
 def _unproven(playbook: Playbook, source: Source) -> Iterator[Problem]:
     public = any(match.get("exposure") == "public" for match in playbook.match)
     if public and not any(step.action == "credential.prove_dead" for step in playbook.steps):
-        yield Problem("it answers public leaks, and never proves the credential dead", source.place(("match",)), "add a step with `credential.prove_dead`, and an exit that reads its verdict")
+        yield Problem(
+            "it answers public leaks, and never proves the credential dead",
+            source.place(("match",)),
+            "add a step with `credential.prove_dead`, and an exit that reads its verdict",
+        )
 
 
 def _idle(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:
@@ -279,9 +230,17 @@ def _idle(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]
     read = {name for step in playbook.steps for name in dependencies(step)}
     text = " ".join(playbook.exit)
     for number, step in enumerate(playbook.steps):
-        quiet = step.action.partition(".")[0] not in _KEPT and step.meets is None and _effect(step, shelf) is Effect.READ
+        quiet = (
+            step.action.partition(".")[0] not in _KEPT
+            and step.meets is None
+            and _effect(step, shelf) is Effect.READ
+        )
         if quiet and step.id not in read and not re.search(rf"(?<![\w-]){re.escape(step.id)}(?![\w-])", text):
-            yield Problem(f"nothing reads {step.id!r}, nothing needs it, and it changes nothing", source.place(("steps", number, "id")), "let a step need it, or leave it out")
+            yield Problem(
+                f"nothing reads {step.id!r}, nothing needs it, and it changes nothing",
+                source.place(("steps", number, "id")),
+                "let a step need it, or leave it out",
+            )
 
 
 def _effect(step: Step, shelf: Shelf) -> Effect | None:
@@ -289,4 +248,3 @@ def _effect(step: Step, shelf: Shelf) -> Effect | None:
         return action_of(step, shelf.registry).effect
     except PlaybookError:
         return None
-

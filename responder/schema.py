@@ -1,20 +1,25 @@
-"""The whole playbook language as a JSON Schema, with every action's fields and help; editors complete and check by it."""
+"""The whole playbook language as a JSON Schema, with every action's fields and help, for editors."""
 
 import ast
 import inspect
 import textwrap
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
 
 from responder.action import Action
-from responder.lint import argument_names
+from responder.arguments import argument_names
 from responder.notice import ACTIONS as NOTICES
 from responder.playbook import Approval, Deadline, Input, Playbook, Retry, Role, Step
 from responder.registry import Registry
 
-_EXPRESSION = {"type": "string", "pattern": r"\$\{\{.*\}\}", "description": "an expression, evaluated when the step starts"}
+_EXPRESSION = {
+    "type": "string",
+    "pattern": r"\$\{\{.*\}\}",
+    "description": "an expression, evaluated when the step starts",
+}
 
 
 def playbook_schema(registry: Registry) -> dict[str, Any]:
@@ -27,9 +32,16 @@ def playbook_schema(registry: Registry) -> dict[str, Any]:
     _explain(schema, Playbook)
     actions = sorted([*NOTICES, *registry.actions()], key=lambda action: action.name)
     step = definitions["Step"]
-    step["properties"]["action"] = {"description": "What the step does.", "oneOf": [{"const": action.name, "description": _purpose(action)} for action in actions]}
+    step["properties"]["action"] = {
+        "description": "What the step does.",
+        "oneOf": [{"const": action.name, "description": _purpose(action)} for action in actions],
+    }
     step["allOf"] = [_arguments(action, definitions) for action in actions]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A responder playbook", **_without_title(schema)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A responder playbook",
+        **_without_title(schema),
+    }
 
 
 def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +57,13 @@ def _arguments(action: type[Action], definitions: dict[str, Any]) -> dict[str, A
     helped = field_help(action)
     properties = {name: _or_expression(inner["properties"][name], helped.get(name, "")) for name in names}
     required = [name for name in inner.get("required", ()) if name in names]
-    arguments = {"type": "object", "description": _purpose(action), "properties": properties, "required": required, "additionalProperties": False}
+    arguments = {
+        "type": "object",
+        "description": _purpose(action),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
     then: dict[str, Any] = {"properties": {"with": arguments}}
     if required:
         then["required"] = ["with"]
@@ -91,8 +109,13 @@ def _own_help(model: type[BaseModel]) -> dict[str, str]:
         return {}
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found: dict[str, str] = {}
-    for field, words in zip(body, body[1:], strict=False):
+    for field, words in pairwise(body):
         is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant) and isinstance(words.value.value, str):
-            found[field.target.id] = inspect.cleandoc(words.value.value)  # type: ignore[attr-defined,union-attr]
+        if (
+            is_field
+            and isinstance(words, ast.Expr)
+            and isinstance(words.value, ast.Constant)
+            and isinstance(words.value.value, str)
+        ):
+            found[field.target.id] = inspect.cleandoc(words.value.value)  # type: ignore[attr-defined]
     return found

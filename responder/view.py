@@ -1,4 +1,4 @@
-"""A run as people look at it: state and moment become plain data, for the live view, `status` and `--json`."""
+"""A run as people look at it: plain data for the live view, `status` and `--json`."""
 
 import shlex
 from collections.abc import Mapping
@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder.approval import may_answer
-from responder.errors import InputError
-from responder.expressions import evaluate
-from responder.naming import contained_at, incident_facts
-from responder.playbook import Deadline, Step, dependencies
-from responder.state import ENDED, ENDED_WELL, Ask, RunState, Unit
+from responder.deadlines import ClockView, clock_view, seconds_left
+from responder.naming import contained_at, incident_fact
+from responder.playbook import Step, dependencies
+from responder.state import ENDED, Ask, RunState, Unit
 
 
 @dataclass(frozen=True)
@@ -75,22 +74,6 @@ class AskView:
 
 
 @dataclass(frozen=True)
-class ClockView:
-    """A deadline, and how it stands."""
-
-    name: str
-    role: str
-    state: str
-    """`pending, running, overdue, met, late, off`."""
-    since: str
-    """The field of the incident at which it starts."""
-    due_at: datetime | None
-    left_seconds: int | None
-    met_at: datetime | None
-    met_by: str
-
-
-@dataclass(frozen=True)
 class ChildView:
     """A run that this one opened for another leaked credential."""
 
@@ -150,7 +133,6 @@ class RunView:
 def view(state: RunState, now: datetime, *, alive: bool = False, program: str = "responder") -> RunView:
     """Return what there is to see of a run. `program`: how the commands that answer its questions begin."""
     failed = _failed(state)
-    aware = state.incident.get("aware_at")
     return RunView(
         incident=str(state.incident.get("id", "")),
         run=state.run,
@@ -163,13 +145,20 @@ def view(state: RunState, now: datetime, *, alive: bool = False, program: str = 
         alive=alive,
         contained=state.contained,
         contained_at=contained_at(state),
-        aware_at=datetime.fromisoformat(aware) if aware else None,
+        aware_at=incident_fact(state, "aware_at") if state.incident else None,
         now=now,
         awaiting=tuple(_ask(state, ask, now, program) for ask in state.asks()),
-        clocks=tuple(_clock(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()),
+        clocks=tuple(
+            clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()
+        ),
         steps=tuple(_step(state, step, now) for step in state.playbook.steps),
-        children=tuple(ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()),
-        exit=tuple(CriterionView(str(e["criterion"]), bool(e["held"]), str(e.get("why", ""))) for e in state.ended.get("exit", ())),
+        children=tuple(
+            ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()
+        ),
+        exit=tuple(
+            CriterionView(str(e["criterion"]), bool(e["held"]), str(e.get("why", "")))
+            for e in state.ended.get("exit", ())
+        ),
         failed=tuple(failed),
         kind=state.unit(failed[0]).error_kind if failed else "",
         incomplete=_incomplete(state),
@@ -179,7 +168,10 @@ def view(state: RunState, now: datetime, *, alive: bool = False, program: str = 
 def _state(state: RunState) -> str:
     if state.state != "open":
         return state.state
-    moving = any(unit.status in {"running", "applied"} and unit.ask is None and unit.next_at is None for unit in state.units.values())
+    moving = any(
+        unit.status in {"running", "applied"} and unit.ask is None and unit.next_at is None
+        for unit in state.units.values()
+    )
     return "waiting" if state.asks() and not moving else "running"
 
 
@@ -192,7 +184,9 @@ def _failed(state: RunState) -> list[str]:
 
 
 def _incomplete(state: RunState) -> bool:
-    left_out = any(state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps)
+    left_out = any(
+        state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps
+    )
     return left_out or bool(_failed(state))
 
 
@@ -231,7 +225,13 @@ def _note(state: RunState, step: Step, unit: Unit, now: datetime) -> str:
     if unit.status in {"skipped", "declined", "failed", "unknown"}:
         return _first_line(unit.error)
     if unit.status in {"done", "unchanged"}:
-        return str(unit.facts.get("verdict") or unit.facts.get("choice") or unit.facts.get("state") or unit.planned.get("after") or "")
+        return str(
+            unit.facts.get("verdict")
+            or unit.facts.get("choice")
+            or unit.facts.get("state")
+            or unit.planned.get("after")
+            or ""
+        )
     if unit.ask is not None:
         return f"waits for {unit.ask.role}"
     again = f", again in {span(unit.next_at - now)}" if unit.next_at and unit.next_at > now else ""
@@ -264,7 +264,11 @@ def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
     shown = unit
     open_items = 0
     if items is not None:
-        waiting = [one for one in (state.unit(f"{ask.unit}[{key}]") for key in items.values) if one.status not in ENDED and one.planned]
+        waiting = [
+            one
+            for one in (state.unit(f"{ask.unit}[{key}]") for key in items.values)
+            if one.status not in ENDED and one.planned
+        ]
         open_items = len(waiting)
         shown = waiting[0] if waiting else unit
     planned = shown.planned
@@ -285,7 +289,7 @@ def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
         quorum=ask.quorum,
         asked_at=ask.at,
         due_at=ask.due_at,
-        left_seconds=_left(ask.due_at, now),
+        left_seconds=seconds_left(ask.due_at, now),
         on_timeout=ask.on_timeout,
         commands=_commands(state.run, ask, program),
     )
@@ -301,71 +305,17 @@ def _commands(run: str, ask: Ask, program: str) -> tuple[str, ...]:
     return tuple(f"{program} decide {rest} {shlex.quote(option)}" for option in ask.options)
 
 
-def _left(due_at: datetime | None, now: datetime) -> int | None:
-    return None if due_at is None else round((due_at - now).total_seconds())
-
-
-# Clocks ----------------------------------------------------------------------------------------------------------
-
-
-def _clock(name: str, deadline: Deadline, state: RunState, now: datetime) -> ClockView:
-    anchor = incident_facts(state).get(deadline.anchor)
-    due_at = anchor + deadline.within if isinstance(anchor, datetime) else None
-    met_at, met_by = _met(name, state)
-    kind = _clock_state(due_at, met_at, now) if _applies(deadline, state, now) else "off"
-    left = _left(due_at, now) if kind in {"running", "overdue"} else None
-    return ClockView(name, deadline.role, kind, deadline.anchor, due_at, left, met_at, met_by)
-
-
-def _clock_state(due_at: datetime | None, met_at: datetime | None, now: datetime) -> str:
-    if met_at is not None:
-        return "late" if due_at is not None and met_at > due_at else "met"
-    if due_at is None:
-        return "pending"
-    return "overdue" if now > due_at else "running"
-
-
-def _met(name: str, state: RunState) -> tuple[datetime | None, str]:
-    """Return when a deadline was first met, and by which step."""
-    met = [
-        (unit.ended_at, step.id)
-        for step in state.playbook.steps
-        if step.meets == name and (unit := state.units.get(step.id)) and unit.status in ENDED_WELL - {"skipped"} and unit.ended_at
-    ]
-    return min(met, default=(None, ""))
-
-
-def _applies(deadline: Deadline, state: RunState, now: datetime) -> bool:
-    """Tell whether a deadline's condition holds; one that cannot be judged yet counts as holding."""
-    if not deadline.condition:
-        return True
-    started = state.started
-    names = {
-        "inputs": started.get("inputs", {}),
-        "incident": incident_facts(state),
-        "facts": {**started.get("facts", {}), **state.given},
-        "people": state.people,
-        "audiences": started.get("audiences", {}),
-        "organisation": started.get("organisation", {}),
-        "now": now,
-    }
-    try:
-        return bool(evaluate(deadline.condition, names))
-    except InputError:
-        return True
-
-
 # Plain data ------------------------------------------------------------------------------------------------------
 
 
 def span(time: timedelta) -> str:
     """Show a length of time as people say it: `45s`, `12m`, `3h 20m`, `2d 4h`."""
     seconds = int(abs(time.total_seconds()))
-    if seconds < 60:  # noqa: PLR2004
+    if seconds < 60:
         return f"{seconds}s"
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if not hours:
-        return f"{minutes}m" if minutes >= 10 or not seconds % 60 else f"{minutes}m {seconds % 60}s"  # noqa: PLR2004
+        return f"{minutes}m" if minutes >= 10 or not seconds % 60 else f"{minutes}m {seconds % 60}s"
     if not days:
         return f"{hours}h {minutes % 60}m" if minutes % 60 else f"{hours}h"
     return f"{days}d {hours % 24}h" if hours % 24 else f"{days}d"

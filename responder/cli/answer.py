@@ -11,7 +11,16 @@ def answered(call: Call, app: App, run: str, step: str, said: str) -> Exit:
     row = app.row(run)
     working = app.dispatcher.alive(row)
     if call.json:
-        call.document({"incident": row.incident, "run": row.run, "step": step, "said": said, "by": app.person, "working": working})
+        call.document(
+            {
+                "incident": row.incident,
+                "run": row.run,
+                "step": step,
+                "said": said,
+                "by": app.person,
+                "working": working,
+            }
+        )
         return Exit.OK
     call.out(f"{step}: {said}, by {app.person}" if step else f"{said}, by {app.person}")
     if not working and row.state != "ended":
@@ -27,7 +36,10 @@ def change_lines(state: RunState, step: str) -> list[str]:
     items = state.items.get(step)
     units = [state.unit(f"{step}[{key}]") for key in items.values] if items else [unit]
     planned = [one.planned for one in units if one.planned.get("target")]
-    lines = [f"  {one['target']}: {one.get('before') or '?'} -> {one.get('after')}" for one in planned[:_MOST_SHOWN]]
+    lines = [
+        f"  {one['target']}: {one.get('before') or '?'} -> {one.get('after')}"
+        for one in planned[:_MOST_SHOWN]
+    ]
     if len(planned) > _MOST_SHOWN:
         lines.append(f"  and {len(planned) - _MOST_SHOWN} more")
     texts = {str(one["text"]) for one in planned if one.get("text")}

@@ -12,7 +12,9 @@ from responder.errors import RequestError
 @click.command("approve", cls=Command, short_help=COMMANDS["approve"])
 @click.argument("run")
 @click.argument("step")
-@click.option("--digest", default="", help="The digest that you saw, or its beginning: another change is refused.")
+@click.option(
+    "--digest", default="", help="The digest that you saw, or its beginning: another change is refused."
+)
 def command(run: str, step: str, digest: str) -> Exit:
     """Agree to what a step would change.
 
@@ -26,7 +28,11 @@ def command(run: str, step: str, digest: str) -> Exit:
         unit = state.units.get(step)
         asked = unit.ask.digest if unit and unit.ask else ""
         if digest and not asked.startswith(digest):
-            raise RequestError("The change is another now than the one that you saw", where=step, remedy=f"look again: `{call.program} status {row.run}`")
+            raise RequestError(
+                "The change is another now than the one that you saw",
+                where=step,
+                remedy=f"look again: `{call.program} status {row.run}`",
+            )
         for line in change_lines(state, step):
             call.say(line)
         app.approve(row.run, step, asked)

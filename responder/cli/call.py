@@ -17,6 +17,7 @@ from responder.errors import RequestError
 if TYPE_CHECKING:
     from responder.app import App
     from responder.redaction import Redactor
+    from responder.registry import Registry
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Call:
     """Global options that stood on the command line; commands that we show repeat them."""
     redactor: "Redactor | None" = None
     """That of the installation, once it is open: whatever is printed passes it."""
+    providers: "Registry | None" = None
+    """The providers to use in place of those that are installed."""
 
     @property
     def program(self) -> str:
@@ -53,7 +56,11 @@ class Call:
         """Open the installation. RequestError where there is no record yet: reading must not make one."""
         path = self.store_path()
         if not path.exists():
-            raise RequestError("There is no record yet", where=str(path), remedy=f"`{self.program} run` begins one; --store names another")
+            raise RequestError(
+                "There is no record yet",
+                where=str(path),
+                remedy=f"`{self.program} run` begins one; --store names another",
+            )
         with self.open() as app:
             yield app
 
@@ -78,22 +85,30 @@ class Call:
 
     def store_path(self) -> Path:
         """Return where the record is, or would be."""
-        from responder.app import store_path  # noqa: PLC0415 - `--help` must stay quick
-        from responder.settings import load_settings  # noqa: PLC0415
+        from responder.app import store_path
+        from responder.settings import load_settings
 
         config = self.config_path()
         return store_path(self.store, os.environ, config, load_settings(config))
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""
-        from responder.app import find_config  # noqa: PLC0415
+        from responder.app import find_config
 
         return self.config or find_config(os.environ)
 
     def _open(self, store: str | None = None) -> "App":
-        from responder.app import open_app  # noqa: PLC0415
+        from responder.app import open_app
 
-        return open_app(config=self.config, store=store or self.store, debug=self.debug)
+        return open_app(
+            config=self.config, store=store or self.store, debug=self.debug, registry=self.providers
+        )
+
+    def registry(self) -> "Registry":
+        """Return the providers that there are."""
+        from responder.registry import Registry
+
+        return self.providers or Registry()
 
     def scrub(self, text: str) -> str:
         """Return text without any secret that this call knows."""
@@ -109,10 +124,12 @@ class Call:
 
     def document(self, data: Any) -> None:
         """Print the one document of `--json`."""
-        import json  # noqa: PLC0415
+        import json
 
         data = self.redactor.scrub_data(data) if self.redactor else data
-        click.echo(json.dumps(data, indent=None if sys.stdout is None else 2, ensure_ascii=False, default=str))
+        click.echo(
+            json.dumps(data, indent=None if sys.stdout is None else 2, ensure_ascii=False, default=str)
+        )
 
 
 def current() -> Call:

@@ -31,7 +31,7 @@ class _Worker(threading.Thread):
         """Drive until the run ends, halts or is stopped."""
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again by the thread that waits
+        except BaseException as error:
             self.error = error
 
 
@@ -57,7 +57,9 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
 
 def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
     """Let what is being sent finish, and say how to go on; a second interruption leaves at once."""
-    call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
+    call.say(
+        "\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way."
+    )
     app.dispatcher.stop()
     try:
         worker.join(_PATIENCE_SECONDS)
@@ -114,10 +116,18 @@ def conclusion(seen: RunView, program: str) -> list[str]:
     lines = [f"{seen.title}: {headline(seen)}"]
     if seen.contained_at and seen.aware_at:
         lines.append(f"  proven dead {span(seen.contained_at - seen.aware_at)} after we knew")
-    lines += [f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}" for one in seen.exit if not one.held]
+    lines += [
+        f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}"
+        for one in seen.exit
+        if not one.held
+    ]
     lines += [f"  {step.id}: {step.status}, {step.note}" for step in seen.steps if step.id in seen.failed]
     lines += [f"  {clock.name}: {clock.state}" for clock in seen.clocks if clock.state in {"overdue", "late"}]
-    lines += [f"  {child.credential}: {child.state}, run {child.run}" for child in seen.children if not child.contained]
+    lines += [
+        f"  {child.credential}: {child.state}, run {child.run}"
+        for child in seen.children
+        if not child.contained
+    ]
     lines += [f"  {seen.incident}  {seen.run}", *_next(seen, program)]
     return lines
 
@@ -127,7 +137,10 @@ def _next(seen: RunView, program: str) -> list[str]:
         return [f"next: {program} postmortem {seen.incident} -o postmortem.md"]
     stuck = [step for step in seen.failed if not seen.awaiting]
     if stuck:
-        return [f"next: {program} retry {seen.run} {stuck[0]}", f"  or: {program} abort {seen.run} --reason TEXT"]
+        return [
+            f"next: {program} retry {seen.run} {stuck[0]}",
+            f"  or: {program} abort {seen.run} --reason TEXT",
+        ]
     if seen.awaiting:
         return [f"next: {seen.awaiting[0].commands[0]}"] if seen.awaiting[0].commands else []
     return [f"next: {program} resume {seen.run}"]
@@ -137,7 +150,11 @@ def by_hand(call: Call, state: RunState) -> None:
     """Print what a person must now do by hand: the record cannot be written, so nothing more is done here."""
     if not hasattr(state, "playbook"):
         return
-    left = [step for step in state.playbook.steps if step.phase == "containment" and state.status(step.id) not in ENDED]
+    left = [
+        step
+        for step in state.playbook.steps
+        if step.phase == "containment" and state.status(step.id) not in ENDED
+    ]
     credential = state.credential
     call.say("The record cannot be written, so nothing more is done. Contain it by hand, and note the times:")
     for number, step in enumerate(left, 1):
@@ -146,4 +163,3 @@ def by_hand(call: Call, state: RunState) -> None:
         call.say(f"  {number}. {step.title or step.action}: {target}")
     if not left:
         call.say("  (every containment step has ended)")
-

@@ -20,7 +20,7 @@ def refuse_credentials(words: Sequence[str]) -> None:
     for number, word in enumerate(words, 1):
         if len(word) < _SHORTEST_CREDENTIAL:
             continue
-        from responder.redaction import looks_like_credential  # noqa: PLC0415 - rarely needed
+        from responder.redaction import looks_like_credential
 
         kind = looks_like_credential(word)
         if kind:
@@ -47,7 +47,7 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
 
 def show_usage(call: "Call", error: click.ClickException) -> None:
     """Print what is wrong with the words of a call."""
-    from responder.redaction import CREDENTIAL_SHAPES  # noqa: PLC0415 - on this way only
+    from responder.redaction import CREDENTIAL_SHAPES
 
     message = error.format_message()
     for shape in CREDENTIAL_SHAPES.values():
@@ -63,7 +63,13 @@ def show_usage(call: "Call", error: click.ClickException) -> None:
 
 def show_defect(call: "Call", error: Exception, details: str = "") -> None:
     """Print that we are at fault, without what the error may hold."""
-    _show(call, Problem(f"A defect in responder: {type(error).__name__}", remedy="run it again with --debug, and report what it shows"))
+    _show(
+        call,
+        Problem(
+            f"A defect in responder: {type(error).__name__}",
+            remedy="run it again with --debug, and report what it shows",
+        ),
+    )
     _details(call, details)
     if call.json:
         shown = [{"what": f"A defect in responder: {type(error).__name__}", "where": "", "remedy": ""}]

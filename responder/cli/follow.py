@@ -15,7 +15,7 @@ from responder.timeline import Entry
 from responder.view import RunView, view
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    pass
 
 _LOOK_SECONDS = 0.1
 _KEPT = 50
@@ -97,25 +97,36 @@ class LiveDisplay:
     """The live view: the whole run, drawn again several times a second."""
 
     def __init__(self, call: Call, run: str) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only where somebody looks
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         self._scrub = call.scrub
         self._lines = Lines(run)
         self._last: list[str] = []
         self._console = Console(stderr=True, highlight=False)
-        self._live: Live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop")
+        self._live: Live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
         self._live.start()
 
     def show(self, fresh: Sequence[Entry], follower: Follower) -> None:
         """Draw the run as it is now."""
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
-        from responder.cli.screen import screen  # noqa: PLC0415
+        from responder.cli.screen import screen
 
         self._last = [*self._last, *self._lines.of(fresh, follower.state)][-_KEPT:]
         size = self._console.size
-        lines = screen(follower.view(), [self._scrub(line) for line in self._last], width=size.width - 1, height=size.height - 1)
+        lines = screen(
+            follower.view(),
+            [self._scrub(line) for line in self._last],
+            width=size.width - 1,
+            height=size.height - 1,
+        )
         self._live.update(Text("\n").join(lines), refresh=True)
 
     def close(self) -> None:

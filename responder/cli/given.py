@@ -23,9 +23,23 @@ _MOST_BYTES = 4 * 1024 * 1024
 def finding_options(command: F) -> F:
     """Add the options by which a finding and inputs are given."""
     options = (
-        click.option("--finding", "finding", metavar="FILE|-", help="The report: JSON or text, in a file or on standard input."),
-        click.option("--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH or fd:N."),
-        click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the playbook; may stand often."),
+        click.option(
+            "--finding",
+            "finding",
+            metavar="FILE|-",
+            help="The report: JSON or text, in a file or on standard input.",
+        ),
+        click.option(
+            "--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH or fd:N."
+        ),
+        click.option(
+            "-i",
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An input of the playbook; may stand often.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -36,7 +50,11 @@ def pairs(words: tuple[str, ...], what: str) -> dict[str, str]:
     """Read NAME=VALUE words. RequestError names every one that is not."""
     wrong = [word.partition("=")[0] for word in words if "=" not in word or word.startswith("=")]
     if wrong:
-        raise RequestError(problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong))
+        raise RequestError(
+            problems=tuple(
+                Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong
+            )
+        )
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
@@ -72,15 +90,29 @@ def _text(finding: str) -> str:
     try:
         data = sys.stdin.buffer.read(_MOST_BYTES + 1) if finding == "-" else _bytes(Path(finding))
     except OSError as error:
-        raise FindingError(f"The finding cannot be read: {error.strerror or type(error).__name__}", where=finding, remedy="give a file that can be read, or - for standard input") from None
+        raise FindingError(
+            f"The finding cannot be read: {error.strerror or type(error).__name__}",
+            where=finding,
+            remedy="give a file that can be read, or - for standard input",
+        ) from None
     if len(data) > _MOST_BYTES:
-        raise FindingError(f"The finding is larger than {_MOST_BYTES} bytes", where=finding, remedy="give one finding")
+        raise FindingError(
+            f"The finding is larger than {_MOST_BYTES} bytes", where=finding, remedy="give one finding"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FindingError("The finding is not text in UTF-8", where=f"{finding}, byte {error.start}", remedy="give JSON, or text that holds the credential") from None
+        raise FindingError(
+            "The finding is not text in UTF-8",
+            where=f"{finding}, byte {error.start}",
+            remedy="give JSON, or text that holds the credential",
+        ) from None
     if "\0" in text:
-        raise FindingError("The finding is not text: it holds zero bytes", where=finding, remedy="give JSON, or text that holds the credential")
+        raise FindingError(
+            "The finding is not text: it holds zero bytes",
+            where=finding,
+            remedy="give JSON, or text that holds the credential",
+        )
     return text
 
 
@@ -102,7 +134,11 @@ def _secret(source: str) -> str:
             with os.fdopen(int(name), encoding="utf-8", closefd=False) as file:
                 value = file.read(_MOST_BYTES)
         else:
-            raise RequestError("--secret-from names no place", where=kind or "--secret-from", remedy="write env:NAME, file:PATH or fd:N")
+            raise RequestError(
+                "--secret-from names no place",
+                where=kind or "--secret-from",
+                remedy="write env:NAME, file:PATH or fd:N",
+            )
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"The secret cannot be read: {type(error).__name__}", where=source) from None
     if not value.strip():
@@ -112,7 +148,11 @@ def _secret(source: str) -> str:
 
 def _prompt() -> str:
     if not sys.stdin.isatty():
-        raise RequestError("There is no finding", where="--finding", remedy="give --finding FILE, --finding - or --secret-from")
+        raise RequestError(
+            "There is no finding",
+            where="--finding",
+            remedy="give --finding FILE, --finding - or --secret-from",
+        )
     value: str = click.prompt("The leaked credential (not shown)", hide_input=True, err=True)
     return value.strip()
 
@@ -124,4 +164,3 @@ def check(call: Call, playbook: str | None, report: Report) -> None:
     if playbook is not None:
         Library(config.parent if config else None).load(playbook)
     report.finding(Sealer(bytes(32), Redactor()))  # only its form counts here; the fingerprint comes later
-

@@ -1,10 +1,11 @@
-"""`responder`: the list of its commands, each imported when it is called, and what every call has in common."""
+"""`responder`: the list of its commands, each imported when called, and what every call has in common."""
 
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,7 +42,21 @@ COMMANDS: dict[str, str] = {
 
 GROUPS = {
     "Prepare": ("init", "doctor", "drill", "playbook"),
-    "Respond": ("plan", "run", "status", "watch", "approve", "decline", "decide", "done", "resume", "abort", "retry", "note", "set"),
+    "Respond": (
+        "plan",
+        "run",
+        "status",
+        "watch",
+        "approve",
+        "decline",
+        "decide",
+        "done",
+        "resume",
+        "abort",
+        "retry",
+        "note",
+        "set",
+    ),
     "Review": ("timeline", "verify", "notice", "postmortem"),
 }
 
@@ -67,19 +82,18 @@ def global_options(*, hidden: bool, environment: bool) -> list[click.Parameter]:
             callback=_remember, hidden=hidden and name != "json", **more,
         )  # fmt: skip
 
-    file = click.Path(dir_okay=False, path_type=_path_type())
+    file = click.Path(dir_okay=False, path_type=Path)
     return [
-        option("config", "The configuration; else responder.yaml here or in the user's folder.", type=file, metavar="FILE"),
+        option(
+            "config",
+            "The configuration; else responder.yaml here or in the user's folder.",
+            type=file,
+            metavar="FILE",
+        ),
         option("store", "Where the record is kept; else in the user's state folder.", metavar="PATH"),
         option("json", "Print one JSON document.", is_flag=True),
         option("debug", "Show tracebacks and log records, without secrets.", is_flag=True),
     ]
-
-
-def _path_type() -> Callable[[str], Any]:
-    from pathlib import Path  # noqa: PLC0415
-
-    return Path
 
 
 class Command(click.Command):
@@ -93,7 +107,7 @@ class Command(click.Command):
 class Subgroup(click.Group):
     """A group of commands below one of ours."""
 
-    command_class: ClassVar[type[click.Command]] = Command
+    command_class = Command
 
 
 class Group(click.Group):
@@ -110,10 +124,12 @@ class Group(click.Group):
         command: click.Command = importlib.import_module(f"responder.cli.{cmd_name}").command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; for an unknown one, name the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415
+            import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "`responder --help` lists them"
@@ -126,17 +142,11 @@ class Group(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name, COMMANDS[name]) for name in names])
 
-    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
-        """Begin a call."""
-        extra.setdefault("obj", Call())
-        return super().make_context(info_name, args, parent, **extra)
-
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Answer one call, and leave with its exit code."""
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
-        call = Call()
-        extra["obj"] = call
+        call = extra.setdefault("obj", Call())
         try:
             refuse_credentials(words)
             code = super().main(words, *rest, **extra)
@@ -152,7 +162,7 @@ class Group(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             code = Exit.OK
-        except Exception as error:  # noqa: BLE001 - a defect is told, without what it may have held
+        except Exception as error:
             show_defect(call, error, _details(call, error))
             code = Exit.DEFECT
         sys.exit(int(code) if isinstance(code, int) else Exit.OK)
@@ -177,6 +187,6 @@ def group(ctx: click.Context) -> Exit | None:
     """Contain a leaked credential, prove that it is dead, and tell everyone who must know."""
     if ctx.invoked_subcommand is not None:
         return None
-    from responder.cli.status import first_screen  # noqa: PLC0415 - only where it is asked for
+    from responder.cli.status import first_screen
 
     return first_screen(current())

@@ -58,7 +58,11 @@ class Lines:
         step = entry.step.partition("[")[0]
         items = state.items.get(step)
         if entry.event not in _ITEM_ENDS or items is None:
-            return sentence(entry) if entry.event in {"failed", "declined", "unknown", "asked", "decided"} else ""
+            return (
+                sentence(entry)
+                if entry.event in {"failed", "declined", "unknown", "asked", "decided"}
+                else ""
+            )
         percent = 100 * items.ended // max(1, len(items.values))
         tenth = percent - percent % _EVERY_PERCENT
         if tenth <= self._shown.get(step, 0):
@@ -72,7 +76,12 @@ def _who(entry: Entry) -> str:
 
 
 def _asked(entry: Entry, facts: Facts) -> str:
-    what = {"approval": "approval of", "decide": "a decision at", "task": "somebody to do", "unknown": "the outcome of"}
+    what = {
+        "approval": "approval of",
+        "decide": "a decision at",
+        "task": "somebody to do",
+        "unknown": "the outcome of",
+    }
     count = f" ({facts['items']} items)" if facts.get("items") else ""
     text = f": {facts['text']}" if facts.get("text") else ""
     return f"waiting for {facts.get('role') or 'somebody'}: {what.get(facts['kind'], 'an answer at')} {entry.step}{count}{text}"
@@ -92,7 +101,11 @@ def _set(entry: Entry, facts: Facts) -> str:
 
 def _outcome(facts: Facts) -> str:
     inner = facts.get("facts") or {}
-    picked = [f"{name} {inner[name]}" for name in ("state", "verdict", "choice", "key_id", "sessions", "said") if inner.get(name) not in (None, "")]
+    picked = [
+        f"{name} {inner[name]}"
+        for name in ("state", "verdict", "choice", "key_id", "sessions", "said")
+        if inner.get(name) not in (None, "")
+    ]
     count = [f"{facts['items']} items"] if facts.get("items") else []
     return ", ".join([*picked, *count])
 

@@ -17,7 +17,14 @@ from responder.plan import Plan
 @click.argument("playbook", required=False)
 @finding_options
 @click.option("--drill", is_flag=True, help="Plan against a fresh loopback world.")
-def command(playbook: str | None, finding: str | None, secret_from: str | None, inputs: tuple[str, ...], *, drill: bool) -> Exit:
+def command(
+    playbook: str | None,
+    finding: str | None,
+    secret_from: str | None,
+    inputs: tuple[str, ...],
+    *,
+    drill: bool,
+) -> Exit:
     """Show what a run would do; write nothing.
 
     Reads the live systems: every step with its target, before, after, effect and approval, what it breaks, and the
@@ -44,8 +51,8 @@ def _show(call: Call, plan: Plan) -> Exit:
 
 def _in_a_world(playbook: str | None) -> Plan:
     """Plan in a loopback world that is made for it and gone afterwards."""
-    from responder.cli.drill import DEFAULT  # noqa: PLC0415 - the drill is loaded only where it is asked for
-    from responder.drill.drill import Options, plan  # noqa: PLC0415
+    from responder.cli.drill import DEFAULT
+    from responder.drill.drill import Options, plan
 
     with tempfile.TemporaryDirectory(prefix="responder-plan-") as folder:
         return plan(Options(playbook or DEFAULT, Path(folder)))

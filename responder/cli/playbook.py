@@ -14,8 +14,7 @@ from responder.errors import InputError, Problem
 from responder.graph import mermaid, svg
 from responder.library import Library
 from responder.lint import Report, Shelf, lint
-from responder.playbook import Playbook, dependencies
-from responder.registry import Registry
+from responder.playbook import Playbook, dependencies, load_playbook
 from responder.schema import playbook_schema
 from responder.settings import load_settings
 
@@ -43,18 +42,23 @@ def list_command() -> Exit:
         return Exit.OK
     wide = max((len(row["playbook"]) for row in rows), default=0)
     for row in rows:
-        call.out(f"{row['playbook']:<{wide}}  {row['title'] or 'cannot be read: `responder playbook lint` says why'}")
+        call.out(
+            f"{row['playbook']:<{wide}}  {row['title'] or 'cannot be read: `responder playbook lint` says why'}"
+        )
     return Exit.OK
 
 
 def _row(name: str, path: Path) -> dict[str, str]:
-    from responder.playbook import load_playbook  # noqa: PLC0415 - read here only
-
     try:
         playbook = load_playbook(path)[0]
     except InputError:
         return {"playbook": name, "title": "", "summary": "", "path": str(path)}
-    return {"playbook": name, "title": playbook.title, "summary": " ".join(playbook.summary.split()), "path": str(path)}
+    return {
+        "playbook": name,
+        "title": playbook.title,
+        "summary": " ".join(playbook.summary.split()),
+        "path": str(path),
+    }
 
 
 @command.command("show")
@@ -74,7 +78,9 @@ def _lines(playbook: Playbook) -> list[str]:
     lines = [f"{playbook.title} ({playbook.playbook}, version {playbook.version})"]
     lines += [" ".join(playbook.summary.split())] if playbook.summary else []
     for name, given in playbook.inputs.items():
-        lines.append(f"  input {name} ({given.type}{'' if given.required else ', not required'}): {given.help}")
+        lines.append(
+            f"  input {name} ({given.type}{'' if given.required else ', not required'}): {given.help}"
+        )
     for name, role in playbook.roles.items():
         lines.append(f"  role {name}: {role.help}")
     for phase in dict.fromkeys(step.phase for step in playbook.steps):
@@ -85,7 +91,9 @@ def _lines(playbook: Playbook) -> list[str]:
                 after = f", after {', '.join(sorted(dependencies(step)))}" if dependencies(step) else ""
                 lines.append(f"  {step.id}: {step.title or step.action} [{step.action}{asks}{after}]")
     lines += ["", "contained when"] if playbook.exit else []
-    return lines + [f"  {criterion.replace('${{', '').replace('}}', '').strip()}" for criterion in playbook.exit]
+    return lines + [
+        f"  {criterion.replace('${{', '').replace('}}', '').strip()}" for criterion in playbook.exit
+    ]
 
 
 @command.command("lint")
@@ -97,8 +105,10 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
     library = _library(call)
     config = call.config_path()
     facts = load_settings(config).facts if config else None
-    shelf = Shelf(Registry(), Templates(library.templates()), facts)
-    paths = [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
+    shelf = Shelf(call.registry(), Templates(library.templates()), facts)
+    paths = (
+        [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
+    )
     reports = [lint(path, shelf) for path in paths]
     if call.json:
         call.document({"playbooks": [_document(report) for report in reports]})
@@ -124,23 +134,34 @@ def _print(call: Call, reports: list[Report]) -> None:
                     call.out(f"    {one.remedy}")
         if not report.errors:
             count = len(report.warnings)
-            call.out(f"{report.name}: no errors" + (f", {count} warning{'s' if count > 1 else ''}" if count else ""))
+            call.out(
+                f"{report.name}: no errors"
+                + (f", {count} warning{'s' if count > 1 else ''}" if count else "")
+            )
 
 
 @command.command("graph")
 @click.argument("playbook")
 @click.option("--svg", "picture", is_flag=True, help="Draw a self-contained picture.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it to a file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it to a file.",
+)
 def graph_command(playbook: str, output: Path | None, *, picture: bool) -> Exit:
     """Draw what waits for what: Mermaid text, or a picture."""
     call = current()
     loaded = _library(call).load(playbook)
-    drawn = (svg if picture else mermaid)(loaded, Registry())
+    drawn = (svg if picture else mermaid)(loaded, call.registry())
     if output is not None:
         write_text(output, drawn)
         call.say(f"written: {output}")
     if call.json:
-        call.document({"playbook": loaded.playbook, "format": "svg" if picture else "mermaid", "graph": drawn})
+        call.document(
+            {"playbook": loaded.playbook, "format": "svg" if picture else "mermaid", "graph": drawn}
+        )
     elif output is None:
         call.out(drawn.rstrip())
     return Exit.OK
@@ -149,5 +170,6 @@ def graph_command(playbook: str, output: Path | None, *, picture: bool) -> Exit:
 @command.command("schema")
 def schema_command() -> Exit:
     """Print the JSON Schema of the playbook language, for editors."""
-    current().out(json.dumps(playbook_schema(Registry()), indent=2, ensure_ascii=False))
+    call = current()
+    call.out(json.dumps(playbook_schema(call.registry()), indent=2, ensure_ascii=False))
     return Exit.OK

@@ -22,7 +22,14 @@ from responder.finding import Finding
 @click.option("--detach", is_flag=True, help="Hand the run to a background process, and return.")
 @click.option("--yes", is_flag=True, help="Begin without asking; approvals and guards stay.")
 def command(
-    playbook: str | None, finding: str | None, secret_from: str | None, inputs: tuple[str, ...], incident: str, *, detach: bool, yes: bool
+    playbook: str | None,
+    finding: str | None,
+    secret_from: str | None,
+    inputs: tuple[str, ...],
+    incident: str,
+    *,
+    detach: bool,
+    yes: bool,
 ) -> Exit:
     """Respond to a leaked credential with a playbook.
 
@@ -32,7 +39,11 @@ def command(
     call = current()
     given = pairs(inputs, "-i")
     if not yes and not (sys.stdin.isatty() and finding != "-"):
-        raise RequestError("Nobody can be asked here whether to begin", where="standard input is no terminal", remedy="add --yes; approvals and guards stay")
+        raise RequestError(
+            "Nobody can be asked here whether to begin",
+            where="standard input is no terminal",
+            remedy="add --yes; approvals and guards stay",
+        )
     report = read_report(finding, secret_from)
     check(call, playbook, report)
     with call.open() as app:
@@ -46,10 +57,16 @@ def command(
             call.say(f"{begun.run} responds to this credential already; the new place is on its timeline.")
         if detach:
             return _detach(call, app, begun)
-        return watch(call, app, begun.run) if begun.joined else drive(call, app, begun.run, lambda: app.drive(begun.run))
+        return (
+            watch(call, app, begun.run)
+            if begun.joined
+            else drive(call, app, begun.run, lambda: app.drive(begun.run))
+        )
 
 
-def _begin(call: Call, app: App, name: str | None, found: Finding, given: dict[str, str], incident: str, *, yes: bool) -> Begun | None:
+def _begin(
+    call: Call, app: App, name: str | None, found: Finding, given: dict[str, str], incident: str, *, yes: bool
+) -> Begun | None:
     """Plan, ask and begin; None where the person does not want to. A held credential is joined without a plan."""
     book = app.playbook_for(name, found)
     if app.means.store.holder(app.assess(found).credential.identifiers) is None:
@@ -65,10 +82,17 @@ def _begin(call: Call, app: App, name: str | None, found: Finding, given: dict[s
 def _detach(call: Call, app: App, begun: Begun) -> Exit:
     """Leave the run to a process of its own."""
     if not begun.joined:
-        options = [part for name, value in (("--config", call.config), ("--store", call.store)) if value for part in (name, str(value))]
+        options = [
+            part
+            for name, value in (("--config", call.config), ("--store", call.store))
+            if value
+            for part in (name, str(value))
+        ]
         app.detach(begun.run, options)
     if call.json:
-        call.document({"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True})
+        call.document(
+            {"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True}
+        )
     else:
         call.out(f"{begun.run} goes on in the background ({begun.incident})")
         call.out(f"next: {call.program} watch {begun.run}")

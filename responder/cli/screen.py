@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from rich.text import Text
 
 from responder.cli.lines import clock_time
-from responder.view import AskView, ChildView, ClockView, RunView, StepView, span
+from responder.deadlines import ClockView
+from responder.view import AskView, ChildView, RunView, StepView, span
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -25,14 +26,23 @@ _STATES = {
     "aborting": "red",
     "ended": "bold",
 }
-_CLOCKS = {"overdue": "red bold", "late": "red", "met": "green", "running": "", "pending": "dim", "off": "dim"}
+_CLOCKS = {
+    "overdue": "red bold",
+    "late": "red",
+    "met": "green",
+    "running": "",
+    "pending": "dim",
+    "off": "dim",
+}
 _BAR = 20
 _ENTRIES = 5
 _SOON = 600
 """A clock with less left than this many seconds stands out."""
 
 
-def screen(seen: RunView, last: Sequence[str] = (), *, width: int | None = None, height: int | None = None) -> list[Text]:
+def screen(
+    seen: RunView, last: Sequence[str] = (), *, width: int | None = None, height: int | None = None
+) -> list[Text]:
     """Return a run as lines; with less height, first the last entries give way, then phases that are over."""
     head = [*header(seen), *questions(seen.awaiting, width), *clocks(seen.clocks), *children(seen.children)]
     entries = [Text(line, style="dim") for line in last[-_ENTRIES:]]
@@ -51,7 +61,9 @@ def header(seen: RunView) -> list[Text]:
     state = Text.assemble((headline(seen), _STATES.get(seen.state, "")), f"  {seen.credential}")
     if seen.aware_at is not None:
         until = seen.contained_at or seen.now
-        state.append(f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}")
+        state.append(
+            f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}"
+        )
     ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}", style="dim")
     return [title, state, ids]
 
@@ -77,11 +89,18 @@ def questions(awaiting: Iterable[AskView], width: int | None = None) -> list[Tex
 
 
 def _question(ask: AskView) -> list[Text]:
-    kind = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}[ask.kind]
-    first = Text.assemble(("▲ ", "yellow bold"), (f"{ask.role or 'somebody'}: {kind} {ask.step}", "yellow bold"))
+    kind = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}[
+        ask.kind
+    ]
+    first = Text.assemble(
+        ("▲ ", "yellow bold"), (f"{ask.role or 'somebody'}: {kind} {ask.step}", "yellow bold")
+    )
     if ask.left_seconds is not None:
         late = ask.left_seconds < 0
-        first.append(f"  {'overdue by' if late else 'within'} {span(timedelta(seconds=ask.left_seconds))}", "red bold" if late else "")
+        first.append(
+            f"  {'overdue by' if late else 'within'} {span(timedelta(seconds=ask.left_seconds))}",
+            "red bold" if late else "",
+        )
         first.append(f", then {ask.on_timeout}" if ask.on_timeout else "")
     lines = [first]
     count = f"{ask.items} items, the first: " if ask.items else ""
@@ -114,7 +133,10 @@ def _command(command: str, width: int | None) -> Text:
 def clocks(shown: Sequence[ClockView]) -> list[Text]:
     """Return the deadlines that count, the most urgent first."""
     order = {"overdue": 0, "running": 1, "late": 2, "pending": 3, "met": 4}
-    counting = sorted((clock for clock in shown if clock.state != "off"), key=lambda clock: (order[clock.state], clock.due_at is None, clock.due_at or _NEVER))
+    counting = sorted(
+        (clock for clock in shown if clock.state != "off"),
+        key=lambda clock: (order[clock.state], clock.due_at is None, clock.due_at or _NEVER),
+    )
     lines = [_clock(clock) for clock in counting]
     return [Text(), *lines] if lines else []
 
@@ -126,7 +148,9 @@ def _clock(clock: ClockView) -> Text:
     style = _CLOCKS[clock.state]
     if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
         style = "yellow"
-    return Text.assemble(("⏱ ", style), (f"{clock.name}: {clock_words(clock)}", style), (f"  {clock.role}", "dim"))
+    return Text.assemble(
+        ("⏱ ", style), (f"{clock.name}: {clock_words(clock)}", style), (f"  {clock.role}", "dim")
+    )
 
 
 def clock_words(clock: ClockView) -> str:
@@ -172,7 +196,9 @@ def _counts(shown: Sequence[StepView]) -> str:
 
 def _step(step: StepView, wide: int) -> Text:
     mark, style = _MARKS.get(step.status, ("·", ""))
-    line = Text.assemble("  ", (mark, style), " ", (step.id.ljust(wide), style if step.status == "waiting" else ""))
+    line = Text.assemble(
+        "  ", (mark, style), " ", (step.id.ljust(wide), style if step.status == "waiting" else "")
+    )
     if step.items is not None:
         line.append("  ").append_text(_bar(step))
     elif step.status in {"failed", "declined", "skipped", "unknown"}:

@@ -34,7 +34,9 @@ def first_screen(call: Call) -> Exit:
     if not call.store_path().exists():
         return _show(call, [], detail=False)
     with call.open_existing() as app:
-        return _show(call, [_seen(call, app, row) for row in app.runs() if row.state != "ended"], detail=False)
+        return _show(
+            call, [_seen(call, app, row) for row in app.runs() if row.state != "ended"], detail=False
+        )
 
 
 def _seen(call: Call, app: App, row: RunRow) -> RunView:
@@ -64,8 +66,16 @@ def _nothing(program: str) -> list[str]:
 
 def _summary(seen: RunView) -> list[str]:
     """Return one run in a few lines: how it stands, its clocks, and what it waits for."""
-    lines = [f"{seen.incident}  {seen.severity}  {headline(seen)}", f"  {seen.title}: {seen.credential}", f"  {seen.run}"]
-    lines += [f"  clock {clock.name}: {clock_words(clock)}, {clock.role}" for clock in seen.clocks if clock.state in {"running", "overdue"}]
+    lines = [
+        f"{seen.incident}  {seen.severity}  {headline(seen)}",
+        f"  {seen.title}: {seen.credential}",
+        f"  {seen.run}",
+    ]
+    lines += [
+        f"  clock {clock.name}: {clock_words(clock)}, {clock.role}"
+        for clock in seen.clocks
+        if clock.state in {"running", "overdue"}
+    ]
     for ask in seen.awaiting:
         lines.append(f"  {ask.role or 'somebody'}: {ask.kind} {ask.step}")
         lines += [f"    $ {command_line}" for command_line in ask.commands]
@@ -73,14 +83,16 @@ def _summary(seen: RunView) -> list[str]:
 
 
 def _print_screen(call: Call, seen: RunView) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only for one run
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.text import Text
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     lines = screen(seen, width=width)
     if terminal:
         text = Text("\n").join(lines)
-        Console(highlight=False).print(text if call.scrub(text.plain) == text.plain else call.scrub(text.plain))
+        Console(highlight=False).print(
+            text if call.scrub(text.plain) == text.plain else call.scrub(text.plain)
+        )
     else:
         call.out("\n".join(line.plain.rstrip() for line in lines))

@@ -9,6 +9,7 @@ from responder.cli.call import current
 from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, Command
 from responder.cli.lines import sentence
+from responder.cli.rendering import page_of
 from responder.cli.writing import write_text
 from responder.clock import show_time
 from responder.timeline import Entry
@@ -16,7 +17,12 @@ from responder.timeline import Entry
 
 @click.command("timeline", cls=Command, short_help=COMMANDS["timeline"])
 @click.argument("incident")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write one self-contained page.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write one self-contained page.",
+)
 @click.option("--every", is_flag=True, help="List the entries that only the runner reads, too.")
 def command(incident: str, html: Path | None, *, every: bool) -> Exit:
     """Show the record of an incident.
@@ -27,9 +33,7 @@ def command(incident: str, html: Path | None, *, every: bool) -> Exit:
     with call.open_existing() as app:
         entries = app.timeline(app.incident(incident))
         if html is not None:
-            from responder.page import render_page  # noqa: PLC0415 - only where a page is wanted
-
-            write_text(html, call.scrub(render_page(entries)))
+            write_text(html, call.scrub(page_of(app, entries)))
             call.say(f"written: {html}")
         if call.json:
             for entry in entries:

@@ -7,17 +7,21 @@ from pathlib import Path
 from responder.errors import RequestError
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, private: bool = True) -> None:
     """Write a file so that nobody ever sees half of it. RequestError where it cannot be written."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(name, 0o600)
-            os.replace(name, path)
+            Path(name).chmod(0o600 if private else 0o644)
+            Path(name).replace(path)
         except BaseException:
-            os.unlink(name)
+            Path(name).unlink()
             raise
     except OSError as error:
-        raise RequestError(f"The file cannot be written: {error.strerror or type(error).__name__}", where=str(path), remedy="name a file in a folder that you may write") from None
+        raise RequestError(
+            f"The file cannot be written: {error.strerror or type(error).__name__}",
+            where=str(path),
+            remedy="name a file in a folder that you may write",
+        ) from None

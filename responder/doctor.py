@@ -1,0 +1,232 @@
+"""Whether this installation could respond now: connections, accounts, permissions, people, record, key."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.action import Action
+from responder.app import App, login
+from responder.credential import VERBS, Deliver, ProveDead, TestConsumer
+from responder.errors import InputError, PlaybookError, ResponderError
+from responder.means import Means
+from responder.notice import SendNotice
+from responder.playbook import Playbook, Step
+from responder.settings import Connection
+
+_BUILT_IN_CONNECTIONS = {"evidence", "human"}
+"""Providers that need no connection in responder.yaml."""
+_CHANNELS = {"email": "email.send_message", "slack": "slack.post_message"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    about: str
+    """`connection`, `playbook`, `store`, `key` or `person`."""
+    name: str
+    state: str
+    """`ok`, `missing` (something a playbook needs), or `note`."""
+    said: str
+    remedy: str = ""
+    needs: tuple[str, ...] = ()
+    """The permissions that the loaded playbooks' actions need there."""
+
+
+def examine(app: App, playbooks: Sequence[Playbook], others: Sequence[Playbook] = ()) -> list[Check]:
+    """Look at everything that `playbooks` need; what only `others` need is noted."""
+    connections = list(app.means.settings.connections.values())
+    wanted = [*playbooks, *others]
+    with ThreadPoolExecutor(8) as pool:
+        looked = list(pool.map(lambda one: _connection(one, app.means, wanted), connections))
+    return [
+        *looked,
+        *(check for playbook in playbooks for check in _playbook(playbook, app.means, "missing")),
+        *(check for playbook in others for check in _playbook(playbook, app.means, "note")),
+        *_store(app),
+        _key(app),
+        _person(app),
+    ]
+
+
+# Connections -----------------------------------------------------------------------------------------------------
+
+
+def _connection(connection: Connection, means: Means, playbooks: Sequence[Playbook]) -> Check:
+    needs = permissions(connection, means, playbooks)
+    try:
+        provider = means.registry.provider(connection.provider)
+        means.registry.options(connection)
+        found = provider.identify(means.client(means.access(connection, "doctor", connection.name)))
+        problem = _mismatch(connection, found.account) or _control(connection, means)
+    except ResponderError as error:
+        first = error.problems[0]
+        return Check("connection", connection.name, "missing", first.what, first.remedy, needs)
+    if problem is not None:
+        return Check("connection", connection.name, "missing", *problem, needs)
+    return Check(
+        "connection", connection.name, "ok", f"{connection.provider}, account {found.account}", "", needs
+    )
+
+
+def _mismatch(connection: Connection, account: str) -> tuple[str, str] | None:
+    if not connection.account:
+        return (
+            f"it is account {account}, and responder.yaml does not say which it must be",
+            f"add `account: {account}` if that is right",
+        )
+    if account != connection.account:
+        return (
+            f"it is account {account}, and responder.yaml says {connection.account}",
+            "use the right credential, or correct `account:`",
+        )
+    return None
+
+
+def _control(connection: Connection, means: Means) -> tuple[str, str] | None:
+    """Return what is missing for a proof of death: a known-good credential that shows that the path works."""
+    issues = any(entry.connection == connection.name for entry in means.settings.inventory)
+    if not issues or ProveDead.verb not in means.registry.offers(connection):
+        return None
+    if connection.control is None:
+        return (
+            "it has no control credential: without one, a refusal proves nothing",
+            "add `control: env:NAME`, a known-good credential of the same kind",
+        )
+    means.secret(connection.control)
+    return None
+
+
+def permissions(connection: Connection, means: Means, playbooks: Iterable[Playbook]) -> tuple[str, ...]:
+    """Return what our own credential needs at a connection, for everything that playbooks do there."""
+    found: set[str] = set()
+    for playbook in playbooks:
+        for step in playbook.steps:
+            action = _action_at(step, connection, means)
+            found |= set(action.permissions) if action is not None else set()
+    return tuple(sorted(one for one in found if not one.startswith("none:")))
+
+
+def _action_at(step: Step, connection: Connection, means: Means) -> type[Action] | None:
+    """Return the action with which a step reaches a connection; None where it does not."""
+    provider, _, verb = step.action.partition(".")
+    if step.connection and "${{" not in step.connection and step.connection != connection.name:
+        return None
+    try:
+        if step.action == SendNotice.name:
+            return (
+                means.registry.action(_CHANNELS[connection.provider])
+                if connection.provider in _CHANNELS
+                else None
+            )
+        if provider == "credential":
+            return (
+                means.registry.verb(connection.provider, verb)
+                if verb in VERBS and connection.name in _reached(step, means)
+                else None
+            )
+        return means.registry.action(step.action) if provider == connection.provider else None
+    except PlaybookError:
+        return None
+
+
+def _reached(step: Step, means: Means) -> set[str]:
+    """Return the connections on which a credential's step may act: its consumers', or its issuer's."""
+    inventory = means.settings.inventory
+    if step.action in {Deliver.name, TestConsumer.name}:
+        return {consumer.connection for entry in inventory for consumer in entry.consumers}
+    return {entry.connection for entry in inventory}
+
+
+# Playbooks -------------------------------------------------------------------------------------------------------
+
+
+def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
+    known = {
+        connection.provider for connection in means.settings.connections.values()
+    } | _BUILT_IN_CONNECTIONS
+    providers = {step.action.partition(".")[0] for step in playbook.steps} - {"credential", "notice"}
+    lacking = sorted(providers - known)
+    if lacking:
+        yield Check(
+            "playbook",
+            playbook.playbook,
+            state,
+            f"no connection of {', '.join(lacking)}",
+            "add it under `connections` in responder.yaml",
+        )
+    nobody = [role for role in playbook.roles if not means.settings.people_in(role)]
+    if nobody:
+        yield Check(
+            "playbook",
+            playbook.playbook,
+            state,
+            f"nobody has the role {', '.join(nobody)}",
+            "add it to `roles` of a person in responder.yaml",
+        )
+    touching = any(step.action.startswith("credential.") for step in playbook.steps)
+    if touching and not means.settings.inventory:
+        yield Check(
+            "playbook",
+            playbook.playbook,
+            state,
+            "the inventory is empty: no credential counts as ours",
+            "add our credentials under `inventory`, by fingerprint, key id or known_by",
+        )
+    if not lacking and not nobody and (means.settings.inventory or not touching):
+        yield Check("playbook", playbook.playbook, "ok", "its connections and roles are there")
+
+
+# Ourselves -------------------------------------------------------------------------------------------------------
+
+
+def _store(app: App) -> Iterator[Check]:
+    store = app.means.store
+    incidents = store.incidents()
+    path = str(getattr(store, "path", "the store"))
+    for incident in incidents:
+        try:
+            problems = app.verify(incident)
+        except InputError as error:
+            problems = list(error.problems)
+        if problems:
+            yield Check(
+                "store",
+                incident,
+                "missing",
+                f"its record does not verify: {problems[0]}",
+                f"`responder verify {incident}`",
+            )
+    yield Check(
+        "store", path, "ok", f"{len(incidents)} incidents" if incidents else "opens; nothing is in it yet"
+    )
+
+
+def _key(app: App) -> Check:
+    if app.means.environment.get("RESPONDER_SEALING_KEY") is not None:
+        return Check("key", "RESPONDER_SEALING_KEY", "ok", "from the environment")
+    path: Path = app.folder / "sealing.key"
+    mode = path.stat().st_mode & 0o777
+    same = path.stat().st_uid == os.geteuid()
+    return Check(
+        "key",
+        str(path),
+        "ok" if same else "note",
+        f"mode {mode:o}" + ("" if same else ", of another user"),
+        "" if same else "let it belong to whoever runs responder",
+    )
+
+
+def _person(app: App) -> Check:
+    if app.person:
+        roles = ", ".join(app.means.settings.people[app.person].roles) or "no role"
+        return Check("person", login(), "ok", f"speaks for {app.person} ({roles})")
+    return Check(
+        "person",
+        login(),
+        "note",
+        "speaks for nobody: it may only look",
+        "set `os_user:` of a person in responder.yaml",
+    )
