@@ -220,7 +220,13 @@ def test_every_page_is_looked_at_for_the_mark() -> None:
     def answer(seen: Seen) -> Reply:
         name = seen.query["name"]
         if "after" not in seen.query:
-            return Reply(200, {"keys": [{"id": "k1", "name": "other", "status": "active"}], "next": "k 1&x"})
+            other = {
+                "id": "k1",
+                "name": name + "x",
+                "status": "active",
+                "claim_url": "https://claim.example/y",
+            }
+            return Reply(200, {"keys": [other], "next": "k 1&x"})
         assert seen.query["after"] == "k 1&x"
         item = {"id": "k2", "name": name, "status": "active", "claim_url": "https://claim.example/x"}
         return Reply(200, {"keys": [item], "next": None})
