@@ -1,7 +1,7 @@
 """A run as people look at it: plain data for the live view, `status` and `--json`."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,6 +47,8 @@ class StepView:
 class AskView:
     """A question that is open, and how it is answered."""
 
+    run: str
+    """The run that asks: this one, or one that it opened."""
     step: str
     kind: str
     """`approval`, `decide`, `task` or `unknown`."""
@@ -130,8 +132,20 @@ class RunView:
         return data
 
 
-def view(state: RunState, now: datetime, *, alive: bool = False, program: str = "responder") -> RunView:
-    """Return what there is to see of a run. `program`: how the commands that answer its questions begin."""
+def view(
+    state: RunState,
+    now: datetime,
+    *,
+    alive: bool = False,
+    program: str = "responder",
+    offspring: Sequence[RunState] = (),
+) -> RunView:
+    """Return what there is to see of a run.
+
+    `program`: how the commands that answer its questions begin. `offspring`: runs that it opened, and whose
+    questions are shown with its own.
+    """
+    asking = [one for one in (state, *offspring) if one.state != "ended"]
     failed = _failed(state)
     return RunView(
         incident=str(state.incident.get("id", "")),
@@ -141,13 +155,13 @@ def view(state: RunState, now: datetime, *, alive: bool = False, program: str = 
         credential=state.credential.label,
         severity=str(state.incident.get("severity", "")),
         requester=str(state.started.get("requester", "")),
-        state=_state(state),
+        state=_state(state, asking),
         alive=alive,
         contained=state.contained,
         contained_at=contained_at(state),
         aware_at=incident_fact(state, "aware_at") if state.incident else None,
         now=now,
-        awaiting=tuple(_ask(state, ask, now, program) for ask in state.asks()),
+        awaiting=tuple(_ask(one, ask, now, program) for one in asking for ask in one.asks()),
         clocks=tuple(
             clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()
         ),
@@ -165,14 +179,20 @@ def view(state: RunState, now: datetime, *, alive: bool = False, program: str = 
     )
 
 
-def _state(state: RunState) -> str:
+def _state(state: RunState, asking: Sequence[RunState]) -> str:
+    """Return the run's state; it waits when somebody is asked and nothing moves by itself."""
     if state.state != "open":
         return state.state
-    moving = any(
-        unit.status in {"running", "applied"} and unit.ask is None and unit.next_at is None
-        for unit in state.units.values()
-    )
-    return "waiting" if state.asks() and not moving else "running"
+    moving = any(_moves(one, unit) for one in asking for unit in one.units.values())
+    return "waiting" if any(one.asks() for one in asking) and not moving else "running"
+
+
+def _moves(state: RunState, unit: Unit) -> bool:
+    """Tell whether a step or item goes on without anybody's answer."""
+    if unit.status not in {"running", "applied"} or unit.ask is not None or unit.address in state.items:
+        return False
+    unapproved = unit.planned.get("digest") not in (None, unit.approved) and not unit.in_flight
+    return not (unapproved and state.playbook.step(unit.address).approval is not None)
 
 
 def _failed(state: RunState) -> list[str]:
@@ -273,6 +293,7 @@ def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
         shown = waiting[0] if waiting else unit
     planned = shown.planned
     return AskView(
+        run=state.run,
         step=ask.unit,
         kind=ask.kind,
         role=ask.role,
@@ -311,11 +332,11 @@ def _commands(run: str, ask: Ask, program: str) -> tuple[str, ...]:
 def span(time: timedelta) -> str:
     """Show a length of time as people say it: `45s`, `12m`, `3h 20m`, `2d 4h`."""
     seconds = int(abs(time.total_seconds()))
-    if seconds < 60:
+    if seconds < 60:  # noqa: PLR2004 - plain units of time
         return f"{seconds}s"
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if not hours:
-        return f"{minutes}m" if minutes >= 10 or not seconds % 60 else f"{minutes}m {seconds % 60}s"
+        return f"{minutes}m" if minutes >= 10 or not seconds % 60 else f"{minutes}m {seconds % 60}s"  # noqa: PLR2004 - plain units of time
     if not days:
         return f"{hours}h {minutes % 60}m" if minutes % 60 else f"{hours}h"
     return f"{days}d {hours % 24}h" if hours % 24 else f"{days}d"

@@ -33,7 +33,7 @@ def command(run: str, step: str, digest: str) -> Exit:
                 where=step,
                 remedy=f"look again: `{call.program} status {row.run}`",
             )
-        for line in change_lines(state, step):
+        for line in change_lines(state, step) if asked else ():
             call.say(line)
         app.approve(row.run, step, asked)
         return answered(call, app, row.run, step, "agreed")

@@ -85,20 +85,20 @@ class Call:
 
     def store_path(self) -> Path:
         """Return where the record is, or would be."""
-        from responder.app import store_path
-        from responder.settings import load_settings
+        from responder.app import store_path  # noqa: PLC0415 - only where it is needed
+        from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
 
         config = self.config_path()
         return store_path(self.store, os.environ, config, load_settings(config))
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""
-        from responder.app import find_config
+        from responder.app import find_config  # noqa: PLC0415 - only where it is needed
 
         return self.config or find_config(os.environ)
 
     def _open(self, store: str | None = None) -> "App":
-        from responder.app import open_app
+        from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
         return open_app(
             config=self.config, store=store or self.store, debug=self.debug, registry=self.providers
@@ -106,7 +106,7 @@ class Call:
 
     def registry(self) -> "Registry":
         """Return the providers that there are."""
-        from responder.registry import Registry
+        from responder.registry import Registry  # noqa: PLC0415 - only where it is needed
 
         return self.providers or Registry()
 
@@ -124,7 +124,7 @@ class Call:
 
     def document(self, data: Any) -> None:
         """Print the one document of `--json`."""
-        import json
+        import json  # noqa: PLC0415 - only where it is needed
 
         data = self.redactor.scrub_data(data) if self.redactor else data
         click.echo(

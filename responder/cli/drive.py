@@ -31,7 +31,7 @@ class _Worker(threading.Thread):
         """Drive until the run ends, halts or is stopped."""
         try:
             self._work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is told, or raised again, below
             self.error = error
 
 

@@ -20,7 +20,7 @@ def refuse_credentials(words: Sequence[str]) -> None:
     for number, word in enumerate(words, 1):
         if len(word) < _SHORTEST_CREDENTIAL:
             continue
-        from responder.redaction import looks_like_credential
+        from responder.redaction import looks_like_credential  # noqa: PLC0415 - only where it is needed
 
         kind = looks_like_credential(word)
         if kind:
@@ -47,7 +47,7 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
 
 def show_usage(call: "Call", error: click.ClickException) -> None:
     """Print what is wrong with the words of a call."""
-    from responder.redaction import CREDENTIAL_SHAPES
+    from responder.redaction import CREDENTIAL_SHAPES  # noqa: PLC0415 - only where it is needed
 
     message = error.format_message()
     for shape in CREDENTIAL_SHAPES.values():

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from responder.app import App
 from responder.cli.call import Call
 from responder.cli.lines import Lines
-from responder.state import RunState
+from responder.state import RunState, fold
 from responder.timeline import Entry
 from responder.view import RunView, view
 
@@ -30,6 +31,7 @@ class Follower:
     program: str = "responder"
     state: RunState = field(init=False)
     _position: int = 0
+    _offspring: dict[str, RunState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.row = self.app.row(self.run)
@@ -41,17 +43,33 @@ class Follower:
         timeline = self.app.dispatcher.timeline(self.row.incident)
         if timeline.count() == self._position:
             return ()
-        fresh = timeline.entries()[self._position :]
-        for entry in fresh:
-            self.state.apply(entry)
+        entries = timeline.entries()
+        fresh = entries[self._position :]
         self._position += len(fresh)
+        for state in (self.state, *self._offspring.values()):
+            for entry in fresh:
+                state.apply(entry)
+        self._find_offspring(entries[: self._position])
         return fresh
 
-    def view(self) -> RunView:
-        """Return the run as it is now."""
+    def _find_offspring(self, entries: Sequence[Entry]) -> None:
+        """Begin to follow the runs that were opened since, and those that these opened."""
+        states = [self.state, *self._offspring.values()]
+        for state in states:
+            for run in state.children.keys() - self._offspring.keys():
+                self._offspring[run] = fold(run, entries)
+                states.append(self._offspring[run])
+
+    def view(self, *, alone: bool = False) -> RunView:
+        """Return the run as it is now; unless `alone`, with the questions of the runs that it opened."""
         row = self.app.dispatcher.row(self.run)
-        alive = self.app.dispatcher.alive(row)
-        return view(self.state, self.app.clock_line(), alive=alive, program=self.program)
+        return view(
+            self.state,
+            self.app.clock_line(),
+            alive=self.app.dispatcher.alive(row),
+            program=self.program,
+            offspring=() if alone else list(self._offspring.values()),
+        )
 
     @property
     def over(self) -> bool:
@@ -75,7 +93,7 @@ class PlainDisplay:
     def __init__(self, call: Call, run: str) -> None:
         self._call = call
         self._lines = Lines(run)
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: set[tuple[str, str, datetime]] = set()
 
     def show(self, fresh: Sequence[Entry], follower: Follower) -> None:
         """Print the new lines, and below a new question how it is answered."""
@@ -84,8 +102,8 @@ class PlainDisplay:
         if not fresh:
             return
         for ask in follower.view().awaiting:
-            if (ask.step, ask.asked_at.isoformat()) not in self._asked:
-                self._asked.add((ask.step, ask.asked_at.isoformat()))
+            if (ask.run, ask.step, ask.asked_at) not in self._asked:
+                self._asked.add((ask.run, ask.step, ask.asked_at))
                 for command in ask.commands:
                     self._call.say(f"    $ {command}")
 
@@ -97,8 +115,8 @@ class LiveDisplay:
     """The live view: the whole run, drawn again several times a second."""
 
     def __init__(self, call: Call, run: str) -> None:
-        from rich.console import Console
-        from rich.live import Live
+        from rich.console import Console  # noqa: PLC0415 - only where it is needed
+        from rich.live import Live  # noqa: PLC0415 - only where it is needed
 
         self._scrub = call.scrub
         self._lines = Lines(run)
@@ -115,9 +133,9 @@ class LiveDisplay:
 
     def show(self, fresh: Sequence[Entry], follower: Follower) -> None:
         """Draw the run as it is now."""
-        from rich.text import Text
+        from rich.text import Text  # noqa: PLC0415 - only where it is needed
 
-        from responder.cli.screen import screen
+        from responder.cli.screen import screen  # noqa: PLC0415 - only where it is needed
 
         self._last = [*self._last, *self._lines.of(fresh, follower.state)][-_KEPT:]
         size = self._console.size

@@ -129,7 +129,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; for an unknown one, name the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            import difflib  # noqa: PLC0415 - only where it is needed
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "`responder --help` lists them"
@@ -162,7 +162,7 @@ class Group(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             code = Exit.OK
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told, or raised again, below
             show_defect(call, error, _details(call, error))
             code = Exit.DEFECT
         sys.exit(int(code) if isinstance(code, int) else Exit.OK)
@@ -187,6 +187,6 @@ def group(ctx: click.Context) -> Exit | None:
     """Contain a leaked credential, prove that it is dead, and tell everyone who must know."""
     if ctx.invoked_subcommand is not None:
         return None
-    from responder.cli.status import first_screen
+    from responder.cli.status import first_screen  # noqa: PLC0415 - only where it is needed
 
     return first_screen(current())

@@ -12,6 +12,7 @@ _EVERY_PERCENT = 10
 """How much of a `for_each` must have moved before another line says so."""
 _ITEM_ENDS = frozenset({"done", "verified", "reconciled", "unchanged"})
 _LONGEST = 300
+_MOST_SHOWN = 60
 
 
 def clock_time(moment: datetime) -> str:
@@ -114,6 +115,12 @@ def _with(text: str, more: object) -> str:
     return f"{text}: {more}" if more else text
 
 
+def _short(text: object) -> str:
+    """Return the first words of a text; of a message, nobody wants more here."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= _MOST_SHOWN else f"{words[:_MOST_SHOWN]}..."
+
+
 def _place(facts: Facts) -> str:
     exposure = facts.get("exposure") or {}
     return str(exposure.get("url") or exposure.get("place") or "")
@@ -133,7 +140,7 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "expanded": lambda e, f: f"{e.step}: {len(f['items'])} items",
     "skipped": lambda e, f: f"{e.step}: skipped, {f['reason']}",
     "done": lambda e, f: _with(f"{e.step}: done", _outcome(f) or f.get("verdict")),
-    "verified": lambda e, f: f"{e.step}: {f.get('target')} is {f.get('after')}, by reading back",
+    "verified": lambda e, f: f"{e.step}: {f.get('target')}: {_short(f.get('after'))}, seen by reading back",
     "unchanged": lambda e, f: f"{e.step}: nothing to change, {f.get('reason')}",
     "reconciled": lambda e, f: f"{e.step}: it had happened, {f.get('reason')}",
     "unknown": lambda e, f: f"{e.step}: the outcome is unknown, {f.get('reason')}",

@@ -51,8 +51,8 @@ def _show(call: Call, plan: Plan) -> Exit:
 
 def _in_a_world(playbook: str | None) -> Plan:
     """Plan in a loopback world that is made for it and gone afterwards."""
-    from responder.cli.drill import DEFAULT
-    from responder.drill.drill import Options, plan
+    from responder.cli.drill import DEFAULT  # noqa: PLC0415 - only where it is needed
+    from responder.drill.drill import Options, plan  # noqa: PLC0415 - only where it is needed
 
     with tempfile.TemporaryDirectory(prefix="responder-plan-") as folder:
         return plan(Options(playbook or DEFAULT, Path(folder)))

@@ -1,6 +1,7 @@
 """What a run looks like in a terminal: lines of styled text, cut to the width and fitted to the height."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
@@ -34,6 +35,8 @@ _CLOCKS = {
     "pending": "dim",
     "off": "dim",
 }
+_TYPED = "bold cyan"
+"""The style of what is to be typed, which is never cut."""
 _BAR = 20
 _ENTRIES = 5
 _SOON = 600
@@ -44,7 +47,7 @@ def screen(
     seen: RunView, last: Sequence[str] = (), *, width: int | None = None, height: int | None = None
 ) -> list[Text]:
     """Return a run as lines; with less height, first the last entries give way, then phases that are over."""
-    head = [*header(seen), *questions(seen.awaiting, width), *clocks(seen.clocks), *children(seen.children)]
+    head = [*header(seen), *questions(seen, width), *clocks(seen.clocks), *children(seen.children)]
     entries = [Text(line, style="dim") for line in last[-_ENTRIES:]]
     full, folded = steps(seen.steps), steps(seen.steps, fold=True)
     tail = [Text(), *entries] if entries else []
@@ -80,21 +83,22 @@ def headline(seen: RunView) -> str:
     return seen.state if seen.alive else f"{seen.state}, but nobody works on it"
 
 
-def questions(awaiting: Iterable[AskView], width: int | None = None) -> list[Text]:
+def questions(seen: RunView, width: int | None = None) -> list[Text]:
     """Return what people are asked, each with the exact words that answer it."""
     lines: list[Text] = []
-    for ask in awaiting:
-        lines += [Text(), *_question(ask), *(_command(command, width) for command in ask.commands)]
+    for ask in seen.awaiting:
+        typed = [line for command in ask.commands for line in _command(command, width)]
+        lines += [Text(), *_question(ask, seen.run), *typed]
     return lines
 
 
-def _question(ask: AskView) -> list[Text]:
-    kind = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}[
-        ask.kind
-    ]
-    first = Text.assemble(
-        ("▲ ", "yellow bold"), (f"{ask.role or 'somebody'}: {kind} {ask.step}", "yellow bold")
-    )
+_ASKS = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}
+
+
+def _question(ask: AskView, run: str) -> list[Text]:
+    first = Text(f"▲ {ask.role or 'somebody'}: {_ASKS[ask.kind]} {ask.step}", "yellow bold")
+    if ask.run != run:
+        first.append(f" of {ask.run}")
     if ask.left_seconds is not None:
         late = ask.left_seconds < 0
         first.append(
@@ -117,17 +121,21 @@ def _question(ask: AskView) -> list[Text]:
     return lines
 
 
-def _command(command: str, width: int | None) -> Text:
+def _command(command: str, width: int | None) -> list[Text]:
     """Return a command to type; it is never cut: what does not fit goes on below, after a backslash."""
-    if width is None or len(command) + 6 <= width:
-        return Text(f"    $ {command}", "bold")
-    lines, line = [], "    $"
-    for word in command.split(" "):
-        if len(line) + len(word) + 3 > width and line.strip("$ "):
+    lines: list[str] = []
+    line = "    $"
+    for word in _words(command):
+        if width is not None and len(line) + len(word) + 3 > width and line.strip("$ "):
             lines.append(f"{line} \\")
             line = "       "
         line = f"{line} {word}"
-    return Text("\n".join([*lines, line]), "bold")
+    return [Text(one, _TYPED) for one in (*lines, line)]
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command, an option together with its value."""
+    return re.findall(r"--[a-z-]+ \S+|'[^']*'|\S+", command)
 
 
 def clocks(shown: Sequence[ClockView]) -> list[Text]:
@@ -232,7 +240,7 @@ def children(shown: Sequence[ChildView]) -> list[Text]:
 
 
 def _cut(line: Text, width: int | None) -> Text:
-    if width is None or "\n" in line.plain or line.plain.lstrip().startswith("$ "):
+    if width is None or line.style == _TYPED:
         return line
     line.truncate(width, overflow="ellipsis")
     return line

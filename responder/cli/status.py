@@ -9,10 +9,11 @@ import click
 from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
+from responder.cli.follow import Follower
 from responder.cli.group import COMMANDS, Command
 from responder.cli.screen import clock_words, headline, screen
 from responder.store import RunRow
-from responder.view import RunView, view
+from responder.view import RunView
 
 
 @click.command("status", cls=Command, short_help=COMMANDS["status"])
@@ -25,7 +26,11 @@ def command(run: str | None, *, everything: bool) -> Exit:
         return _show(call, [], detail=False)
     with call.open_existing() as app:
         rows: Iterable[RunRow] = [app.row(run)] if run else app.runs()
-        seen = [_seen(call, app, row) for row in rows if run or everything or row.state != "ended"]
+        seen = [
+            _seen(call, app, row, alone=run is None)
+            for row in rows
+            if run or everything or row.state != "ended"
+        ]
         return _show(call, seen, detail=run is not None)
 
 
@@ -35,12 +40,16 @@ def first_screen(call: Call) -> Exit:
         return _show(call, [], detail=False)
     with call.open_existing() as app:
         return _show(
-            call, [_seen(call, app, row) for row in app.runs() if row.state != "ended"], detail=False
+            call,
+            [_seen(call, app, row, alone=True) for row in app.runs() if row.state != "ended"],
+            detail=False,
         )
 
 
-def _seen(call: Call, app: App, row: RunRow) -> RunView:
-    return view(app.state(row.run), app.clock_line(), alive=app.dispatcher.alive(row), program=call.program)
+def _seen(call: Call, app: App, row: RunRow, *, alone: bool) -> RunView:
+    follower = Follower(app, row.run, call.program)
+    follower.news()
+    return follower.view(alone=alone)
 
 
 def _show(call: Call, shown: list[RunView], *, detail: bool) -> Exit:
@@ -83,8 +92,8 @@ def _summary(seen: RunView) -> list[str]:
 
 
 def _print_screen(call: Call, seen: RunView) -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from rich.console import Console  # noqa: PLC0415 - only where it is needed
+    from rich.text import Text  # noqa: PLC0415 - only where it is needed
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
