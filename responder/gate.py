@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from responder.errors import PlaybookError
 from responder.expressions import evaluate
 from responder.means import Means
 from responder.naming import can, names
@@ -71,6 +72,19 @@ def _condition(step: Step, state: RunState, means: Means) -> Judged:
 
 def _shown(condition: str | bool) -> str:
     return str(condition).replace("${{", "").replace("}}", "").strip()
+
+
+def keyed(value: Any, step: str) -> dict[str, Any]:
+    """Return what a `for_each` is for, by keys. PlaybookError where it is neither list nor mapping, or a key stands twice."""
+    if not isinstance(value, Mapping | list | tuple):
+        raise PlaybookError(f"`for_each` is not a list or mapping but {type(value).__name__}", where=f"step {step}")
+    pairs = value.items() if isinstance(value, Mapping) else ((item_key(item), item) for item in value)
+    items: dict[str, Any] = {}
+    for key, item in pairs:
+        if str(key) in items:
+            raise PlaybookError(f"two items of {step} have the key {key!r}", where=f"step {step}", remedy="give each an `id` of its own")
+        items[str(key)] = item
+    return items
 
 
 def item_key(item: Any) -> str:

@@ -9,7 +9,7 @@ from responder.approval import group_digest
 from responder.durations import show_duration
 from responder.errors import DocumentError, InputError, PlaybookError, Problem, ProviderError
 from responder.expressions import evaluate, references
-from responder.gate import item_key
+from responder.gate import keyed
 from responder.guards import check_change
 from responder.means import Means
 from responder.naming import names
@@ -143,8 +143,7 @@ def _effect(step: Step, state: RunState, means: Means) -> str:
 def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
     if step.for_each is None:
         return _one(step, state, means, None)
-    value = evaluate(step.for_each, names(state, means))
-    items = dict(value) if isinstance(value, dict) else {item_key(item): item for item in value}
+    items = keyed(evaluate(step.for_each, names(state, means)), step.id)
     shown = {key: _one(step, state, means, item) for key, item in list(items.items())[:_MOST_ITEMS]}
     digests = {key: str(one["digest"]) for key, one in shown.items() if one.get("digest")}
     first = next(iter(shown.values()), {})

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder.approval import group_digest, question
-from responder.errors import InputError, RecordError
+from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
-from responder.gate import Verdict, gate, item_key
+from responder.gate import Verdict, gate, keyed
 from responder.means import Means
 from responder.naming import names
-from responder.playbook import Step
+from responder.playbook import Step, waits_for_end_only
 from responder.providers.human import Decide, Task
 from responder.resolve import resolve
 from responder.state import ENDED, Ask, RunState, Unit
@@ -78,6 +78,8 @@ class Runner:
         while self._position < len(entries):
             self.state.apply(entries[self._position])
             self._position += 1
+        if self.state.epoch > self._fence.epoch:
+            raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy="nothing to do here: the other one goes on")
 
     def _collect(self) -> None:
         """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""
@@ -146,7 +148,7 @@ class Runner:
             if step.for_each is not None:
                 self._expand(step)
                 return True
-        if self._over_limit(step, unit):
+        if self._past_limit(step, unit) and self._over_limit(step, unit):
             return True
         if step.id in self.state.items:
             return self._start_items(step, unit, pool)
@@ -161,13 +163,7 @@ class Runner:
 
     def _expand(self, step: Step) -> None:
         """Evaluate what a step is for, once, and key its items."""
-        value = evaluate(step.for_each, names(self.state, self._means))
-        pairs = value.items() if isinstance(value, dict) else ((item_key(item), item) for item in value)
-        items: dict[str, Any] = {}
-        for key, item in pairs:
-            if str(key) in items:
-                raise InputError(f"two items of {step.id} have the key {key!r}", where=f"step {step.id}", remedy="give each an `id` of its own")
-            items[str(key)] = item
+        items = keyed(evaluate(step.for_each, names(self.state, self._means)), step.id)
         self._write(self._draft("expanded", step.id, {"items": items}))
 
     def _start_items(self, step: Step, parent: Unit, pool: ThreadPoolExecutor) -> bool:
@@ -175,6 +171,8 @@ class Runner:
         items = self.state.items[step.id]
         if step.id not in self._untouched:
             self._sort_items(step)
+        if parent.ask is not None and self._expire(step, parent, self._means.clock.now()):
+            return True
         if items.ended >= len(items.values) and not any(owner == step.id for owner in self._busy.values()):
             self._sum_up(step)
             return True
@@ -210,7 +208,7 @@ class Runner:
 
     def _ask_for_all(self, step: Step, parent: Unit) -> bool:
         """Ask once for all items that are planned and not approved, when no item is left to plan."""
-        if step.approval is None or parent.ask is not None or self._untouched[step.id]:
+        if step.approval is None or parent.ask is not None or self._untouched[step.id] or self._stands_still(step, parent):
             return False
         if any(owner == step.id for owner in self._busy.values()):
             return False
@@ -221,7 +219,7 @@ class Runner:
         due = self._means.clock.now() + step.approval.within
         facts = question(
             "approval", step.approval.role, due_at=due, on_timeout=step.approval.on_timeout, digest=group_digest(open_ones),
-            quorum=step.approval.quorum, text=step.approval.reason, items=len(open_ones),
+            quorum=step.approval.quorum, text=step.approval.reason, items=len(open_ones), digests=open_ones,
         )  # fmt: skip
         self._write(self._draft("asked", step.id, facts))
         return True
@@ -244,6 +242,8 @@ class Runner:
         now = self._means.clock.now()
         if unit.ask is not None:
             return self._expire(step, unit, now)
+        if self._stands_still(step, unit):
+            return False
         if (unit.next_at is not None and unit.next_at > now) or _awaits_agreement(step, unit):
             return False
         if not unit.planned and step.action.startswith("human."):
@@ -255,6 +255,13 @@ class Runner:
         self._parked.get(step.id, set()).discard(unit.address)
         pool.submit(self._work, job)
         return True
+
+    def _stands_still(self, step: Step, unit: Unit) -> bool:
+        """Tell whether it goes no further: an abort or the step's limit stops whatever has not been sent yet."""
+        if unit.in_flight or unit.status == "applied":
+            return False
+        aborted = self.state.state == "aborting" and not waits_for_end_only(step)
+        return aborted or self._past_limit(step, self.state.unit(step.id))
 
     def _work(self, job: Job) -> None:
         error: BaseException | None = None
@@ -291,11 +298,13 @@ class Runner:
         self._write(*drafts)
         return True
 
+    def _past_limit(self, step: Step, unit: Unit) -> bool:
+        return step.limit is not None and unit.began_at is not None and self._means.clock.now() >= unit.began_at + step.limit
+
     def _over_limit(self, step: Step, unit: Unit) -> bool:
-        """End a step that has taken longer than its limit; what is in a thread ends first."""
-        if step.limit is None or unit.began_at is None or any(owner == step.id for owner in self._busy.values()):
-            return False
-        if self._means.clock.now() < unit.began_at + step.limit:
+        """End a step that has taken longer than its limit, once nothing of it is in a thread or in flight."""
+        units = [unit, *(self.state.unit(address) for address in self._parked.get(step.id, ()))]
+        if any(owner == step.id for owner in self._busy.values()) or any(one.in_flight for one in units):
             return False
         self._write(self._draft("failed", step.id, {"error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}", "kind": "verification" if unit.looks else "unavailable"}))
         return True
@@ -342,9 +351,9 @@ class Runner:
             unit = self.state.unit(step.id)
             if unit.status in ENDED or unit.status == "waiting":
                 continue
-            addresses = [unit.address, *(self._parked.get(step.id) or ())]
-            moments += [one.next_at for one in map(self.state.unit, addresses) if one.next_at is not None]
-            if step.limit is not None and unit.began_at is not None:
+            units = [self.state.unit(address) for address in (unit.address, *(self._parked.get(step.id) or ()))]
+            moments += [one.next_at for one in units if one.next_at is not None and not self._stands_still(step, one)]
+            if step.limit is not None and unit.began_at is not None and not self._past_limit(step, unit):
                 moments.append(unit.began_at + step.limit)
         moments += [ask.due_at for ask in self.state.asks() if ask.due_at is not None]
         return min(moments, default=None)
@@ -370,7 +379,7 @@ def _escalated(ask: Ask, now: datetime) -> dict[str, Any]:
     """Return the same question to the next role, with as much time again; after that it aborts."""
     role = ask.on_timeout.partition("(")[2].rstrip(")")
     span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
-    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options))
+    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options), digests=dict(ask.digests))
 
 
 def _criterion(text: str, state: RunState, means: Means) -> tuple[str, bool, str]:

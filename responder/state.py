@@ -31,6 +31,8 @@ class Ask:
     quorum: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """For one approval of many items, what each of them would do: key to digest."""
     agreed: list[str] = field(default_factory=list)
     """Who has agreed to this digest so far."""
 
@@ -174,21 +176,26 @@ def _adopted(state: RunState, entry: Entry) -> None:
 
 
 def _ended(state: RunState, entry: Entry) -> None:
-    state.state, state.ended, state.contained = "ended", entry.facts, bool(entry.facts["contained"])
+    state.state, state.ended, state.contained = "ended", entry.facts, bool(entry.facts.get("contained"))
 
 
 def _halted(state: RunState, entry: Entry) -> None:
-    state.state = "halted"
+    if state.state == "open":
+        state.state = "halted"
 
 
 def _resumed(state: RunState, entry: Entry) -> None:
-    state.state = "open"
+    if state.state == "halted":  # whoever aborted in the meantime is heard
+        state.state = "open"
 
 
 def _aborted(state: RunState, entry: Entry) -> None:
+    if state.state == "ended":
+        return
     state.state = "aborting"
     for unit in state.units.values():
-        unit.ask = None
+        if unit.ask is not None and unit.ask.kind != "unknown":  # what may have happened is asked all the same
+            unit.ask = None
 
 
 def _begin(unit: Unit, entry: Entry) -> None:
@@ -198,10 +205,15 @@ def _begin(unit: Unit, entry: Entry) -> None:
 
 
 def _end(state: RunState, entry: Entry, status: str) -> Unit:
+    """End a step or item; what has ended stays as it first ended, whoever else was on the way to end it."""
     unit = state.unit(entry.step)
-    if unit.status not in ENDED and "[" in entry.step:
+    if unit.status in ENDED:
+        return unit
+    if "[" in entry.step:
         state.items[entry.step.partition("[")[0]].ended += 1
-    unit.status, unit.in_flight, unit.ask, unit.next_at = status, False, None, None
+    unit.in_flight = unit.in_flight and status == "failed"  # a failure to read back leaves it open what happened
+    unit.status, unit.ask, unit.next_at = status, None, None
+    unit.error = unit.error_kind = ""
     unit.began_at = unit.began_at or entry.at
     unit.ended_at = entry.at
     unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
@@ -214,7 +226,9 @@ def _end(state: RunState, entry: Entry, status: str) -> Unit:
 
 
 def _skipped(state: RunState, entry: Entry) -> None:
-    _end(state, entry, "skipped").error = str(entry.facts["reason"])
+    unit = state.unit(entry.step)
+    if unit.status not in ENDED:
+        _end(state, entry, "skipped").error = str(entry.facts.get("reason", ""))
 
 
 def _expanded(state: RunState, entry: Entry) -> None:
@@ -239,7 +253,11 @@ def _asked(state: RunState, entry: Entry) -> None:
     facts = entry.facts
     due = facts.get("due_at")
     unit = state.unit(entry.step)
+    if unit.status in ENDED or (facts["kind"] == "approval" and unit.approved and unit.approved == facts.get("digest")):
+        return  # people were faster than whoever asked (again)
     _begin(unit, entry)
+    if facts["kind"] == "unknown":
+        unit.status = "unknown"
     unit.ask = Ask(
         kind=facts["kind"],
         unit=entry.step,
@@ -251,6 +269,7 @@ def _asked(state: RunState, entry: Entry) -> None:
         quorum=int(facts.get("quorum", 1)),
         options=facts.get("options", {}),
         text=facts.get("text", ""),
+        digests=facts.get("digests", {}),
     )
 
 
@@ -266,20 +285,28 @@ def _agreed(state: RunState, entry: Entry) -> None:
 def _approve(state: RunState, address: str) -> None:
     """Let what was asked be applied: exactly the digests that were planned when it was asked."""
     unit = state.unit(address)
-    unit.approved = str(unit.ask.digest) if unit.ask else ""
-    unit.ask = None
-    if address in state.items:
-        for key in state.items[address].values:
-            item = state.unit(f"{address}[{key}]")
-            item.approved = str(item.planned.get("digest", ""))
+    ask, unit.ask = unit.ask, None
+    if ask is None or ask.kind != "approval":
+        return
+    unit.approved = ask.digest
+    for key, digest in ask.digests.items():
+        state.unit(f"{address}[{key}]").approved = digest
+
+
+def _asks_for(state: RunState, entry: Entry, *kinds: str) -> bool:
+    """Tell whether what an entry answers is still asked: the same question, about the same change."""
+    ask = state.unit(entry.step).ask
+    return ask is not None and ask.kind in kinds and ask.digest == entry.facts.get("digest", ask.digest)
 
 
 def _declined(state: RunState, entry: Entry) -> None:
-    unit = _end(state, entry, "declined")
-    unit.error = str(entry.facts.get("reason", ""))
+    if _asks_for(state, entry, "approval", "decide", "task"):
+        _end(state, entry, "declined").error = str(entry.facts.get("reason", ""))
 
 
 def _expired(state: RunState, entry: Entry) -> None:
+    if not _asks_for(state, entry, "approval", "decide", "task"):
+        return  # people were faster
     if entry.facts["consequence"] == "proceed":
         _approve(state, entry.step)
     elif entry.facts["consequence"] == "abort":
@@ -307,6 +334,7 @@ def _unknown(state: RunState, entry: Entry) -> None:
     unit.status, unit.error = "unknown", str(entry.facts.get("reason", ""))
     if entry.facts.get("next_at"):
         unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+        unit.tries += 1
 
 
 def _not_sent(state: RunState, entry: Entry) -> None:
@@ -314,16 +342,20 @@ def _not_sent(state: RunState, entry: Entry) -> None:
 
 
 def _answered(state: RunState, entry: Entry) -> None:
-    unit = state.unit(entry.step)
-    unit.ask, unit.answer, unit.status = None, str(entry.facts["answer"]), "running"
+    if _asks_for(state, entry, "unknown"):
+        unit = state.unit(entry.step)
+        unit.ask, unit.answer, unit.status, unit.tries = None, str(entry.facts["answer"]), "running", 0
 
 
 def _decided(state: RunState, entry: Entry) -> None:
-    _end(state, entry, "done")
+    if _asks_for(state, entry, "decide", "task"):
+        _end(state, entry, "done")
 
 
 def _observed(state: RunState, entry: Entry) -> None:
     unit = state.unit(entry.step)
+    _begin(unit, entry)
+    unit.tries = 0
     unit.looks.append(Observed(entry.at, entry.facts["verdict"], entry.facts.get("facts", {})))
     unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
     unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
@@ -340,24 +372,41 @@ def _retrying(state: RunState, entry: Entry) -> None:
 
 
 def _failed(state: RunState, entry: Entry) -> None:
+    if state.unit(entry.step).status in ENDED:
+        return
     unit = _end(state, entry, "failed")
-    unit.error, unit.error_kind = str(entry.facts["error"]), str(entry.facts.get("kind", ""))
+    unit.error, unit.error_kind = str(entry.facts.get("error", "")), str(entry.facts.get("kind", ""))
     if state.state == "open" and state.playbook.step(entry.step).on_error == "abort" and "[" not in entry.step:
         state.state = "aborting"
 
 
 def _retried(state: RunState, entry: Entry) -> None:
     """A person wants a step tried again: it and its failed items start over, what ended well stays."""
-    step = entry.step
-    for address in [step, *(f"{step}[{key}]" for key in state.items[step].values)] if step in state.items else [step]:
+    step = entry.step.partition("[")[0]
+    if state.state == "ended" or state.unit(entry.step).status not in {"failed", "declined"}:
+        return
+    items = [f"{step}[{key}]" for key in state.items[step].values] if step in state.items else []
+    for address in items if entry.step == step else [entry.step]:
         unit = state.unit(address)
-        if unit.status in {"failed", "declined"} or (address == step and step in state.items):
-            if "[" in address:
-                state.items[address.partition("[")[0]].ended -= 1
-            unit.status = "running" if address in state.items else "waiting"
-            unit.error = unit.error_kind = unit.approved = ""
-            unit.tries, unit.began_at, unit.ended_at, unit.planned = 0, None, None, {}
-    state.state = "open"
+        if "[" in address and unit.status in {"failed", "declined"}:
+            state.items[step].ended -= 1
+            _start_over(unit)
+    _start_over(state.unit(step))
+    if step in state.items:
+        state.unit(step).status = "running"
+    if state.state == "halted":
+        state.state = "open"
+
+
+def _start_over(unit: Unit) -> None:
+    """Forget how it ended; an intent whose outcome nobody knows is not forgotten, nor what it would have done."""
+    unit.status = "waiting"
+    unit.error = unit.error_kind = unit.approved = ""
+    unit.tries, unit.began_at, unit.ended_at, unit.looks = 0, None, None, []
+    if unit.in_flight:
+        unit.status = "running"
+    else:
+        unit.planned = {}
 
 
 def _opened_child(state: RunState, entry: Entry) -> None:
@@ -424,7 +473,7 @@ def _lifted(value: Any) -> Any:
 def outputs(state: RunState, step: Step) -> Outputs:
     """Return a step's outputs; those of a step that did not end well are null."""
     unit = state.unit(step.id)
-    facts: dict[str, Any] = {"status": unit.status, **unit.facts}
+    facts: dict[str, Any] = {**unit.facts, "status": unit.status}
     if step.id in state.items:
         items = [state.unit(f"{step.id}[{key}]") for key in state.items[step.id].values]
         well = [item for item in items if item.status in ENDED_WELL]
