@@ -39,6 +39,8 @@ class Facts:
     consumers: tuple[str, ...] = ()
     """Owners, besides the holders, who get a new key."""
     expected: tuple[Expected, ...] = ()
+    captures: bool = True
+    """Whether the playbook keeps the page at all."""
     evidence_path: str = ""
     """The page that must be captured; any Space's page where it is empty."""
     evidence_within: int = 40

@@ -39,7 +39,7 @@ def _evidence_order(lines: Sequence[Line], facts: Facts) -> list[str]:
     ours = [line for line in lines if line["actor"] == "responder"]
     ended = next((line for line in ours if is_end(line, facts)), None)
     place = next((place for place, line in enumerate(ours) if _is_evidence(line, facts)), None)
-    if ended is None:
+    if ended is None or not facts.captures:
         return []
     if place is None or not any(_is_evidence(line, facts) and accepted(line) for line in ours):
         return ["the page was never captured"]

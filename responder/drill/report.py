@@ -79,13 +79,20 @@ def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
     return Facts(
         exposed_at=datetime.fromisoformat(drill.stage.urls["exposed_at"]),
         aware_at=datetime.fromisoformat(state.incident["aware_at"]),
-        leaked=inventory.leaked,
+        leaked=tuple(one for one in inventory.leaked if one.label in _within_reach(state)),
         holders=emails,
         consumers=tuple(one.owner for one in inventory.consumers),
         expected=tuple(expected) if "tell-holders" in state.playbook.by_id else (),
         evidence_path=f"/spaces/{inventory.space}",
+        captures=any(step.action == "evidence.capture_page" for step in state.playbook.steps),
         ready_at=agreed,
     )
+
+
+def _within_reach(state: RunState) -> set[str]:
+    """Return the labels of the leaked values that a playbook can come to know: the second needs the Space's history."""
+    reads_history = any(step.action == "huggingface.commit_log" for step in state.playbook.steps)
+    return {"shared-token", "space-token"} if reads_history else {"shared-token"}
 
 
 def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, datetime | None]]:
