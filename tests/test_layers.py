@@ -18,22 +18,23 @@ ROWS = """
 __main__
 cli
 drill
+doctor probing
 app
 dispatch
 run
 work
 plan offspring
-start
-view gate guards page
-resolve naming library review chart
-means narrative figures documents
+start lint view
+gate guards page deadlines
+resolve naming library review chart graph schema
+means narrative figures documents arguments
 registry story notice
 providers testing wording approval
 credential fields state
 action incident rendition timeline playbook
 finding settings store transport expressions
 sealing source
-clock durations errors redaction
+clock durations errors redaction layout skeleton
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
 
