@@ -55,6 +55,19 @@ def test_a_channel_is_opened_marked_and_filled(bench: Bench) -> None:
     assert outcome.facts == {"channel": made.id, "name": "inc-1"}
 
 
+def test_opening_takes_few_requests_however_many_are_invited(bench: Bench) -> None:
+    change = OPEN.plan(bench.client())
+    before = len(bench.live.gate.seen)
+    OPEN.apply(bench.client(may_write=True), change)
+
+    assert [seen.path.rpartition("/")[2] for seen in bench.live.gate.seen[before:]] == [
+        "conversations.list",
+        "conversations.create",
+        "chat.postMessage",
+        "conversations.invite",
+    ]
+
+
 @pytest.mark.parametrize("method", ["conversations.create", "chat.postMessage", "conversations.invite"])
 def test_wherever_opening_stopped_it_is_finished_and_nothing_is_done_twice(bench: Bench, method: str) -> None:
     change = OPEN.plan(bench.client())
@@ -222,6 +235,7 @@ def test_an_answer_that_is_not_slacks_is_no_success(bench: Bench) -> None:
 def test_requests_are_those_of_the_description(bench: Bench) -> None:
     PROVIDER.identify(bench.client())
     act(bench, OPEN)
+    OPEN.plan(bench.client())
     stamp = act(bench, POST).facts["ts"]
     act(bench, UpdateMessage(channel="incidents", ts=stamp, text="Contained."))
     checked = check_requests("slack_web_oas3.json", "https://slack.com", bench.live.gate.seen)
