@@ -52,6 +52,12 @@ docs: $(VENV)/installed-dev  ## write the reference pages again from the code
 picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 	$(RUN) docs/make_picture.py
 
+bench: $(VENV)/installed-dev  ## measure what the runner costs
+	@$(RUN) bench/bench.py $(ARGS)
+
+crash-matrix: $(VENV)/installed  ## kill every step at every point, lose every answer, and compare the ends
+	@$(RUN) -m responder.drill.matrix $(ARGS)
+
 clean:  ## remove everything that was made
 	rm -rf $(VENV) drills build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
