@@ -35,7 +35,7 @@ drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are
 	@$(RUN) -m responder drill --keep $(DRILLS) $(if $(LIVE),--live) $(ARGS)
 
 test: $(VENV)/installed-dev  ## run the whole test suite
-	@$(RUN) -m pytest -rs $$($(RUN) -c 'import xdist' 2>/dev/null && echo -n auto) $(ARGS)
+	@$(RUN) -m pytest -rs $$($(RUN) -c 'import xdist' 2>/dev/null && echo '--numprocesses=auto') $(ARGS)
 
 lint: $(VENV)/installed-dev  ## check style and types
 	$(RUN) -m ruff check .
