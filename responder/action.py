@@ -69,7 +69,7 @@ class Issued:
 class Evidence:
     """Bytes to keep sealed, and what they are."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     about: str
 
 

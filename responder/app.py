@@ -14,7 +14,7 @@ from typing import Any
 from responder import approval
 from responder.clock import Clock, Ids, ScaledClock, clock_from, random_ids
 from responder.dispatch import Dispatcher
-from responder.errors import RequestError, SettingsError
+from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
 from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
 from responder.library import Library
@@ -112,6 +112,7 @@ class App:
         """Write the first entries of a run, or join the run that responds to this credential already."""
         if not self.person:
             raise RequestError("This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person")
+        self.check_secrets()
         judgement = self.assess(finding)
         holder = self.means.store.holder(judgement.credential.identifiers)
         if holder is not None:
@@ -148,11 +149,25 @@ class App:
 
     def drive(self, run: str, reason: str = "started") -> Pause:
         """Advance a run here until it has ended or cannot go on."""
+        self.check_secrets()
         return self.dispatcher.drive(run, reason)
+
+    def check_secrets(self) -> None:
+        """Refuse to act from where our own credentials cannot be read. SettingsError names every one; nothing changed."""
+        problems: list[Problem] = []
+        for connection in self.means.settings.connections.values():
+            for reference in (connection.secret, connection.control):
+                try:
+                    self.means.secret(reference)
+                except SettingsError as error:
+                    problems.append(Problem(error.message, f"connections.{connection.name}", error.remedy))
+        if problems:
+            raise SettingsError(problems=tuple(problems))
 
     def resume(self, run: str) -> Pause:
         """Take a run up again after a crash or a stop."""
         row = self.row(run)
+        self.check_secrets()
         if self.state(row.run).state == "halted":
             self._say(row, Draft("resumed", {}, row.run, actor=self._somebody()))
         return self.dispatcher.drive(row.run, "resumed")

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import OpenApp, leaked_value
 from responder.app import App
-from responder.errors import PlanRefused, RequestError
+from responder.errors import PlanRefused, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.state import RunState
 
@@ -438,3 +438,18 @@ def test_an_issued_value_is_sealed_and_stands_nowhere(opened: OpenApp, place: Pa
     assert "new-value" not in "".join(str(entry.facts) for entry in app.timeline(app.runs()[0].incident))
     blob = next(blob for blob in app.means.store.blobs(app.runs()[0].incident) if blob.kind == "issued")
     assert "new-value-next" in app.means.sealer.unseal(blob.sealed, blob.blob).reveal()
+
+
+def test_without_our_own_credentials_nothing_begins_and_nothing_is_taken_over(opened: OpenApp, place: Path) -> None:
+    text = (place / "responder.yaml").read_text()
+    app = opened()
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
+    run = begun(app, name)
+    (place / "responder.yaml").write_text(text.replace("provider: clockwork,", "provider: clockwork, secret: env:OURS,"))
+
+    with pytest.raises(SettingsError, match="env:OURS"):
+        opened().resume(run)
+    with pytest.raises(SettingsError, match="env:OURS"):
+        begun(opened(), name)
+
+    assert "adopted" not in [entry.event for entry in app.timeline(app.row(run).incident)]

@@ -1,5 +1,8 @@
 """`responder drill`."""
 
+import shlex
+import shutil
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -75,7 +78,7 @@ def _show(call: Call, drill: "Drill") -> None:
     from responder.cli.follow import Follower, display, follow  # noqa: PLC0415
     from responder.drill.drill import carry_out  # noqa: PLC0415
 
-    follower = Follower(drill.app, drill.run, f"responder --config {drill.stage.config}")
+    follower = Follower(drill.app, drill.run, f"{_program()} --config {_near(drill.stage.config)}")
     shown = display(call, drill.run)
     failures: list[BaseException] = []
 
@@ -93,6 +96,18 @@ def _show(call: Call, drill: "Drill") -> None:
         shown.close()
     if failures:
         raise failures[0]
+
+
+def _program() -> str:
+    """Return how the command is called from another terminal, where it may not be on the path."""
+    beside = Path(sys.executable).with_name("responder")
+    return "responder" if shutil.which("responder") or not beside.exists() else _near(beside)
+
+
+def _near(path: Path) -> str:
+    """Return a path as it is typed from here."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def score_lines(document: dict[str, Any]) -> list[str]:
