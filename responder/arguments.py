@@ -73,7 +73,7 @@ def argument_problems(step: Step, action: type[Action], place: Place) -> Iterato
 
 
 def _literals(step: Step, action: type[Action], place: Place, known: Collection[str]) -> Iterator[Problem]:
-    """Yield the values that are written out and are of another type; what an expression gives shows at run time."""
+    """Yield the values that are written out and are of another type; expressions show theirs at run time."""
     given = {name: value for name, value in step.with_.items() if name in known}
     try:
         action.model_validate(given)

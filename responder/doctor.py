@@ -51,7 +51,7 @@ def examine(app: App, playbooks: Sequence[Playbook], others: Sequence[Playbook] 
     ]
 
 
-# Connections -----------------------------------------------------------------------------------------------------
+# Connections --------------------------------------------------------------------------------------
 
 
 def _connection(connection: Connection, means: Means, playbooks: Sequence[Playbook]) -> Check:
@@ -140,7 +140,7 @@ def _reached(step: Step, means: Means) -> set[str]:
     return {entry.connection for entry in inventory}
 
 
-# Playbooks -------------------------------------------------------------------------------------------------------
+# Playbooks ----------------------------------------------------------------------------------------
 
 
 def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
@@ -179,7 +179,7 @@ def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
         yield Check("playbook", playbook.playbook, "ok", "its connections and roles are there")
 
 
-# Ourselves -------------------------------------------------------------------------------------------------------
+# Ourselves ----------------------------------------------------------------------------------------
 
 
 def _store(app: App) -> Iterator[Check]:

@@ -16,7 +16,7 @@ _COLOURS = {
     "message": ("#f1ecf9", "#7a5bb5"),
     "person": ("#e4f4ea", "#1a7f4b"),
 }
-"""The ground and the line of a step's box, by what it does; those that people take are of a kind of their own."""
+"""The ground and the line of a step's box, by what it does; people's steps are a kind of their own."""
 _LEGEND = {
     "read": "reads",
     "reversible": "changes, can be undone",
@@ -24,6 +24,11 @@ _LEGEND = {
     "message": "tells people",
     "person": "a person acts",
 }
+_FONT = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
+_TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path d="M0 0L8 4L0 8z" fill="#5d626d"/></marker></defs>'
+)
 _LETTER = 7.2
 _PADDING = 24
 _LEGEND_HEIGHT = 34
@@ -72,7 +77,7 @@ def _second(step: Step) -> str:
     return " · ".join([step.action, *_marks(step)])
 
 
-# Mermaid ---------------------------------------------------------------------------------------------------------
+# Mermaid ------------------------------------------------------------------------------------------
 
 
 def mermaid(playbook: Playbook, registry: Registry) -> str:
@@ -83,9 +88,8 @@ def mermaid(playbook: Playbook, registry: Registry) -> str:
         for step in playbook.steps:
             if step.phase == phase:
                 opening, closing = ('(["', '"])') if step.action.startswith("human.") else ('["', '"]')
-                lines.append(
-                    f"    {_name(step.id)}{opening}{_text(step.id)}<br/>{_text(_second(step))}{closing}:::{kind(step, registry)}"
-                )
+                words = f"{_text(step.id)}<br/>{_text(_second(step))}"
+                lines.append(f"    {_name(step.id)}{opening}{words}{closing}:::{kind(step, registry)}")
         lines.append("  end")
     for name, above in needs(playbook).items():
         arrow = "-.->" if playbook.by_id[name].condition != "" else "-->"
@@ -106,7 +110,7 @@ def _text(text: str) -> str:
     return escape(text, quote=False).replace('"', "#quot;")
 
 
-# SVG -------------------------------------------------------------------------------------------------------------
+# SVG ----------------------------------------------------------------------------------------------
 
 
 def svg(playbook: Playbook, registry: Registry) -> str:
@@ -117,13 +121,13 @@ def svg(playbook: Playbook, registry: Registry) -> str:
     }
     placed = layout(widths, needs(playbook), spacing)
     width, height = max(placed.width, 640.0), placed.height + _LEGEND_HEIGHT
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    box = f'viewBox="0 0 {width:.0f} {height:.0f}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-        'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} {size} {_FONT} role="img">',
         f"<title>{escape(playbook.title)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#5d626d"/></marker></defs>',
-        f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+        _TIP,
+        f'<rect {size} fill="#ffffff"/>',
         *_lines(placed, playbook),
         *(_box(placed.boxes[step.id], step, kind(step, registry), spacing) for step in playbook.steps),
         *_legend(placed.height, spacing),
@@ -159,12 +163,14 @@ def _curve(points: list[tuple[float, float]]) -> str:
 def _box(box: Box, step: Step, colour: str, spacing: Spacing) -> str:
     ground, line = _COLOURS[colour]
     middle = box.x + box.width / 2
-    round_corner = spacing.height / 2 if colour == "person" else 6
+    corner = spacing.height / 2 if colour == "person" else 6
+    size = f'width="{box.width:.1f}" height="{spacing.height:.0f}" rx="{corner:.0f}"'
+    first = f'x="{middle:.1f}" y="{box.y + 18:.1f}" font-size="12" font-weight="600" fill="#1b1d22"'
+    second = f'x="{middle:.1f}" y="{box.y + 34:.1f}" font-size="10" fill="#3c4048"'
     return (
-        f"<g><title>{escape(step.title or step.id)}</title>"
-        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{spacing.height:.0f}" rx="{round_corner:.0f}" fill="{ground}" stroke="{line}" stroke-width="1.4"/>'
-        f'<text x="{middle:.1f}" y="{box.y + 18:.1f}" text-anchor="middle" font-size="12" font-weight="600" fill="#1b1d22">{escape(step.id)}</text>'
-        f'<text x="{middle:.1f}" y="{box.y + 34:.1f}" text-anchor="middle" font-size="10" fill="#3c4048">{escape(_second(step))}</text></g>'
+        f'<g text-anchor="middle"><title>{escape(step.title or step.id)}</title>'
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" {size} fill="{ground}" stroke="{line}" stroke-width="1.4"/>'
+        f"<text {first}>{escape(step.id)}</text><text {second}>{escape(_second(step))}</text></g>"
     )
 
 

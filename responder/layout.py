@@ -105,7 +105,7 @@ def _chains(needs: Mapping[str, Sequence[str]], ranks: Mapping[str, int]) -> dic
 def _with_wires(
     ranks: Mapping[str, int], needs: Mapping[str, Sequence[str]]
 ) -> tuple[list[list[str]], dict[str, list[str]]]:
-    """Return the layers with a place for every arrow that passes one, and what each place is linked to above."""
+    """Return the layers, with a place for every arrow that passes one, and each place's links above."""
     layers: list[list[str]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
     links: dict[str, list[str]] = {}
     for name, rank in ranks.items():
@@ -120,7 +120,7 @@ def _with_wires(
 
 
 def _order(layers: list[list[str]], links: Mapping[str, Sequence[str]]) -> None:
-    """Order each layer so that few arrows cross: by the middle of what it is linked to, down and up in turn."""
+    """Order each layer so that few arrows cross: by the middle of its links, down and up in turn."""
     below: dict[str, list[str]] = {}
     for name, above in links.items():
         for one in above:
@@ -146,7 +146,7 @@ def _centres(
     size: Mapping[str, float],
     spacing: Spacing,
 ) -> dict[str, float]:
-    """Return where each place has its middle: as near as there is room to the middle of what it is linked to."""
+    """Return where each place has its middle: as near to the middle of its links as there is room."""
     below: dict[str, list[str]] = {}
     for name, above in links.items():
         for one in above:
@@ -202,7 +202,7 @@ def _settle(
 def _points(
     chain: Sequence[str], centres: Mapping[str, float], top: Callable[[str], float], spacing: Spacing
 ) -> list[tuple[float, float]]:
-    """Return the points that an arrow passes: out of its box below, through its places, into its box above."""
+    """Return the points that an arrow passes: out of the upper box, through its places, into the lower."""
     first, *between, last = chain
     points = [(centres[first], top(first) + spacing.height)]
     for place in between:

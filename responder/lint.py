@@ -18,7 +18,7 @@ from responder.registry import Registry
 from responder.source import Source, nearest
 
 _KEPT = {"human", "notice", "evidence"}
-"""Providers whose steps leave something behind even where nothing reads it: a decision, a document, evidence."""
+"""Providers whose steps leave something behind that nothing need read: a decision, a document, evidence."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Shelf:
     registry: Registry
     templates: Templates
     facts: Collection[str] | None = None
-    """The facts that responder.yaml gives to every template; None where there is no configuration to know them by."""
+    """The facts that responder.yaml gives to every template; None where there is no configuration."""
 
 
 def lint(path: Path, shelf: Shelf) -> Report:
@@ -94,7 +94,7 @@ def _template_problems(error: DocumentError, place: Place) -> Iterator[Problem]:
         yield problem if known_place else replace(problem, where=place.of("with", "template"))
 
 
-# Templates -------------------------------------------------------------------------------------------------------
+# Templates ----------------------------------------------------------------------------------------
 
 
 def _fields(step: Step, template: Template, place: Place, shelf: Shelf) -> Iterator[Problem]:
@@ -157,7 +157,7 @@ def _of_postmortem(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator
             yield problem if ":" in problem.where else replace(problem, where=source.place(("postmortem",)))
 
 
-# Secrets ---------------------------------------------------------------------------------------------------------
+# Secrets ------------------------------------------------------------------------------------------
 
 
 def _joined_secrets(step: Step, playbook: Playbook, place: Place) -> Iterator[Problem]:
@@ -188,7 +188,7 @@ def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
             yield from _texts(inner, (*path, number))
 
 
-# The whole -------------------------------------------------------------------------------------------------------
+# The whole ----------------------------------------------------------------------------------------
 
 
 def _unseen_ends(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:
@@ -198,9 +198,10 @@ def _unseen_ends(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[P
             playbook.by_id[one].action == "credential.inspect" for one in _before(step, playbook)
         ):
             yield Problem(
-                f"the final step {step.id!r} does not wait for any `credential.inspect`", source.place(("steps", number, "id")),
+                f"the final step {step.id!r} does not wait for any `credential.inspect`",
+                source.place(("steps", number, "id")),
                 "look at the credential first, and let this step need that",
-            )  # fmt: skip
+            )
 
 
 def _before(step: Step, playbook: Playbook) -> set[str]:

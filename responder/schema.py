@@ -15,6 +15,7 @@ from responder.notice import ACTIONS as NOTICES
 from responder.playbook import Approval, Deadline, Input, Playbook, Retry, Role, Step
 from responder.registry import Registry
 
+_NOT_OURS = {"builtins", "pydantic", "typing"}
 _EXPRESSION = {
     "type": "string",
     "pattern": r"\$\{\{.*\}\}",
@@ -93,16 +94,15 @@ def _purpose(action: type[Action]) -> str:
 
 
 @cache
-def field_help(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstring under each field of a model, those of its bases included."""
+def field_help(model: type) -> dict[str, str]:
+    """Return the docstring under each field of a class, those of its bases included."""
     found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if isinstance(base, type) and issubclass(base, BaseModel) and base is not BaseModel:
-            found.update(_own_help(base))
+    for base in reversed([one for one in model.__mro__ if one.__module__.split(".")[0] not in _NOT_OURS]):
+        found.update(_own_help(base))
     return found
 
 
-def _own_help(model: type[BaseModel]) -> dict[str, str]:
+def _own_help(model: type) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     except (OSError, TypeError, SyntaxError):  # made at run time, or without its source
@@ -110,12 +110,12 @@ def _own_help(model: type[BaseModel]) -> dict[str, str]:
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found: dict[str, str] = {}
     for field, words in pairwise(body):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
         if (
-            is_field
-            and isinstance(words, ast.Expr)
+            isinstance(words, ast.Expr)
             and isinstance(words.value, ast.Constant)
             and isinstance(words.value.value, str)
         ):
-            found[field.target.id] = inspect.cleandoc(words.value.value)  # type: ignore[attr-defined]
+            found[field.target.id] = inspect.cleandoc(words.value.value)
     return found

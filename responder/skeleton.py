@@ -32,7 +32,7 @@ connections: {{}}
 #    control: env:GATEWAY_CONTROL        # a known-good key of the leaked one's kind, for proofs of death
 #    ...                                 # its requests: see `docs/providers`
 #  chat: {{provider: slack, account: T0EXAMPLE, secret: env:SLACK_BOT}}
-#  mail: {{provider: email, account: responder@example.com, host: smtp.example.com, secret: env:SMTP_PASSWORD}}
+#  mail: {{provider: email, account: responder@example.com, host: smtp.example.com, secret: env:MAIL}}
 
 # Our credentials. Only what stands here counts as ours, and only what is ours is presented or ended.
 inventory: []

@@ -197,10 +197,12 @@ def _moves(state: RunState, unit: Unit) -> bool:
 
 def _failed(state: RunState) -> list[str]:
     """Return the steps that ended badly, in the playbook's order."""
-    return [
-        step.id for step in state.playbook.steps
-        if state.status(step.id) == "declined" or (state.status(step.id) == "failed" and step.on_error != "continue")
-    ]  # fmt: skip
+    return [step.id for step in state.playbook.steps if _ended_badly(state, step)]
+
+
+def _ended_badly(state: RunState, step: Step) -> bool:
+    status = state.status(step.id)
+    return status == "declined" or (status == "failed" and step.on_error != "continue")
 
 
 def _incomplete(state: RunState) -> bool:
@@ -210,7 +212,7 @@ def _incomplete(state: RunState) -> bool:
     return left_out or bool(_failed(state))
 
 
-# Steps -----------------------------------------------------------------------------------------------------------
+# Steps --------------------------------------------------------------------------------------------
 
 
 def _step(state: RunState, step: Step, now: datetime) -> StepView:
@@ -275,7 +277,7 @@ def _first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 
-# Questions -------------------------------------------------------------------------------------------------------
+# Questions ----------------------------------------------------------------------------------------
 
 
 def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
@@ -326,7 +328,7 @@ def _commands(run: str, ask: Ask, program: str) -> tuple[str, ...]:
     return tuple(f"{program} decide {rest} {shlex.quote(option)}" for option in ask.options)
 
 
-# Plain data ------------------------------------------------------------------------------------------------------
+# Plain data ---------------------------------------------------------------------------------------
 
 
 def span(time: timedelta) -> str:

@@ -18,8 +18,8 @@ from responder.errors import RequestError
 def command(run: str, step: str, digest: str) -> Exit:
     """Agree to what a step would change.
 
-    The agreement is bound to exactly the change that is shown: a change that becomes another one asks again. Whoever
-    asked for the run, and every holder of the credential, cannot agree.
+    The agreement is bound to exactly the change that is shown: a change that becomes another one asks again.
+    Whoever asked for the run, and every holder of the credential, cannot agree.
     """
     call = current()
     with call.open_existing() as app:

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +40,12 @@ class Call:
         options = [part for name, value in self.typed.items() for part in (f"--{name}", shlex.quote(value))]
         return " ".join(["responder", *options])
 
+    def options(self) -> list[str]:
+        """Return the options with which another process reaches the same installation."""
+        config = self.config_path()
+        named = {"--config": config.absolute() if config else None, "--store": self.store_path().absolute()}
+        return [part for name, path in named.items() if path is not None for part in (name, str(path))]
+
     @contextmanager
     def open(self) -> Iterator["App"]:
         """Open the installation, its store made where it is missing."""
@@ -66,7 +71,7 @@ class Call:
 
     @contextmanager
     def open_for_reading(self) -> Iterator["App"]:
-        """Open the installation; where there is no record yet, beside an empty one that is gone afterwards."""
+        """Open the installation; where there is no record yet, with an empty one that is gone afterwards."""
         path = self.store_path()
         if path.exists():
             with self.open() as app:
@@ -127,9 +132,7 @@ class Call:
         import json  # noqa: PLC0415 - only where it is needed
 
         data = self.redactor.scrub_data(data) if self.redactor else data
-        click.echo(
-            json.dumps(data, indent=None if sys.stdout is None else 2, ensure_ascii=False, default=str)
-        )
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
 def current() -> Call:

@@ -15,7 +15,8 @@ from responder.cli.group import COMMANDS, Command
 def command(run: str, step: str, option: str) -> Exit:
     """Choose an option that a step offers.
 
-    Also says what became of an outcome that nobody could read back: OPTION is then `happened` or `not-happened`.
+    Also says what became of an outcome that nobody could read back: OPTION is then `happened` or
+    `not-happened`.
     """
     call = current()
     with call.open_existing() as app:

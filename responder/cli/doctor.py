@@ -20,8 +20,9 @@ _MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "note": ("note",
 def command(playbooks: tuple[str, ...]) -> Exit:
     """Check the connections, their permissions, and the store.
 
-    Each connection: reachable, whose account it is, which permissions the playbooks need there, and whether a proof of
-    death is possible. With PLAYBOOK, everything it needs must be there; without, what your own playbooks need.
+    Each connection: reachable, whose account it is, which permissions the playbooks need there, and whether a
+    proof of death is possible. With PLAYBOOK, everything it needs must be there; without, what your own
+    playbooks need.
     """
     call = current()
     with call.open_for_reading() as app:

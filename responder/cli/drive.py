@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from responder.app import App
 from responder.cli.call import Call
@@ -61,10 +62,8 @@ def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
         "\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way."
     )
     app.dispatcher.stop()
-    try:
+    with suppress(KeyboardInterrupt):
         worker.join(_PATIENCE_SECONDS)
-    except KeyboardInterrupt:
-        pass
     call.say(f"Go on with:\n    $ {call.program} resume {run}")
     if worker.is_alive():
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """How errors look: what, where, and what to do next; every problem, never a secret."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -27,8 +28,8 @@ def refuse_credentials(words: Sequence[str]) -> None:
             raise RequestError(
                 f"Word {number} of the command looks like a credential ({kind}); it was not used",
                 where="the command line, which other users, the shell's history and logs can see",
-                remedy="give the value at the prompt, by --finding FILE or -, or by --secret-from env:NAME, file:PATH"
-                " or fd:N; and delete the line from the shell's history",
+                remedy="give the value at the prompt, by --finding FILE or -, or by --secret-from env:NAME,"
+                " file:PATH or fd:N; and delete the line from the shell's history",
             )
 
 
@@ -41,7 +42,7 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
         call.say(f"{len(problems)} problems")
     _details(call, details)
     if call.json:
-        shown = [{"what": one.what, "where": one.where, "remedy": one.remedy} for one in problems]
+        shown = [asdict(one) for one in problems]
         call.document({"error": type(error).__name__, "exit": int(exit_for(error)), "problems": shown})
 
 
@@ -57,7 +58,7 @@ def show_usage(call: "Call", error: click.ClickException) -> None:
     problem = Problem(message, remedy=f"`{path} --help` shows what it takes")
     _show(call, problem)
     if call.json:
-        shown = [{"what": problem.what, "where": "", "remedy": problem.remedy}]
+        shown = [asdict(problem)]
         call.document({"error": "UsageError", "exit": int(Exit.WRONG_INPUT), "problems": shown})
 
 

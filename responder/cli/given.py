@@ -158,7 +158,7 @@ def _prompt() -> str:
 
 
 def check(call: Call, playbook: str | None, report: Report) -> None:
-    """Check everything that was given before anything is made: settings, playbook, finding. Nothing is written."""
+    """Check what was given before anything is made: settings, playbook, finding. Nothing is written."""
     config = call.config_path()
     load_settings(config)
     if playbook is not None:

@@ -111,13 +111,13 @@ class Subgroup(click.Group):
 
 
 class Group(click.Group):
-    """The commands, found by their file's name, and one place where every error becomes a sentence and a code."""
+    """The commands, found by their file's name, and the one place where errors become sentences and codes."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks like this
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
@@ -136,7 +136,7 @@ class Group(click.Group):
             raise click.UsageError(f"There is no command {args[0]!r} ({hint})", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands by what they are for, without importing any."""
         for title, names in GROUPS.items():
             with formatter.section(title):
@@ -178,8 +178,8 @@ def _details(call: Call, error: BaseException) -> str:
     invoke_without_command=True,
     params=global_options(hidden=False, environment=True),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 contained, or read; 1 not contained; 2 wrong input; 3 refused; 4 provider; 5 unknown or "
-    "unverified; 6 record; 7 waiting or detached; 130 interrupted.",
+    epilog="Exit codes: 0 contained, or read; 1 not contained; 2 wrong input; 3 refused; 4 provider; "
+    "5 unknown or unverified; 6 record; 7 waiting or detached; 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="responder")
 @click.pass_context

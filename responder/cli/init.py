@@ -50,6 +50,6 @@ def command(folder: Path) -> Exit:
         for path in wanted:
             call.out(f"written: {path}")
         call.out(
-            "next: fill in responder.yaml, then `responder doctor`; to see a whole response, `responder drill`"
+            "next: fill in responder.yaml, then `responder doctor`; `responder drill` shows a whole response"
         )
     return Exit.OK

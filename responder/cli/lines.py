@@ -28,7 +28,7 @@ def sentence(entry: Entry) -> str:
 
 
 class Lines:
-    """Turns the entries of a run into lines as they come; the items of a `for_each` are counted, not listed."""
+    """Turns a run's entries into lines as they come; the items of a `for_each` are counted, not listed."""
 
     def __init__(self, run: str) -> None:
         self._run = run
@@ -85,10 +85,11 @@ def _asked(entry: Entry, facts: Facts) -> str:
     }
     count = f" ({facts['items']} items)" if facts.get("items") else ""
     text = f": {facts['text']}" if facts.get("text") else ""
-    return f"waiting for {facts.get('role') or 'somebody'}: {what.get(facts['kind'], 'an answer at')} {entry.step}{count}{text}"
+    kind = what.get(facts["kind"], "an answer at")
+    return f"waiting for {facts.get('role') or 'somebody'}: {kind} {entry.step}{count}{text}"
 
 
-def _ended(entry: Entry, facts: Facts) -> str:
+def _ended(_entry: Entry, facts: Facts) -> str:
     missed = [str(one["criterion"]) for one in facts.get("exit", ()) if not one["held"]]
     if facts.get("contained"):
         return "the run has ended: contained"
@@ -115,6 +116,14 @@ def _with(text: str, more: object) -> str:
     return f"{text}: {more}" if more else text
 
 
+def _label(credential: Facts) -> str:
+    return str(credential.get("id") or credential.get("key_id") or credential.get("fingerprint"))
+
+
+def _listed(found: Facts) -> str:
+    return ", ".join(f"{name} {value}" for name, value in found.items())
+
+
 def _short(text: object) -> str:
     """Return the first words of a text; of a message, nobody wants more here."""
     words = " ".join(str(text).split())
@@ -128,11 +137,11 @@ def _place(facts: Facts) -> str:
 
 _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "opened": lambda e, f: _with(f"incident {e.incident} opened ({f.get('severity')})", f.get("summary")),
-    "started": lambda e, f: f"{_who(e)} started {f['playbook']['playbook']} for {f['credential'].get('id') or f['credential'].get('key_id') or f['credential'].get('fingerprint')}",
-    "joined": lambda e, f: _with("the credential was found once more", _place(f)),
-    "adopted": lambda e, f: f"taken up again by {f['executor']}" if f.get("epoch") != 1 else "",
+    "started": lambda e, f: f"{_who(e)} started {f['playbook']['playbook']} for {_label(f['credential'])}",
+    "joined": lambda _e, f: _with("the credential was found once more", _place(f)),
+    "adopted": lambda _e, f: f"taken up again by {f['executor']}" if f.get("epoch") != 1 else "",
     "asked": _asked,
-    "agreed": lambda e, f: f"{e.step}: {_who(e)} agreed",
+    "agreed": lambda e, _f: f"{e.step}: {_who(e)} agreed",
     "declined": lambda e, f: _with(f"{e.step}: {_who(e)} declined", f.get("reason")),
     "decided": lambda e, f: _with(f"{e.step}: {_who(e)} answered", _outcome(f)),
     "answered": lambda e, f: f"{e.step}: {_who(e)} says: {f['answer']}",
@@ -147,17 +156,17 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "retrying": lambda e, f: f"{e.step}: try {f.get('attempt')} failed, {f['error']}",
     "failed": lambda e, f: f"{e.step}: FAILED, {f['error']}",
     "observed": lambda e, f: f"{e.step}: {f['verdict']}",
-    "opened_child": lambda e, f: _with(f"{e.step}: another leaked credential, {f['credential']}; run {f['child']} responds", _place(f)),
+    "opened_child": lambda e, f: _with(f"{e.step}: found {f['credential']}, {f['child']} responds", _place(f)),
     "left_alone": lambda e, f: f"{e.step}: found {f['credential']}, left alone: {f['reason']}",
     "linked": lambda e, f: f"{e.step}: found {f['credential']}, to which {f['run']} responds already",
-    "halted": lambda e, f: f"HALTED: {', '.join(f['failed'])} failed",
-    "resumed": lambda e, f: f"{_who(e)} resumed the run",
+    "halted": lambda _e, f: f"HALTED: {', '.join(f['failed'])} failed",
+    "resumed": lambda e, _f: f"{_who(e)} resumed the run",
     "aborted": lambda e, f: _with(f"{_who(e)} aborted the run", f.get("reason")),
-    "retried": lambda e, f: f"{e.step}: {_who(e)} lets it start over",
+    "retried": lambda e, _f: f"{e.step}: {_who(e)} lets it start over",
     "noted": lambda e, f: f"{_who(e)}: {f['text']}",
     "set": _set,
     "written": lambda e, f: f"{_who(e)} wrote {f['region']} of the postmortem",
-    "presented": lambda e, f: f"{_who(e)} presented the leaked value: {', '.join(f'{k} {v}' for k, v in f['surfaces'].items())}",
-    "withheld": lambda e, f: _with(f"{_who(e)} withheld entries {', '.join(map(str, f['entries']))}", f.get("reason")),
+    "presented": lambda e, f: f"{_who(e)} presented the leaked value: {_listed(f['surfaces'])}",
+    "withheld": lambda e, f: _with(f"{_who(e)} withheld {len(f['entries'])} entries", f.get("reason")),
     "ended": _ended,
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """`responder notice`."""
 
+from dataclasses import asdict
+
 import click
 
 from responder.app import App
@@ -17,7 +19,8 @@ from responder.naming import names
 def command() -> None:
     """List, lint and preview the templates of notices.
 
-    A team's own stand in `templates/` beside responder.yaml, and come before the built-in ones of the same name.
+    A team's own stand in `templates/` beside responder.yaml, and come before the built-in ones of the same
+    name.
     """
 
 
@@ -63,7 +66,7 @@ def lint_command(templates: tuple[str, ...]) -> Exit:
     found = {name: _problems(known, name) for name in templates or known.names()}
     if call.json:
         shown = [
-            {"template": name, "errors": [_plain(one) for one in problems]}
+            {"template": name, "errors": [asdict(one) for one in problems]}
             for name, problems in found.items()
         ]
         call.document({"templates": shown})
@@ -82,10 +85,6 @@ def _problems(templates: Templates, name: str) -> tuple[Problem, ...]:
     except DocumentError as error:
         return tuple(error.problems)
     return ()
-
-
-def _plain(problem: Problem) -> dict[str, str]:
-    return {"what": problem.what, "where": problem.where, "remedy": problem.remedy}
 
 
 @command.command("preview")

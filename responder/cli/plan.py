@@ -27,8 +27,8 @@ def command(
 ) -> Exit:
     """Show what a run would do; write nothing.
 
-    Reads the live systems: every step with its target, before, after, effect and approval, what it breaks, and the
-    deadlines. PLAYBOOK may be left out where the finding fits exactly one.
+    Reads the live systems: every step with its target, before, after, effect and approval, what it breaks,
+    and the deadlines. PLAYBOOK may be left out where the finding fits exactly one.
     """
     call = current()
     if drill:

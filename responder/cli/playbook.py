@@ -1,6 +1,7 @@
 """`responder playbook`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, Subgroup
 from responder.cli.writing import write_text
 from responder.documents import Templates
-from responder.errors import InputError, Problem
+from responder.errors import InputError
 from responder.graph import mermaid, svg
 from responder.library import Library
 from responder.lint import Report, Shelf, lint
@@ -23,7 +24,8 @@ from responder.settings import load_settings
 def command() -> None:
     """List, show, lint and draw playbooks.
 
-    A team's own stand in `playbooks/` beside responder.yaml, and come before the built-in ones of the same name.
+    A team's own stand in `playbooks/` beside responder.yaml, and come before the built-in ones of the same
+    name.
     """
 
 
@@ -42,9 +44,7 @@ def list_command() -> Exit:
         return Exit.OK
     wide = max((len(row["playbook"]) for row in rows), default=0)
     for row in rows:
-        call.out(
-            f"{row['playbook']:<{wide}}  {row['title'] or 'cannot be read: `responder playbook lint` says why'}"
-        )
+        call.out(f"{row['playbook']:<{wide}}  {row['title'] or 'broken: `responder playbook lint` says why'}")
     return Exit.OK
 
 
@@ -119,10 +119,11 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
 
 
 def _document(report: Report) -> dict[str, object]:
-    def shown(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
-        return [{"what": one.what, "where": one.where, "remedy": one.remedy} for one in problems]
-
-    return {"playbook": report.name, "errors": shown(report.errors), "warnings": shown(report.warnings)}
+    return {
+        "playbook": report.name,
+        "errors": [asdict(one) for one in report.errors],
+        "warnings": [asdict(one) for one in report.warnings],
+    }
 
 
 def _print(call: Call, reports: list[Report]) -> None:

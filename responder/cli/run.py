@@ -8,11 +8,11 @@ from responder.app import App, Begun
 from responder.cli.call import Call, current
 from responder.cli.drive import drive, watch
 from responder.cli.exits import Exit
-from responder.cli.given import check, finding_options, pairs, read_report
+from responder.cli.given import Report, check, finding_options, pairs, read_report
 from responder.cli.group import COMMANDS, Command
 from responder.cli.planning import plan_lines
 from responder.errors import PlanRefused, RequestError
-from responder.finding import Finding
+from responder.playbook import Playbook
 
 
 @click.command("run", cls=Command, short_help=COMMANDS["run"])
@@ -33,8 +33,9 @@ def command(
 ) -> Exit:
     """Respond to a leaked credential with a playbook.
 
-    Shows the plan, asks, and runs it, with a live view. PLAYBOOK may be left out where the finding fits exactly one.
-    The credential itself is given at the prompt, in the finding, or by --secret-from; never as a word of the command.
+    Shows the plan, asks, and runs it, with a live view. PLAYBOOK may be left out where the finding fits
+    exactly one. The credential itself is given at the prompt, in the finding, or by --secret-from; never as a word of
+    the command.
     """
     call = current()
     given = pairs(inputs, "-i")
@@ -46,49 +47,50 @@ def command(
         )
     report = read_report(finding, secret_from)
     check(call, playbook, report)
-    with call.open() as app:
-        found = report.finding(app.means.sealer)
+    with call.open_for_reading() as app:
+        book = _agreed(call, app, playbook, report, given, ask=not yes)
         incident = app.incident(incident) if incident else ""
-        begun = _begin(call, app, playbook, found, given, incident, yes=yes)
-        if begun is None:
-            call.say("Nothing was begun.")
-            return Exit.NOT_CONTAINED
-        if begun.joined:
-            call.say(f"{begun.run} responds to this credential already; the new place is on its timeline.")
-        if detach:
-            return _detach(call, app, begun)
-        return (
-            watch(call, app, begun.run)
-            if begun.joined
-            else drive(call, app, begun.run, lambda: app.drive(begun.run))
-        )
+    if book is None:
+        call.say("Nothing was begun.")
+        return Exit.NOT_CONTAINED
+    with call.open() as app:
+        begun = app.begin(book, report.finding(app.means.sealer), given, incident)
+        return _go_on(call, app, begun, detach=detach)
 
 
-def _begin(
-    call: Call, app: App, name: str | None, found: Finding, given: dict[str, str], incident: str, *, yes: bool
-) -> Begun | None:
-    """Plan, ask and begin; None where the person does not want to. A held credential is joined without a plan."""
+def _agreed(
+    call: Call, app: App, name: str | None, report: Report, given: dict[str, str], *, ask: bool
+) -> Playbook | None:
+    """Show the plan; return the playbook, or None where the person does not want to begin.
+
+    A credential that a run holds already is joined without a plan.
+    """
+    found = report.finding(app.means.sealer)
     book = app.playbook_for(name, found)
-    if app.means.store.holder(app.assess(found).credential.identifiers) is None:
-        plan = app.plan(book, found, given)
-        call.say("\n".join(plan_lines(plan)))
-        if plan.problems:
-            raise PlanRefused(problems=plan.problems)
-        if not yes and not click.confirm("\nRun this?", err=True):
-            return None
-    return app.begin(book, found, given, incident)
+    if app.means.store.holder(app.assess(found).credential.identifiers) is not None:
+        return book
+    plan = app.plan(book, found, given)
+    call.say("\n".join(plan_lines(plan)))
+    if plan.problems:
+        raise PlanRefused(problems=plan.problems)
+    return book if not ask or click.confirm("\nRun this?", err=True) else None
+
+
+def _go_on(call: Call, app: App, begun: Begun, *, detach: bool) -> Exit:
+    """Drive the run here, leave it to the background, or follow the one that was joined."""
+    if begun.joined:
+        call.say(f"{begun.run} responds to this credential already; the new place is on its timeline.")
+    if detach:
+        return _detach(call, app, begun)
+    if begun.joined:
+        return watch(call, app, begun.run)
+    return drive(call, app, begun.run, lambda: app.drive(begun.run))
 
 
 def _detach(call: Call, app: App, begun: Begun) -> Exit:
     """Leave the run to a process of its own."""
     if not begun.joined:
-        options = [
-            part
-            for name, value in (("--config", call.config), ("--store", call.store))
-            if value
-            for part in (name, str(value))
-        ]
-        app.detach(begun.run, options)
+        app.detach(begun.run, call.options())
     if call.json:
         call.document(
             {"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True}

@@ -167,7 +167,8 @@ def clock_words(clock: ClockView) -> str:
         return f"starts at {clock.since}, which has not happened"
     due = clock_time(clock.due_at) if clock.due_at else ""
     if clock.state in {"met", "late"} and clock.met_at:
-        return f"{'met' if clock.state == 'met' else 'MET LATE'} {clock_time(clock.met_at)} by {clock.met_by} (due {due})"
+        how = "met" if clock.state == "met" else "MET LATE"
+        return f"{how} {clock_time(clock.met_at)} by {clock.met_by} (due {due})"
     left = span(timedelta(seconds=clock.left_seconds or 0))
     return f"OVERDUE by {left} (due {due})" if clock.state == "overdue" else f"{left} left (due {due})"
 
@@ -229,14 +230,13 @@ def _bar(step: StepView) -> Text:
 
 def children(shown: Sequence[ChildView]) -> list[Text]:
     """Return the runs that were opened for other leaked credentials."""
-    lines = [
-        Text.assemble(
-            ("↳ ", "bold"), f"{child.credential}: ",
-            (("contained" if child.contained else child.state), "green" if child.contained else "yellow"), (f"  {child.run}", "dim"),
-        )
-        for child in shown
-    ]  # fmt: skip
+    lines = [_child(child) for child in shown]
     return [Text(), *lines] if lines else []
+
+
+def _child(child: ChildView) -> Text:
+    state = ("contained", "green") if child.contained else (child.state, "yellow")
+    return Text.assemble(("↳ ", "bold"), f"{child.credential}: ", state, (f"  {child.run}", "dim"))
 
 
 def _cut(line: Text, width: int | None) -> Text:

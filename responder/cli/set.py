@@ -15,8 +15,8 @@ from responder.cli.group import COMMANDS, Command
 def command(run: str, facts: tuple[str, ...]) -> Exit:
     """Add a fact, or correct one.
 
-    The moments of the incident (aware_at, exposed_at, reported_at, public_coverage_at), its severity and codename are
-    corrected, the old value kept; any other FIELD becomes a fact that notices can say.
+    The moments of the incident (aware_at, exposed_at, reported_at, public_coverage_at), its severity and
+    codename are corrected, the old value kept; any other FIELD becomes a fact that notices can say.
     """
     call = current()
     given = pairs(facts, "FIELD=VALUE")

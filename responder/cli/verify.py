@@ -1,5 +1,7 @@
 """`responder verify`."""
 
+from dataclasses import asdict, dataclass
+
 import click
 
 from responder.app import App
@@ -27,16 +29,52 @@ def command(incident: str, head: str | None, *, live: bool) -> Exit:
     call = current()
     known = _head(head) if head else None
     with call.open_existing() as app:
-        name = app.incident(incident)
-        problems = app.verify(name, known)
-        looked = _live(app, name, incident) if live and not problems else []
-        entries = app.timeline(name) if not problems else []
-        if call.json:
-            _document(call, name, problems, looked, len(entries), entries[-1].hash if entries else "")
-        else:
-            _tell(call, name, problems, looked, [(one.seq, one.hash) for one in entries[-1:]])
-    good = not problems and all(one.dead for one in looked)
+        found = _verify(app, incident, known, live=live)
+    if call.json:
+        call.document(found.document())
+    else:
+        _tell(call, found)
+    good = not found.problems and all(one.dead for one in found.looked)
     return Exit.OK if good else Exit.UNKNOWN
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What became of a check."""
+
+    incident: str
+    problems: list[Problem]
+    looked: list[Looked]
+    entries: int = 0
+    last: str = ""
+    """The hash of the last entry; empty where the record does not verify."""
+
+    @property
+    def head(self) -> str:
+        """The last entry's number and hash, to keep elsewhere."""
+        return f"{self.entries}:{self.last}" if self.last else ""
+
+    def document(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return {
+            "incident": self.incident,
+            "verified": not self.problems,
+            "entries": self.entries,
+            "head": self.head,
+            "problems": [asdict(one) for one in self.problems],
+            "live": [asdict(one) for one in self.looked],
+        }
+
+
+def _verify(app: App, asked: str, known: tuple[int, str] | None, *, live: bool) -> _Found:
+    """Check the record first; a value is presented only where it holds."""
+    name = app.incident(asked)
+    problems = app.verify(name, known)
+    if problems:
+        return _Found(name, problems, [])
+    looked = _live(app, name, asked) if live else []
+    entries = app.timeline(name)
+    return _Found(name, [], looked, len(entries), entries[-1].hash)
 
 
 def _head(text: str) -> tuple[int, str]:
@@ -61,43 +99,18 @@ def _beginnings(name: str) -> set[str]:
     return {name[:length] for length in range(1, len(name) + 1)}
 
 
-def _tell(
-    call: Call, name: str, problems: list[Problem], looked: list[Looked], last: list[tuple[int, str]]
-) -> None:
-    for problem in problems:
+def _tell(call: Call, found: _Found) -> None:
+    for problem in found.problems:
         call.out(f"{problem.where}: {problem.what}")
-    if problems:
-        call.out(f"The record of {name} does NOT verify; the first bad entry stands first.")
+    if found.problems:
+        call.out(f"The record of {found.incident} does NOT verify; the first bad entry stands first.")
         call.out(
-            "next: keep this file as it is, compare it with a backup, and treat what follows that entry as unproven"
+            "next: keep this file as it is, compare it with a backup, and count what follows as unproven"
         )
-    for seq, digest in last:
-        call.out(f"The record of {name} verifies: {seq} entries. Head {seq}:{digest}")
-    for one in looked:
-        surfaces = ", ".join(f"{surface} {probe}" for surface, probe in one.surfaces.items()) or one.reason
-        call.out(f"{one.credential}: {surfaces}")
+    else:
+        call.out(f"The record of {found.incident} verifies: {found.entries} entries. Head {found.head}")
+    for one in found.looked:
+        surfaces = ", ".join(f"{surface} {probe}" for surface, probe in one.surfaces.items())
+        call.out(f"{one.credential}: {surfaces or one.reason}")
         if Probe.ACCEPTED in one.surfaces.values():
             call.out(f"next: it is ALIVE; begin a response: {call.program} run")
-
-
-def _document(
-    call: Call, name: str, problems: list[Problem], looked: list[Looked], entries: int, head: str
-) -> None:
-    call.document(
-        {
-            "incident": name,
-            "verified": not problems,
-            "entries": entries,
-            "head": f"{entries}:{head}" if head else "",
-            "problems": [{"what": one.what, "where": one.where, "remedy": one.remedy} for one in problems],
-            "live": [
-                {
-                    "run": one.run,
-                    "credential": one.credential,
-                    "surfaces": dict(one.surfaces),
-                    "reason": one.reason,
-                }
-                for one in looked
-            ],
-        }
-    )
