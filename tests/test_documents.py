@@ -135,6 +135,11 @@ def test_a_mail_needs_a_subject() -> None:
         parse_template(text, "note.md.j2")
 
 
+def test_a_span_needs_a_time_to_be_counted_from() -> None:
+    with pytest.raises(DocumentError, match="`plus` is for a time with a `from`"):
+        template("{{ a }}", "{a: {type: time, plus: 24h}}")
+
+
 def test_a_source_that_can_never_be_evaluated_is_found_at_once() -> None:
     with pytest.raises(DocumentError, match=r"note.md.j2:9:\d+: .*'incidnet', which does not exist"):
         template("{{ a }}", '{a: {type: text, from: "${{ incidnet.id }}"}}')
@@ -312,6 +317,12 @@ def test_blanks_are_refused_however_deep(blank: str, wrap: Any) -> None:
         fill(template("{{ a }}", f"{{a: {{type: {kind}}}}}"), NAMES, {"a": value})
 
 
+@pytest.mark.parametrize("link", ["ftp://x.example/a", "https://", "https://a:b@x.example/", "https://x.example/a b"])
+def test_a_link_leads_to_a_page_and_carries_no_login(link: str) -> None:
+    with pytest.raises(DocumentError, match="a: should be a link"):
+        fill(template("{{ a }}", "{a: {type: link}}"), NAMES, {"a": link})
+
+
 def test_an_empty_list_is_no_value() -> None:
     with pytest.raises(DocumentError, match="a: is empty"):
         fill(template("{{ a }}", "{a: {type: list}}"), NAMES, {"a": []})
@@ -415,6 +426,22 @@ def test_times_are_shown_in_both_zones(moment: str, zone: str, expected: str) ->
     assert text == f"It was at {expected}.\n"
 
 
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("2026-05-02T09:20:00+00:00", "By 2026-05-02 09:20 UTC: done."),
+        ("within an hour", "Within an hour: done."),
+        ("from now on", "From now on: done."),
+        ("the next update", "By the next update: done."),
+        (LATER, "By 2026-05-03 10:00 UTC: done."),
+    ],
+)
+def test_what_is_due_may_be_a_time_or_words(by: Any, expected: str) -> None:
+    one = template("{{ a[0].by | due | first_up }}: done.", "{a: {type: list}}")
+
+    assert render(one, {"a": [{"by": by}]})[1] == expected + "\n"
+
+
 def test_a_zone_that_does_not_exist_is_refused() -> None:
     with pytest.raises(DocumentError, match=r"organisation.time_zone: There is no time zone 'Mars/Base'"):
         render(template("x"), {}, "Mars/Base")
@@ -487,6 +514,7 @@ ALLOWED = "https://127.0.0.1:8123/claim/1"
         pytest.param("There is no evidence of use.", "what the logs cover", id="clean bill"),
         pytest.param("Dear <NAME>!", "blank left", id="placeholder"),
         pytest.param("One " * 26 + "end.", "first sentence of 27 words", id="long beginning"),
+        pytest.param("Dear Mina,\n\n" + "One " * 26 + "end.", "first sentence of 27 words", id="greeting"),
         pytest.param("Hi.\n\n" + "One " * 31 + "end.", "a sentence of 32 words", id="long sentence"),
         pytest.param(
             "Hi.\n\n" + "One two three four five. " * 16, "a paragraph of 80 words", id="long paragraph"

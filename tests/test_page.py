@@ -129,6 +129,17 @@ def test_the_badge_says_how_it_stands(entries: list[Entry], expected: tuple[str,
     assert (found[2], found[1]) == expected
 
 
+def test_a_missed_deadline_is_not_hidden_among_the_figures() -> None:
+    record = Record()
+    opened(record, 1)
+    record.now = record.now.replace(hour=11)
+    contain(record)
+
+    assert '<div class="tile bad"><b>0 of 3</b><span>deadlines met</span></div>' in page(
+        TEMPLATE, record.entries
+    )
+
+
 def test_a_run_that_has_only_begun_has_a_page() -> None:
     record = Record()
     opened(record, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from documents_record import (
+    CHILD_PLAYBOOK,
     PLAYBOOK,
     START,
     Record,
@@ -101,6 +102,25 @@ def test_a_child_runs_proof_is_not_the_incidents() -> None:
     ]
 
 
+def test_a_child_s_step_of_the_same_name_proves_nothing_here() -> None:
+    record = Record()
+    opened(record, 2)
+    playbook = {**CHILD_PLAYBOOK, "steps": [{**CHILD_PLAYBOOK["steps"][0], "id": "dead"}]}
+    record.add("started", "", {"playbook": playbook, "credential": {"id": "old"}, "people": {}}, run="run-2")
+    record.add("done", "dead", {"verdict": "dead", "facts": {"first_refused_at": record.at(9)}}, run="run-2")
+
+    assert figures(record.entries).contained_at is None
+
+
+def test_the_first_effect_counts_when_a_step_is_done_again() -> None:
+    record = Record()
+    opened(record, 2)
+    contain(record)
+    record.add("applied", "kill", {"facts": {}})
+
+    assert seconds(figures(record.entries))["time to disabled"] == 50.0
+
+
 def test_an_unknown_exposure_is_not_guessed() -> None:
     record = Record()
     opened(record, 2, exposed_at=None)
@@ -152,6 +172,8 @@ def test_a_notice_that_not_all_have_is_not_on_time() -> None:
 
     told = next(one for one in found.notices if one.template == "contributor-notice")
     assert (told.recipients, told.meant, told.on_time) == (2, 3, None)
+    deadline = next(one for one in found.deadlines if one.name == "holders-told")
+    assert (deadline.met_at, deadline.on_time) == (None, None)
 
 
 def test_a_message_found_by_reading_back_counts_as_sent() -> None:
