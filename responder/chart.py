@@ -89,7 +89,8 @@ class _Axis:
             place = self._place(seconds)
             if seconds <= self._total and place - last >= _APART:
                 last = place
-                yield Tick(place, f"+{span(seconds)}" if seconds else "start")
+                label = f"{seconds} s" if seconds < 60 else span(seconds)  # noqa: PLR2004 - a minute
+                yield Tick(place, f"+{label}" if seconds else "start")
 
 
 def chart(story: Story) -> Chart:

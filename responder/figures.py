@@ -132,7 +132,7 @@ def figures(entries: Sequence[Entry]) -> Figures:
         contained_at=story.death(main)[0],
         dead_at=story.death(main)[1],
         spans=tuple(spans(story, clocks)),
-        notices=tuple(_notices(story)),
+        notices=tuple(sorted(_notices(story), key=lambda one: one.first_sent_at or last.at)),
         answers=tuple(answers(entries)),
         deadlines=tuple(_deadline(story, name, one) for name, one in main.playbook.deadlines.items()),
         troubles=tuple(troubles(entries)),

@@ -1,6 +1,7 @@
 """The timeline in plain words: one row an entry, the items of a step folded, roles instead of names."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +61,7 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
 _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 """What is written before something happens; its outcome is the row."""
 
-_KINDS = {
+_KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
     "noted": "people", "set": "people", "written": "people", "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
@@ -74,13 +75,14 @@ _MANY = {
     "verified": "confirmed by reading back",
     "reconciled": "found done by reading back",
     "unchanged": "were so already",
-    "retrying": "tries put off",
-    "unknown": "outcomes unknown at first",
-    "not_sent": "not sent in time, and tried again",
+    "retrying": "put off and tried again",
+    "unknown": "outcome unknown at first",
+    "not_sent": "not sent in time and tried again",
     "began": "begun, without an outcome",
     "intended": "intended, without an outcome",
 }
 _MANY_MESSAGES = {"planned": "texts rendered", "applied": "notices sent"}
+_MESSAGES = {"applied": "the notice was sent", "verified": "confirmed by reading back"}
 _UNCOUNTED = frozenset({"retrying", "unknown", "not_sent"})
 """What can happen to one item more than once: counted, and not out of how many."""
 
@@ -91,8 +93,8 @@ class _Words:
     def __init__(self, story: Story) -> None:
         self.states = story.states
         self._main = story.main
-        runs = story.states.items()
-        self._steps = {(run, step.id): step for run, state in runs for step in state.playbook.steps}
+        steps = ((run, step) for run, state in story.states.items() for step in state.playbook.steps)
+        self._messages = {(run, step.id) for run, step in steps if step.action.startswith("notice.")}
         self._last = {(entry.run, entry.step): entry.seq for entry in story.entries}
         self._targets = {
             (entry.run, entry.step): str(entry.facts["target"])
@@ -114,8 +116,7 @@ class _Words:
         return (str(entry.seq),)
 
     def _is_message(self, entry: Entry) -> bool:
-        step = self._steps.get((entry.run, entry.step.partition("[")[0]))
-        return step is not None and step.action.startswith("notice.")
+        return (entry.run, entry.step.partition("[")[0]) in self._messages
 
     def kind(self, entry: Entry) -> str:
         """Return what a page marks an entry with."""
@@ -142,18 +143,21 @@ class _Words:
         done = _MANY.get(entry.event, entry.event)
         if self._is_message(entry):
             done = _MANY_MESSAGES.get(entry.event, done)
-        out_of = "" if entry.event in _UNCOUNTED or items is None else f" of {len(items.values)}"
-        return f"{entry.step.partition('[')[0]}: {count}{out_of} {done}{between}"
+        step = entry.step.partition("[")[0]
+        if entry.event in _UNCOUNTED:
+            return f"{step}: {done} {'once' if count == 1 else f'{count} times'}{between}"
+        return f"{step}: {count} of {len(items.values) if items else count} {done}{between}"
 
     def sentence(self, entry: Entry) -> str:
         """Return what one entry says; an event that nobody foresaw is named as it is."""
-        if entry.event == "applied" and self._is_message(entry):
-            return "the notice was sent"
+        if entry.event in _MESSAGES and self._is_message(entry):
+            return _MESSAGES[entry.event]
         special = _SPECIAL.get(entry.event)
         if special is not None:
             return special(self, entry)
         pattern = _SAY.get(entry.event, entry.event.replace("_", " "))
-        facts = _Facts({**entry.facts, "role": self.role(entry), "target": self.target(entry)})
+        known = {**entry.facts, "role": self.role(entry), "target": self.target(entry)}
+        facts = defaultdict(str, known)  # what is not there is left out
         if isinstance(facts.get("failed"), list):
             facts["failed"] = ", ".join(facts["failed"])
         return pattern.format_map(facts).removesuffix(": ").removesuffix(" at ")
@@ -173,16 +177,9 @@ class _Words:
         return str(entry.facts.get("target") or self._targets.get((entry.run, entry.step)) or "")
 
 
-class _Facts(dict[str, Any]):
-    """An entry's facts for a sentence; what is not there is left out."""
-
-    def __missing__(self, name: str) -> str:
-        return ""
-
-
 def _between(row: Row) -> str:
-    first, last = row.entries[0].at, row.entries[-1].at
-    return f", {exact(first)[11:]} to {exact(last)[11:]} UTC" if len(row.entries) > 1 else ""
+    first, last = (exact(entry.at)[11:] for entry in (row.entries[0], row.entries[-1]))
+    return f", {first} to {last} UTC" if first != last else ""
 
 
 _SAY: Mapping[str, str] = {
@@ -246,8 +243,8 @@ def _asked(words: _Words, entry: Entry) -> str:
 
 def _observed(_: _Words, entry: Entry) -> str:
     verdict, facts = str(entry.facts.get("verdict", "")), _inner(entry)
+    first = facts.get("first_refused_at")
     if verdict == "dead":
-        first = facts.get("first_refused_at")
         return "proven dead" + (f"; first refused at {exact(first)} UTC" if first else "")
     surfaces = ", ".join(f"{name} {seen}" for name, seen in (facts.get("surfaces") or {}).items())
     return f"looked: {verdict}" + (f" ({surfaces})" if surfaces else "")
@@ -256,8 +253,8 @@ def _observed(_: _Words, entry: Entry) -> str:
 def _done(words: _Words, entry: Entry) -> str:
     if "verdict" in entry.facts:
         return _observed(words, entry)
-    pairs = ((name, value) for name, value in _inner(entry).items() if isinstance(value, str | int))
-    shown = [f"{name} {_brief(value)}" for name, value in pairs if len(str(value)) <= _LONGEST_FACT]
+    plain = {name: value for name, value in _inner(entry).items() if isinstance(value, str | int)}
+    shown = [f"{name} {_brief(value)}" for name, value in plain.items() if len(str(value)) <= _LONGEST_FACT]
     return "done" + (f": {', '.join(shown[:3])}" if shown else "")
 
 

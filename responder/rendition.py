@@ -117,6 +117,11 @@ def sentence(value: Any) -> str:
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
+def bare(value: Any) -> str:
+    """Show an expression without its brackets."""
+    return str(value).strip().removeprefix("${{").removesuffix("}}").strip()
+
+
 def open_point(value: Any) -> Any:
     """Show what is not known yet where a heading says already that it is not known."""
     if isinstance(value, Unknown):
@@ -137,7 +142,7 @@ def plain_int(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when, "exact": exact, "day": day, "span": span, "person": person, "cell": cell, "join": join,
     "sentence": sentence, "short": short, "number": plain_int,
-    "open": open_point, "due": due, "first_up": first_up,
+    "open": open_point, "due": due, "first_up": first_up, "bare": bare,
 }  # fmt: skip
 
 

@@ -317,7 +317,9 @@ def test_blanks_are_refused_however_deep(blank: str, wrap: Any) -> None:
         fill(template("{{ a }}", f"{{a: {{type: {kind}}}}}"), NAMES, {"a": value})
 
 
-@pytest.mark.parametrize("link", ["ftp://x.example/a", "https://", "https://a:b@x.example/", "https://x.example/a b"])
+@pytest.mark.parametrize(
+    "link", ["ftp://x.example/a", "https://", "https://a:b@x.example/", "https://x.example/a b"]
+)
 def test_a_link_leads_to_a_page_and_carries_no_login(link: str) -> None:
     with pytest.raises(DocumentError, match="a: should be a link"):
         fill(template("{{ a }}", "{a: {type: link}}"), NAMES, {"a": link})

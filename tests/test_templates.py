@@ -58,7 +58,7 @@ NAMES: dict[str, Any] = {
         "programme_approval": "Every output needs our approval before it is shared",
         "programme_review": "Whether these terms should change is part of the review of 2026-05-09",
         "known": ["The same token was given to all testers"],
-        "not_known": [Unknown("the issuer still reads its logs for uses before 07:00 UTC", LATER)],
+        "not_known": [Unknown("The issuer still reads its logs for uses before 07:00 UTC", LATER)],
     },
 }
 
@@ -83,7 +83,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         ],
         "commander": "noor",
         "channel": "#inc-quiet-harbour",
-        "do_not_do": "answer in public or contact testers",
+        "do_not_do": "Do not answer in public, and do not write to testers",
     },
     "executive-brief": {
         "subject_line": "one decision by 15:00 UTC",
@@ -164,7 +164,7 @@ MUST_SAY = {
         "You are not accused of anything",
         "About 300 people",
         "We are not looking for anybody with this mail",
-        "the issuer still reads its logs for uses before 07:00 UTC; next update by 2026-05-03 09:00 UTC",
+        "The issuer still reads its logs for uses before 07:00 UTC; next update by 2026-05-03 09:00 UTC",
         "2026-05-02 09:31 UTC (05:31 EDT)",
         "Nothing now.",
         "You will hear from us by 2026-05-03 09:20 UTC (05:20 EDT)",
@@ -183,7 +183,7 @@ MUST_SAY = {
         "The reason: Nobody counted the hours.",
         "- By 2026-05-04 12:00 UTC (08:00 EDT): Every tester",
     ),
-    "internal-alert": ("early-access", "kill", "Noor Haddad", "comms", "Please do not"),
+    "internal-alert": ("early-access", "kill", "Noor Haddad", "comms", "*Do not answer in public"),
     "executive-brief": ("Please decide by 2026-05-02 15:00 UTC (11:00 EDT).", "Worst case", "Next update by"),
     "holding-statement": ("refused since 2026-05-02 09:31 UTC", "none of them is accused", "next update by"),
     "partner-notice": ("Dear Pat Lind,", "What our own logs cover", "Noor Haddad <noor@meridian.example>"),
