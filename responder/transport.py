@@ -2,13 +2,18 @@
 
 import contextlib
 import json
+import math
 import smtplib
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +33,7 @@ PERMIT_SECONDS = 2.0
 REQUEST_SECONDS = 10.0
 """How long one request may take before its answer counts as lost."""
 _MOST_BODY = 8 * 1024 * 1024
+_LONGEST_PAUSE = 600.0  # a server's wish counts for so many seconds; a leak does not wait for an hour
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,17 @@ class Response:
     _sealer: Sealer = field(repr=False)
     complete: bool = True
     """Whether the body was read to its end."""
+    method: str = "GET"
+    write: bool = False
+    """Whether it answers a request that may have changed something."""
 
     def json(self) -> Any:
-        """Return the body as data. Unavailable where it is no JSON: a proxy or an error page answered."""
+        """Return the body as data. Where it is no JSON, a proxy or an error page answered, and the answer is lost."""
         try:
             return json.loads(self.body) if self.body else None
-        except ValueError:
-            raise Unavailable(
-                f"{_host(self.url)} answered {self.status} with something that is not JSON", where=self.url
-            ) from None
+        except (ValueError, RecursionError):
+            name = f"it answered {self.status} with something that is not JSON"
+            raise _lost(self.method, self.url, name, write=self.write) from None
 
     def secret(self, *path: str) -> Secret | None:
         """Take a secret out of the answer: from here on the Redactor knows it. None where there is none."""
@@ -86,14 +94,22 @@ class Transport:
         return Wire(self, f"responder/{__version__} ({run}; {step})", permit)
 
     def client(self) -> "httpx.Client":
-        """Return the pooled HTTP client; no redirects, no proxies from the environment, certificates checked."""
+        """Return the pooled HTTP client; no redirects, no proxies from the environment, certificates checked.
+
+        It keeps no cookies: a session of one credential must not open a door for another, least of all for a leaked
+        one that is presented to prove that it is dead.
+        """
         import httpx  # noqa: PLC0415 - slow to import
 
         with self._lock:
             if self._http is None:
                 limits = httpx.Limits(max_connections=100, max_keepalive_connections=64, keepalive_expiry=4.0)
                 self._http = httpx.Client(
-                    timeout=self.request_seconds, limits=limits, follow_redirects=False, trust_env=False
+                    timeout=self.request_seconds,
+                    limits=limits,
+                    follow_redirects=False,
+                    trust_env=False,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 )
             return self._http
 
@@ -112,6 +128,8 @@ class Wire:
         self._permit = permit
         self.seconds = 0.0
         """Real seconds spent waiting for servers."""
+        self.changed = False
+        """Whether a write was accepted already; what fails after it does not mean that nothing changed."""
 
     def with_value(self, secret: Secret, factory: Callable[[str], T]) -> T:
         """Call a provider's factory with a secret's value: a session of an SDK, a sealed box."""
@@ -155,9 +173,13 @@ class Wire:
             sent.setdefault("content-type", "application/json")
         client = self._transport.client()
         wait = min(seconds or self._transport.request_seconds, self._transport.request_seconds)
-        request = client.build_request(
-            method, url, headers=sent, params=params, content=content, data=form, timeout=wait
-        )
+        try:
+            request = client.build_request(
+                method, url, headers=sent, params=params, content=content, data=form, timeout=wait
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise _unsendable(method, url, _name(error)) from None
+        request.extensions["trace"] = partial(self._before_send, url, write)
         self._check_permit(url, write=write)
         started = time.perf_counter()
         try:
@@ -172,16 +194,27 @@ class Wire:
             raise Unavailable(
                 f"{_host(url)} cannot be reached: {_name(error)}", where=_place(method, url)
             ) from None
-        except httpx.TransportError as error:
+        except httpx.LocalProtocolError as error:
+            raise _unsendable(method, url, _name(error)) from None
+        except httpx.RequestError as error:
             raise _lost(method, url, _name(error), write=write) from None
         finally:
             self.seconds += time.perf_counter() - started
         if not complete and most_bytes is None:
             raise _lost(method, url, "the answer does not end", write=write)
         response = Response(
-            answer.status_code, dict(answer.headers), read, url, self._transport.sealer, complete
+            answer.status_code,
+            dict(answer.headers),
+            read,
+            url,
+            self._transport.sealer,
+            complete,
+            method,
+            write,
         )
-        return _judge(response, method, write=write, expect=expect, permission=permission)
+        judged = _judge(response, method, write=write, expect=expect, permission=permission)
+        self.changed = self.changed or (write and judged.status < 300)  # noqa: PLR2004 - accepted
+        return judged
 
     def send_mail(
         self,
@@ -204,7 +237,8 @@ class Wire:
                 if password is not None:
                     server.login(user, password.reveal())
                 self._check_permit(place, write=True)
-                _deliver(server, message, place)
+                _deliver(server, message, place, partial(self._check_permit, place, write=True))
+                self.changed = True
         except smtplib.SMTPAuthenticationError as error:
             raise Denied(
                 f"{host} refuses our login ({error.smtp_code})",
@@ -224,27 +258,40 @@ class Wire:
             return smtplib.SMTP_SSL(
                 host, port, timeout=seconds, local_hostname="localhost", context=ssl.create_default_context()
             )
-        server = smtplib.SMTP(host, port, timeout=seconds, local_hostname="localhost")
-        if tls == "starttls":
-            server.starttls(context=ssl.create_default_context())
-        elif host not in {"127.0.0.1", "::1", "localhost"}:
-            server.close()
+        if tls != "starttls" and host not in {"127.0.0.1", "::1", "localhost"}:
             raise Denied(
                 "Mail without TLS is sent on loopback only",
                 where=f"smtp://{host}:{port}",
                 remedy="set tls: starttls",
             )
+        server = smtplib.SMTP(host, port, timeout=seconds, local_hostname="localhost")
+        if tls == "starttls":
+            try:
+                server.starttls(context=ssl.create_default_context())
+            except BaseException:
+                server.close()
+                raise
         return server
+
+    def _before_send(self, url: str, write: bool, event: str, _: object) -> None:
+        """Check the permit once more when the connection stands: connecting may have taken longer than it holds."""
+        if event == "http11.send_request_headers.started":
+            self._check_permit(url, write=write)
 
     def _check_permit(self, url: str, *, write: bool) -> None:
         """Refuse to send a write without a permit that still holds; this is the last thing before the send."""
         if not write:
             return
+        place = _host(url) or url
         if self._permit is None:
-            raise PermitExpired("A write was tried where only reading is allowed", where=url)
+            raise PermitExpired("A write was tried where only reading is allowed", where=place)
         if monotonic() >= self._permit.until:
+            if self.changed:
+                raise OutcomeUnknown(
+                    "The permit to send ran out in the middle of a change", where=place, remedy="read back"
+                )
             raise PermitExpired(
-                "The permit to send ran out before the request left; nothing was sent", where=url
+                "The permit to send ran out before the request left; nothing was sent", where=place
             )
 
 
@@ -259,13 +306,14 @@ def _parting(server: smtplib.SMTP) -> Iterator[smtplib.SMTP]:
         server.close()
 
 
-def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str) -> None:
+def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str, permitted: Callable[[], None]) -> None:
     """Send MAIL, RCPT and DATA; from the end of the data on, a missing answer means unknown."""
     recipients = [address.addr_spec for address in message["To"].addresses]
     sender = message["From"].addresses[0].addr_spec
     for code, text in (server.mail(sender), *(server.rcpt(recipient) for recipient in recipients)):
-        if code >= 400:  # noqa: PLR2004 - RFC 5321, 4.2.1
+        if not 200 <= code < 300:  # noqa: PLR2004 - RFC 5321, 4.2.1; -1 for what is no reply at all
             raise smtplib.SMTPResponseException(code, text)
+    permitted()
     try:
         code, text = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
     except smtplib.SMTPDataError:
@@ -278,6 +326,12 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str) -> None:
         ) from None
     if code >= 400:  # noqa: PLR2004
         raise smtplib.SMTPResponseException(code, text)
+    if not 200 <= code < 300:  # noqa: PLR2004
+        raise OutcomeUnknown(
+            "A message was handed over, and what came back is no answer",
+            where=place,
+            remedy="look in the mail server's log",
+        )
 
 
 def _mail_refusal(code: int, place: str) -> ProviderError:
@@ -300,6 +354,10 @@ def _judge(
     host = _host(response.url)
     if status == 429:  # noqa: PLR2004
         raise Unavailable(f"{host} is asked too often (429)", where=place, retry_after=_retry_after(response))
+    if status in {408, 425}:
+        raise Unavailable(
+            f"{host} did not take the request ({status})", where=place, retry_after=_retry_after(response)
+        )
     if status in {401, 403}:
         need = (
             f"our credential needs: {permission}"
@@ -313,6 +371,15 @@ def _judge(
                 f"{host} failed ({status}) while it changed something", where=place, remedy="read back"
             )
         raise Unavailable(f"{host} fails ({status})", where=place, retry_after=_retry_after(response))
+    if write and status in {
+        300,
+        301,
+        302,
+        303,
+    }:  # many servers redirect once they have done it; 307 and 308 say: not here
+        raise OutcomeUnknown(
+            f"{host} sends us elsewhere ({status}) after a change", where=place, remedy="read back"
+        )
     raise ProviderError(
         f"{host} does not accept the request ({status})",
         where=place,
@@ -341,11 +408,25 @@ def _lost(method: str, url: str, name: str, *, write: bool) -> OutcomeUnknown | 
     return Unavailable(f"{_host(url)} did not answer: {name}", where=_place(method, url))
 
 
+def _unsendable(method: str, url: str, name: str) -> ProviderError:
+    return ProviderError(
+        f"The request to {_host(url)} cannot be sent: {name}",
+        where=_place(method, url),
+        remedy="check the connection's address and secret for characters that do not belong there",
+    )
+
+
 def _retry_after(response: Response) -> float | None:
+    """Return after how many seconds we may come again (RFC 9110, 10.2.3: seconds or a date); bounded, whatever is said."""
+    said = response.headers.get("retry-after", "")
     try:
-        return float(response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
+        seconds = float(said)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), _LONGEST_PAUSE) if math.isfinite(seconds) else None
 
 
 def _encode(body: Any) -> bytes | None:
@@ -360,12 +441,19 @@ def _text(value: object) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    """Return host and port; never what may stand before them."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def _place(method: str, url: str) -> str:
-    parts = urlsplit(url)
-    return f"{method} {parts.netloc}{parts.path}"
+    """Return method, host and path; never a query, where values stand."""
+    try:
+        return f"{method} {_host(url)}{urlsplit(url).path}"
+    except ValueError:
+        return method
 
 
 def _name(error: Exception) -> str:

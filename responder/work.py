@@ -10,6 +10,7 @@ from typing import Any
 from responder.action import Access, Change, Changing, Evidence, Identity, Issued, Observing, Outcome, Reading, Unchanged, Verdict
 from responder.approval import question
 from responder.clock import monotonic
+from responder.credential import Deliver
 from responder.errors import (
     InputError,
     OutcomeUnknown,
@@ -217,6 +218,8 @@ class Worker:
                 self.append(job, "not_sent", {"reason": error.message})
                 continue
             except (InputError, ProviderError) as error:
+                if access.wire.changed:  # a later part failed, after an earlier one had been accepted
+                    raise OutcomeUnknown(f"A part of the change was made, then: {error}", where=job.address, remedy="read back") from error
                 self.append(job, "not_sent", {"reason": str(error)})
                 raise
             except (RecordError, OutcomeUnknown):
@@ -224,7 +227,10 @@ class Worker:
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in {resolved.name} while it changed something: {type(error).__name__}") from error
             self._means.hook("after-apply", job.address)
-            kept, also = self._kept(job, outcome)
+            try:
+                kept, also = self._kept(job, outcome)
+            except Exception as error:
+                raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
             self.append(job, "applied", {"facts": kept, "io_seconds": access.wire.seconds}, also=also)
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
@@ -237,14 +243,15 @@ class Worker:
         verdict = action.verify(self._means.client(access), change)
         if verdict is not Verdict.HOLDS:
             raise _NotYet(f"{change.target}: {change.after!r} {verdict.value} by reading back", where=job.address)
-        self.append(job, "verified", {"target": change.target, "after": change.after, "io_seconds": access.wire.seconds})
+        facts = {"target": change.target, "after": change.after, "io_seconds": access.wire.seconds}
+        self.append(job, "verified", facts, also=_shredding(resolved))
 
     def _already(self, job: Job, resolved: Resolved, planned: Unchanged, *, recovering: bool) -> None:
         """Record that it is so already: by an earlier try of ours, or by somebody else."""
         kept, also = self._kept(job, Outcome(planned.facts, planned.issued))
         self._means.hook("after-apply", job.address)
         facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": kept}
-        self.append(job, "reconciled" if recovering else "unchanged", facts, also=also)
+        self.append(job, "reconciled" if recovering else "unchanged", facts, also=_both(also, _shredding(resolved)))
         self._means.hook("after-record", job.address)
 
     # Recovering --------------------------------------------------------------------------------------------------
@@ -276,10 +283,11 @@ class Worker:
     def _unknown(self, job: Job, error: OutcomeUnknown) -> None:
         """A write was sent and its answer was lost: read back soon where that is possible, else ask."""
         resolved = rebuild(job.record, job.step, self._state, self._means)
-        if not resolved.action.readback:
+        if not resolved.action.readback or job.unit.tries + 1 >= job.step.retry.attempts:
             self._ask_what_happened(job, error.message)
             return
-        next_at = self._means.clock.now() + timedelta(seconds=self._means.clock_seconds(0.2))
+        pause = min(0.2 * job.step.retry.factor**job.unit.tries, job.step.retry.most.total_seconds())
+        next_at = self._means.clock.now() + timedelta(seconds=self._means.clock_seconds(pause))
         self.append(job, "unknown", {"reason": error.message, "next_at": next_at.isoformat(), "remedy": error.remedy})
 
     # Failing -----------------------------------------------------------------------------------------------------
@@ -333,6 +341,14 @@ class Worker:
 def _change_of(planned: Mapping[str, Any]) -> Change:
     """Return the change that was planned, from the timeline."""
     return Change(planned["target"], planned["before"], planned["after"], planned.get("breaks", ""), planned.get("preconditions", {}))
+
+
+def _shredding(resolved: Resolved) -> Also | None:
+    """Return what drops the key of a value that was delivered: from now on only its secret store has it."""
+    value = resolved.record.get("with", {}).get("value") if isinstance(resolved.action, Deliver) else None
+    if not isinstance(value, Mapping) or "$secret" not in value:
+        return None
+    return lambda writing: writing.shred(str(value["$secret"]))
 
 
 def _put(writing: Writing, blobs: Sequence[Blob]) -> None:

@@ -152,7 +152,7 @@ def _issued(call: IssueCall, answer: Response, delivery: str) -> Issued:
         key_id = word(at(answer.json(), call.key_id))
         value = answer.secret(*call.value.split(".")) if call.value and delivery == "value" else None
         claim = word(at(answer.json(), call.claim)) if call.claim and delivery == "claim" else ""
-    except Unavailable:
+    except (Unavailable, OutcomeUnknown):
         key_id, value, claim = "", None, ""
     if not key_id or not (value or claim):
         raise OutcomeUnknown(
