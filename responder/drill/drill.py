@@ -165,7 +165,7 @@ def _start_runner(drill: Drill, pending: list[Fault]) -> subprocess.Popen[bytes]
     command = [sys.executable, "-m", "responder.drill.runner", str(drill.stage.state), drill.run, *kills]
     environment = {**drill.stage.environment, **({"RESPONDER_DEBUG": "1"} if drill.options.debug else {})}
     with (drill.stage.output / "run.log").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)  # noqa: S603 - our own command
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)  # noqa: S603 - our own command
 
 
 def _wait(runner: subprocess.Popen[bytes], deadline: float) -> int:
@@ -178,6 +178,8 @@ def _wait(runner: subprocess.Popen[bytes], deadline: float) -> int:
                 if time.time() > deadline:
                     raise RequestError("The drill took too long and was given up", where=f"pid {runner.pid}", remedy="read output/run.log") from None
     finally:
+        if runner.stdin is not None:
+            runner.stdin.close()
         if runner.poll() is None:
             os.kill(runner.pid, signal.SIGTERM)
             try:

@@ -6,6 +6,7 @@
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from responder.app import open_app
@@ -17,6 +18,7 @@ _EXITS = {"ended": 0, "halted": 1, "waiting": 7}
 def main(arguments: list[str]) -> int:
     """Drive a run to its end; 0 when it ended, 1 when it halted, 6 when the record fails, 7 when others drive it."""
     folder, run, *kills = arguments
+    threading.Thread(target=_end_with_the_drill, daemon=True).start()
 
     def hook(point: str, address: str) -> None:
         for kill in kills:
@@ -36,6 +38,13 @@ def main(arguments: list[str]) -> int:
         return 6
     finally:
         app.close()
+
+
+def _end_with_the_drill() -> None:
+    """End as soon as whoever started this process is gone: a drill leaves nothing behind."""
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(130)
 
 
 if __name__ == "__main__":
