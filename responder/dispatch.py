@@ -52,6 +52,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
+        self._beating = False
 
     def timeline(self, incident: str) -> Timeline:
         """Return the one timeline of an incident in this process."""
@@ -114,9 +115,7 @@ class Dispatcher:
         """Advance a run, and the runs that it opens, until it has ended or cannot go on without a person's `retry`."""
         lease = self.adopt(run, reason)
         self._leases[run] = lease
-        beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        if len(self._leases) == 1:
-            beating.start()
+        self._keep_beating()
         try:
             return self._drive(lease)
         finally:
@@ -135,7 +134,7 @@ class Dispatcher:
                     thread.join()
                 return pause
             if self._failures:
-                raise self._failures[0]
+                raise self._failures.pop(0)
             idle = pause.wake_at is None and not runner.state.asks()
             if idle and not any(thread.is_alive() for thread in threads.values()) and not runner.behind():
                 return Pause("halted")
@@ -153,7 +152,7 @@ class Dispatcher:
 
     def _drive_child(self, run: str) -> None:
         try:
-            with suppress(RequestError):  # somebody else works on it already
+            with suppress(RequestError, StaleExecutor):  # somebody else works on it, already or by now
                 self.drive(run, "opened by a finding")
         except BaseException as error:  # noqa: BLE001 - the parent's thread raises it
             self._failures.append(error)
@@ -178,10 +177,21 @@ class Dispatcher:
             if row is not None and row.epoch == lease.epoch and row.wake_at != wake_at:
                 writing.put_run(replace(row, wake_at=wake_at))
 
+    def _keep_beating(self) -> None:
+        """See to it that exactly one thread shows that this process lives, whoever drives first."""
+        with self._lock:
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
     def _beat(self) -> None:
         """Show every second that this process lives, for as long as it has leases."""
-        while self._leases:
+        while True:
             time.sleep(HEARTBEAT_SECONDS)
+            with self._lock:
+                if not self._leases:
+                    self._beating = False
+                    return
             for lease in list(self._leases.values()):
                 with suppress(RecordError):
                     self._means.store.beat(lease.run, lease.epoch, self._now())

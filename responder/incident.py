@@ -86,24 +86,35 @@ def judge(finding: Finding, settings: Settings, recognise: Recognise, fingerprin
     A connection to the same provider is no evidence: without an entry in the inventory it is not ours.
     """
     recognised = recognise(finding)
-    connection, key_id = recognised or (finding.connection, finding.key_id)
-    key_id = finding.key_id or key_id
+    connection, own_key_id = recognised or ("", "")
+    key_id = own_key_id or finding.key_id
     found = Credential(kind=finding.kind, connection=finding.connection or connection, key_id=key_id, fingerprint=finding.fingerprint)
-    if canary := _canary(settings, finding, key_id):
+    if canary := _canary(settings, {finding.key_id, own_key_id, finding.fingerprint}):
         return Judgement(Ownership.CANARY, f"it is on the list of canaries ({canary})", found)
+    known: list[tuple[CredentialEntry, str]] = []
     for entry in settings.inventory:
-        matched = _matches(entry, found, fingerprint_of)
-        if matched:
-            return Judgement(Ownership.OURS, f"the inventory holds it as {entry.id!r}, by its {matched}", _ours(entry, found))
+        fingerprint = fingerprint_of(entry)
+        known.append((entry, fingerprint))
+        if fingerprint and fingerprint == found.fingerprint:
+            return Judgement(Ownership.OURS, f"the inventory holds it as {entry.id!r}, by its fingerprint", _ours(entry, found, own_key_id))
+    if own_key_id and finding.key_id and own_key_id != finding.key_id:
+        reason = f"the report calls it {finding.key_id!r}, and its value says that it is {own_key_id!r}"
+        return Judgement(Ownership.UNKNOWN, reason, found)
+    named = [entry for entry, kept in known if _is_named(entry, found, kept)]
+    if len(named) == 1:
+        return Judgement(Ownership.OURS, f"the inventory holds it as {named[0].id!r}, by its key id", _ours(named[0], found, key_id))
+    if named:
+        several = ", ".join(repr(entry.id) for entry in named)
+        return Judgement(Ownership.UNKNOWN, f"its key id fits several entries of the inventory ({several}): name its connection", found)
     if recognised:
         reason = f"its form is that of {connection!r}, but the inventory does not hold it"
         return Judgement(Ownership.UNKNOWN, reason, found)
     return Judgement(Ownership.UNKNOWN, "neither the inventory nor its form tells whose it is", found)
 
 
-def _canary(settings: Settings, finding: Finding, key_id: str) -> str:
-    """Return the canary that a finding is, if it is one."""
-    names = {key_id, finding.fingerprint, finding.key_id} - {""}
+def _canary(settings: Settings, names: set[str]) -> str:
+    """Return the canary that goes by one of these names, if one does."""
+    names = names - {""}
     for canary in settings.canaries:
         if canary.startswith("/"):
             if any(re.fullmatch(canary.strip("/"), name) for name in names):
@@ -113,24 +124,20 @@ def _canary(settings: Settings, finding: Finding, key_id: str) -> str:
     return ""
 
 
-def _matches(entry: CredentialEntry, found: Credential, fingerprint_of: FingerprintOf) -> str:
-    """Return by what an inventory entry is the found credential; empty where it is not."""
-    known = fingerprint_of(entry)
-    if known and known == found.fingerprint:
-        return "fingerprint"
+def _is_named(entry: CredentialEntry, found: Credential, fingerprint: str) -> bool:
+    """Tell whether a key id names an inventory entry, and nothing contradicts it."""
     same_issuer = not found.connection or found.connection == entry.connection
-    contradicts = bool(known and found.fingerprint and known != found.fingerprint)
-    if entry.key_id and entry.key_id == found.key_id and same_issuer and not contradicts:
-        return "key id"
-    return ""
+    contradicts = bool(fingerprint and found.fingerprint and fingerprint != found.fingerprint)
+    return bool(entry.key_id) and entry.key_id == found.key_id and same_issuer and not contradicts
 
 
-def _ours(entry: CredentialEntry, found: Credential) -> Credential:
+def _ours(entry: CredentialEntry, found: Credential, key_id: str) -> Credential:
+    """Return the credential as the inventory knows it; a report alone never says which key is ended."""
     return Credential(
         id=entry.id,
         kind=entry.kind,
         connection=entry.connection,
-        key_id=entry.key_id or found.key_id,
+        key_id=entry.key_id or key_id,
         fingerprint=found.fingerprint,
         owner=entry.owner,
         shared=entry.shared,

@@ -73,13 +73,16 @@ def forms_of(value: str) -> Iterator[str]:
         yield line
         yield json.dumps(line)[1:-1]
         yield json.dumps(line, ensure_ascii=False)[1:-1]
-        yield quote(line, safe="")
-        yield quote(line)
-        yield quote_plus(line)
+        yield quote(line, safe="", errors="surrogatepass")
+        yield quote(line, errors="surrogatepass")
+        yield quote_plus(line, errors="surrogatepass")
         yield html.escape(line)
         yield shlex.quote(line)
         yield repr(line)[1:-1]
-        raw = line.encode()
+        raw = line.encode(errors="surrogatepass")
+        yield repr(raw)[2:-1]
+        yield html.escape(line).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+        yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(line, safe="", errors="surrogatepass"))
         yield raw.hex()
         yield raw.hex().upper()
         yield from _base64_forms(raw)
@@ -136,7 +139,7 @@ class Redactor:
         if isinstance(data, list | tuple):
             return [self.scrub_data(value) for value in data]
         if data is None or isinstance(data, bool | int | float):
-            return data
+            return self._shown.get(str(data), data)
         return self.scrub(str(data))
 
 

@@ -48,7 +48,7 @@ class Sealer:
 
     def fingerprint(self, value: str) -> str:
         """Return the keyed hash by which a value is known here: equal values, equal fingerprints."""
-        return "fp:" + hmac.new(self._fingerprint, value.encode(), hashlib.sha256).hexdigest()[:16]
+        return "fp:" + hmac.new(self._fingerprint, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:16]
 
     def sign(self, data: bytes) -> str:
         """Return the HMAC of an entry's hash, whose key is never in the store."""
@@ -58,11 +58,11 @@ class Sealer:
 
     def seal(self, secret: Secret, about: str) -> Sealed:
         """Seal a secret; it opens only together with the same `about`."""
-        return self.seal_bytes(secret.reveal().encode(), about)
+        return self.seal_bytes(secret.reveal().encode(errors="surrogatepass"), about)
 
     def unseal(self, sealed: Sealed, about: str) -> Secret:
         """Open what `seal` made. RecordError where key, text or `about` do not fit."""
-        return self.secret(self.unseal_bytes(sealed, about).decode())
+        return self.secret(self.unseal_bytes(sealed, about).decode(errors="surrogatepass"))
 
     def seal_bytes(self, data: bytes, about: str) -> Sealed:
         """Seal evidence: the same as for a secret, for bytes."""

@@ -119,8 +119,8 @@ class Store(Protocol):
     def blob(self, blob: str) -> Blob | None:
         """Return a sealed value."""
 
-    def blobs(self, incident: str) -> list[Blob]:
-        """Return all sealed values of an incident."""
+    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
+        """Return all sealed values of an incident, or those of one kind."""
 
     def locked(self, run: str) -> list[str]:
         """Return the identifiers that a run has locked."""
@@ -289,9 +289,10 @@ class SQLiteStore:
         found = self._all("SELECT * FROM blobs WHERE blob = ?", blob)
         return _blob(found[0]) if found else None
 
-    def blobs(self, incident: str) -> list[Blob]:
-        """Return all sealed values of an incident."""
-        return [_blob(row) for row in self._all("SELECT * FROM blobs WHERE incident = ?", incident)]
+    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
+        """Return all sealed values of an incident, or those of one kind."""
+        query = "SELECT * FROM blobs WHERE incident = ? AND (kind = ? OR ? = '') ORDER BY rowid"
+        return [_blob(row) for row in self._all(query, incident, kind, kind)]
 
     def shred(self, blob: str) -> None:
         """Drop the key of a sealed value for good."""

@@ -14,6 +14,9 @@ from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
 from responder.store import Also, Head, Row, Store, Writing
 
+SECRET_KINDS = ("leaked", "issued")
+"""The kinds of sealed values that are secrets; the others are evidence."""
+
 GENESIS = "0" * 64
 """What the first entry of a chain names as its predecessor."""
 
@@ -101,6 +104,8 @@ class Timeline:
         self._entries: list[Entry] = []
         self._entries_lock = threading.Lock()
         self._version = -1
+        self._known: set[str] = set()
+        """The sealed secrets that the Redactor has been told."""
         self._behind = True
         """Whether others wrote between our own entries, so that some are missing in memory."""
 
@@ -109,6 +114,8 @@ class Timeline:
 
         StaleExecutor when `fence` is no longer the newest; RecordError when the record cannot be written.
         """
+        if fence is None:
+            self._know_secrets()
         ticket = _Ticket(drafts, fence, also)
         with self._queue_lock:
             self._queue.append(ticket)
@@ -122,6 +129,18 @@ class Timeline:
         if not ticket.done:
             raise _interrupted(self.incident)
         return ticket.entries
+
+    def _know_secrets(self) -> None:
+        """Let the Redactor know every sealed secret of the incident, before what people say is written.
+
+        Whoever answers or notes something does so in a process of their own, which has met none of them yet; an
+        executor does so when it adopts a run.
+        """
+        for kind in SECRET_KINDS:
+            for blob in self._store.blobs(self.incident, kind):
+                if blob.blob not in self._known and blob.sealed.wrapped_key:
+                    self._sealer.unseal(blob.sealed, blob.blob)
+                    self._known.add(blob.blob)
 
     def _commit(self, batch: list[_Ticket]) -> None:
         """Write what all waiting callers want in one transaction; where that fails, each by itself.

@@ -137,6 +137,15 @@ class Final(Turn):
     effect: ClassVar[Effect] = Effect.FINAL
 
 
+class Broken(Turn):
+    """Try to turn something in a world whose answer is always lost, and which never does it."""
+
+    name: ClassVar[str] = "clockwork.broken"
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        raise OutcomeUnknown("the world fails")
+
+
 class Say(Action):
     """Say something that cannot be read back."""
 
@@ -230,7 +239,7 @@ class ProveKeyDead(credential.ProveDead):
 
 PROVIDER = Provider(
     name="clockwork",
-    actions=(Nothing, Look, Turn, Final, Say, Watch, InspectKey, DisableKey, IssueKey, ProveKeyDead),
+    actions=(Nothing, Look, Turn, Final, Broken, Say, Watch, InspectKey, DisableKey, IssueKey, ProveKeyDead),
     connect=World,
     identify=lambda client: Identity((client.folder / "account").read_text() if (client.folder / "account").exists() else "acct-1"),
     options=Options,

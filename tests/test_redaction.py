@@ -130,3 +130,27 @@ def test_a_key_that_is_no_key_is_refused() -> None:
 @pytest.mark.parametrize(("text", "whose"), [("hf_" + "a" * 34, "huggingface"), ("ghp_" + "A" * 36, "github"), ("xoxb-" + "1" * 24, "slack"), ("a note about hf_ tokens", None)])
 def test_known_shapes_are_recognised(text: str, whose: str | None) -> None:
     assert whose == looks_like_credential(text)
+
+
+MORE_FORMS = {
+    "bytes": repr(VALUE.encode())[2:-1],
+    "html of a template": html.escape(VALUE).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "url in small letters": quote(VALUE, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%3C", "%3c").replace("%5C", "%5c").replace("%C3%A9", "%c3%a9"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", MORE_FORMS.values(), ids=MORE_FORMS.keys())
+def test_forms_that_other_tools_write_are_struck_out(sealer: Sealer, secret: Secret, form: str) -> None:
+    assert "kQ7kQ7" not in sealer.redactor.scrub(f"before {form} after")
+
+
+def test_a_secret_that_looks_like_a_number_is_struck_out_of_data(sealer: Sealer) -> None:
+    secret = sealer.secret("4829113377")
+
+    assert {"code": str(secret), "other": 4829113378} == sealer.redactor.scrub_data({"code": 4829113377, "other": 4829113378})
+
+
+def test_half_a_character_is_no_reason_to_fail(sealer: Sealer) -> None:
+    secret = sealer.secret("half-\ud800-" + "z" * 9)
+
+    assert secret == sealer.unseal(sealer.seal(secret, "b"), "b")
