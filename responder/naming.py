@@ -39,7 +39,7 @@ def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
         "incident": _Lookup(partial(incident_fact, state)),
         "connections": {name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()},
         "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[step])),
-        "credential": {"can": _Lookup(lambda verb: can(state, means, verb))},
+        "credential": {"can": _Lookup(lambda verb: can(state, means, verb)), "shape": shape(state, means)},
         "people": state.people,
         "audiences": started.get("audiences", {}),
         "organisation": started.get("organisation", {}),
@@ -60,6 +60,14 @@ def can(state: RunState, means: Means, verb: str) -> bool:
     if connection not in means.settings.connections:
         return False
     return verb in means.registry.offers(means.settings.connections[connection])
+
+
+def shape(state: RunState, means: Means) -> str:
+    """Return the regular expression that finds credentials of this issuer in text; empty where there is none."""
+    connection = means.settings.connections.get(state.credential.connection)
+    if connection is None:
+        return ""
+    return means.registry.provider(connection.provider).shape(means.registry.options(connection))
 
 
 def children(state: RunState, step: str) -> Mapping[str, Any]:

@@ -216,9 +216,12 @@ class Runner:
         open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if _awaits_agreement(step, unit)}
         if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
             return False
+        digest = group_digest(open_ones)
+        if digest == parent.approved:  # it was agreed to; asking for the same again could only go on for ever
+            return False
         due = self._means.clock.now() + step.approval.within
         facts = question(
-            "approval", step.approval.role, due_at=due, on_timeout=step.approval.on_timeout, digest=group_digest(open_ones),
+            "approval", step.approval.role, due_at=due, on_timeout=step.approval.on_timeout, digest=digest,
             quorum=step.approval.quorum, text=step.approval.reason, items=len(open_ones), digests=open_ones,
         )  # fmt: skip
         self._write(self._draft("asked", step.id, facts))

@@ -229,8 +229,11 @@ def test_what_is_known_is_no_finding_but_its_first_appearance_is_told(bench: Ben
     oldest = next(one for one in reversed(commits) if any(shared in text for text in one.files.values()))
 
     assert outcome.facts["known_since"] == oldest.at.isoformat()
+    places = outcome.facts["places"]
+    assert {("app.py", commits[0].id[:12])} <= {(one["file"], one["commit"]) for one in places}
     assert outcome.facts == {"commits": 4, "scanned": 9, "found": 1, "complete": True} | {
-        "known_since": oldest.at.isoformat()
+        "known_since": oldest.at.isoformat(),
+        "places": places,
     }
 
 

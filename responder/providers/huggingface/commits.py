@@ -21,6 +21,8 @@ from responder.redaction import CREDENTIAL_SHAPES, Secret
 _READ = "read access to the Space"
 _MOST_FILE = 512 * 1024
 _MOST_FILES = 2000
+_MOST_PLACES = 20
+"""How many places the facts name; the evidence holds them all."""
 # What stands in a file is the block, not its first line; and an AWS key id is a name, not a secret.
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _SHAPES = {**CREDENTIAL_SHAPES, "private key": _BLOCK}
@@ -31,8 +33,8 @@ class CommitLog(Action):
     """Search the commits of a Space, newest first, for credentials, and keep the files that hold one.
 
     Facts: `commits`, `scanned` (files), `found`, `complete` (false, with `stopped`, where a bound was
-    reached), and `known_since`, the time of the oldest commit seen that holds a credential of `known`. Each
-    other credential is one finding, placed at the newest commit that holds it and dated by the oldest.
+    reached), `places` (file and commit of each sighting), and `known_since`, the time of the oldest
+    commit seen that holds a credential of `known`. Each other credential is one finding, placed at the newest commit that holds it and dated by the oldest.
     """
 
     name: ClassVar[str] = "huggingface.commit_log"
@@ -103,6 +105,8 @@ class _Search:
     blobs: dict[str, list[str]] = field(default_factory=dict)
     """For each content that was read, the credentials in it."""
     known_since: datetime | None = None
+    places: dict[tuple[str, str], None] = field(default_factory=dict)
+    """File and commit of every sighting, known ones included, newest first."""
 
     def __post_init__(self) -> None:
         self.bytes_left = self.action.most_bytes
@@ -178,6 +182,7 @@ class _Search:
     def _note(self, content: str, sha: str, path: str, at: datetime | None) -> None:
         """Remember where the credentials of a content were seen; commits come newest first."""
         for name in self.blobs.get(content, ()):
+            self.places[path, sha[:12]] = None
             sighting = self.seen[name]
             sighting.place = sighting.place or f"commit {sha[:7]} {path}"
             sighting.url = sighting.url or self._url(sha, path)
@@ -213,6 +218,7 @@ class _Search:
             "scanned": self.scanned,
             "found": sum(name not in self.action.known for name in self.seen),
             "complete": not self.stopped,
+            "places": [{"file": file, "commit": sha} for file, sha in list(self.places)[:_MOST_PLACES]],
             "known_since": self.known_since.isoformat() if self.known_since else None,
         } | ({"stopped": self.stopped} if self.stopped else {})
 
