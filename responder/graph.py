@@ -26,7 +26,8 @@ _LEGEND = {
 }
 _FONT = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
 _TIP = (
-    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+    'orient="auto">'
     '<path d="M0 0L8 4L0 8z" fill="#5d626d"/></marker></defs>'
 )
 _LETTER = 7.2

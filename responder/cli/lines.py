@@ -156,7 +156,7 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "retrying": lambda e, f: f"{e.step}: try {f.get('attempt')} failed, {f['error']}",
     "failed": lambda e, f: f"{e.step}: FAILED, {f['error']}",
     "observed": lambda e, f: f"{e.step}: {f['verdict']}",
-    "opened_child": lambda e, f: _with(f"{e.step}: found {f['credential']}, {f['child']} responds", _place(f)),
+    "opened_child": lambda e, f: _with(f"{e.step}: found {f['credential']}; now {f['child']}", _place(f)),
     "left_alone": lambda e, f: f"{e.step}: found {f['credential']}, left alone: {f['reason']}",
     "linked": lambda e, f: f"{e.step}: found {f['credential']}, to which {f['run']} responds already",
     "halted": lambda _e, f: f"HALTED: {', '.join(f['failed'])} failed",

@@ -1,6 +1,9 @@
 """`responder notice`."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -9,8 +12,8 @@ from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import pairs
 from responder.cli.group import COMMANDS, Subgroup
-from responder.documents import Document, Templates, render_notice
-from responder.errors import DocumentError, Problem
+from responder.documents import Document, Template, Templates, render_notice
+from responder.errors import DocumentError, Problem, RequestError
 from responder.library import Library
 from responder.naming import names
 
@@ -125,8 +128,24 @@ def preview_command(template: str, run: str, fields: tuple[str, ...]) -> Exit:
     return Exit.OK
 
 
-def _render(app: App, template: str, run: str, given: dict[str, str]) -> Document:
+def _render(app: App, template: str, run: str, given: Mapping[str, str]) -> Document:
     state = app.state(app.row(run).run)
     carried = state.started.get("templates", {})
-    templates = Templates({**app.library.templates(), **carried})
-    return render_notice(templates.get(template), names(state, app.means), given, app.means.sealer.redactor)
+    chosen = Templates({**app.library.templates(), **carried}).get(template)
+    values = {name: _value(chosen, name, text) for name, text in given.items()}
+    return render_notice(chosen, names(state, app.means), values, app.means.sealer.redactor)
+
+
+def _value(template: Template, name: str, text: str) -> Any:
+    """Return a field's value: lists, mappings and numbers are written as JSON, the rest as it stands."""
+    spec = template.front.fields.get(name)
+    if spec is None or spec.type not in {"list", "mapping", "number"}:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise RequestError(
+            f"{name} is a {spec.type}: {text!r} is not JSON",
+            where=f"-f {name}",
+            remedy='write it like \'["one", "two"]\', \'{"name": "value"}\' or 3',
+        ) from None

@@ -265,8 +265,8 @@ DOCUMENTS: dict[str, Any] = {
     "notice-preview": Previewed,
     "postmortem": Reviewed,
 }
-"""Each document by the name of its schema. `run` is what `run`, `resume` and `watch` end with; `answer` is what
-every command prints with which people answer or add something."""
+"""Each document by the name of its schema. `run` is what `run`, `resume` and `watch` end with; `answer` is
+what every command prints with which people answer or add something."""
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -275,8 +275,8 @@ def schema_of(name: str) -> dict[str, Any]:
 
     schema = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
     for part in (schema, *schema.get("$defs", {}).values()):
-        part.setdefault("required", sorted(part.get("properties", {})))
         if "properties" in part:
+            part["required"] = list(part["properties"])
             part["additionalProperties"] = False
             _explain(part)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

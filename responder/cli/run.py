@@ -34,8 +34,8 @@ def command(
     """Respond to a leaked credential with a playbook.
 
     Shows the plan, asks, and runs it, with a live view. PLAYBOOK may be left out where the finding fits
-    exactly one. The credential itself is given at the prompt, in the finding, or by --secret-from; never as a word of
-    the command.
+    exactly one. The credential itself is given at the prompt, in the finding, or by --secret-from; never
+    as a word of the command.
     """
     call = current()
     given = pairs(inputs, "-i")

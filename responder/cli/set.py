@@ -11,16 +11,15 @@ from responder.cli.group import COMMANDS, Command
 
 @click.command("set", cls=Command, short_help=COMMANDS["set"])
 @click.argument("run")
-@click.argument("facts", nargs=-1, required=True, metavar="FIELD=VALUE...")
-def command(run: str, facts: tuple[str, ...]) -> Exit:
+@click.argument("fact", metavar="FIELD=VALUE")
+def command(run: str, fact: str) -> Exit:
     """Add a fact, or correct one.
 
     The moments of the incident (aware_at, exposed_at, reported_at, public_coverage_at), its severity and
     codename are corrected, the old value kept; any other FIELD becomes a fact that notices can say.
     """
     call = current()
-    given = pairs(facts, "FIELD=VALUE")
+    [(name, value)] = pairs((fact,), "FIELD=VALUE").items()
     with call.open_existing() as app:
-        for name, value in given.items():
-            app.set(run, name, value)
-        return answered(call, app, run, "", f"set {', '.join(given)}")
+        app.set(run, name, value)
+        return answered(call, app, run, "", f"set {name}")

@@ -1,0 +1,111 @@
+"""Every `--json` document is described by a JSON Schema, and holds nothing that the schema does not name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from cli_bench import advanced, agreed, begun, document, leaked_value, typed
+from responder.cli import outputs
+
+
+def described(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((outputs.FOLDER / f"{name}.json").read_text())
+    return schema
+
+
+@pytest.mark.parametrize("name", outputs.DOCUMENTS)
+def test_the_schema_in_the_package_is_the_one_of_the_code(name: str) -> None:
+    assert outputs.schema_of(name) == described(name)
+
+
+@pytest.mark.parametrize("name", outputs.DOCUMENTS)
+def test_no_schema_lets_undocumented_fields_through(name: str) -> None:
+    schema = described(name)
+    parts = [schema, *schema.get("$defs", {}).values()]
+
+    assert [False] * len([part for part in parts if "properties" in part]) == [
+        part["additionalProperties"] for part in parts if "properties" in part
+    ]
+    assert all(set(part["required"]) == set(part["properties"]) for part in parts if "properties" in part)
+
+
+def check(name: str, data: Any) -> None:
+    jsonschema.Draft202012Validator(described(name)).validate(data)
+
+
+@pytest.fixture
+def run(place: Path) -> str:
+    run = begun(place)
+    advanced(place, run)
+    (place / "finding.json").write_text(json.dumps({"value": leaked_value()}))
+    return run
+
+
+READING = {
+    "status": ["status"],
+    "plan": ["plan", "p", "--finding", "FINDING"],
+    "verify": ["verify", "RUN", "--live"],
+    "doctor": ["doctor"],
+    "playbook-list": ["playbook", "list"],
+    "playbook-show": ["playbook", "show", "p"],
+    "playbook-lint": ["playbook", "lint"],
+    "playbook-graph": ["playbook", "graph", "p"],
+    "notice-list": ["notice", "list"],
+    "notice-lint": ["notice", "lint"],
+    "postmortem": ["postmortem", "RUN"],
+    "answer": ["note", "RUN", "hello"],
+    "init": ["init", "NEW"],
+    "error": ["status", "no-such-run"],
+    "run-detach": ["run", "p", "--finding", "FINDING", "--yes", "--detach"],
+}
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_prints_what_its_schema_says(place: Path, run: str, name: str) -> None:
+    stands_for = {"RUN": run, "FINDING": str(place / "finding.json"), "NEW": str(place / "new")}
+
+    check(name, document(typed(place, "--json", *(stands_for.get(word, word) for word in READING[name]))))
+
+
+def test_status_of_one_run_and_the_end_of_a_run_are_described(place: Path, run: str) -> None:
+    check("status", document(typed(place, "--json", "status", run)))
+    agreed(place, run, "kill")
+    check("run", document(typed(place, "--json", "resume", run)))
+    check("run", document(typed(place, "--json", "watch", run)))
+    check("status", document(typed(place, "--json", "status", "--all")))
+
+
+def test_each_line_of_a_timeline_is_described(place: Path, run: str) -> None:
+    for line in typed(place, "timeline", run, "--json").stdout.splitlines():
+        check("timeline", json.loads(line))
+
+
+def test_a_preview_is_described(place: Path, run: str) -> None:
+    (place / "templates").mkdir()
+    (place / "templates" / "word.md.j2").write_text(
+        "---\ntemplate: word\nversion: 1\ntitle: A word\naudience: responders\nchannel: slack\nfields:\n  what: {type: text}\n---\nIt is {{ what }}.\n"
+    )
+
+    check(
+        "notice-preview",
+        document(typed(place, "--json", "notice", "preview", "word", "--run", run, "-f", "what=over")),
+    )
+
+
+def test_usage_errors_are_documents_too(place: Path) -> None:
+    check("error", document(typed(place, "--json", "approve")))
+
+
+def test_an_undocumented_field_is_caught(place: Path, run: str) -> None:
+    data = document(typed(place, "--json", "status"))
+    data["incidents"][0]["mood"] = "good"
+
+    with pytest.raises(jsonschema.ValidationError):
+        check("status", data)
+
+
+def test_every_document_is_checked_here() -> None:
+    assert set(outputs.DOCUMENTS) == {*READING, "run", "timeline", "notice-preview"}

@@ -1,0 +1,292 @@
+"""Runs from the command line: begun, driven, answered, detached, joined, and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cli_bench
+from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
+from responder.app import login
+
+FINDING = '{"value": "VALUE", "exposure": {"kind": "public", "url": "https://x.example/"}}'
+NOTHING = """\
+playbook: quiet
+title: Nothing much
+version: 1
+steps: [{id: only, phase: analysis, action: clockwork.nothing}]
+"""
+
+
+def report(place: Path) -> str:
+    path = place / "finding.json"
+    path.write_text(FINDING.replace("VALUE", leaked_value()))
+    return str(path)
+
+
+def proceeding(place: Path) -> None:
+    """Let the playbook go on when nobody answers, at once."""
+    (place / "playbooks").mkdir(exist_ok=True)
+    text = cli_bench.STEPS.replace("within: 1h, on_timeout: abort", "within: 1s, on_timeout: proceed")
+    (place / "playbooks" / "p.yaml").write_text(text)
+
+
+def test_a_run_that_proves_death_ends_with_0_and_says_what_is_next(place: Path) -> None:
+    proceeding(place)
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 0
+    assert "A key is public: ended, contained" in result.stdout
+    assert "proven dead" in result.stdout
+    assert f"next: responder --config {place / 'responder.yaml'}" in result.stdout
+    assert "kill: nobody with the role commander answered in time" in result.stderr
+
+
+def test_the_plan_is_shown_before_the_run_begins(place: Path) -> None:
+    proceeding(place)
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    plan, _, lines = result.stderr.partition("3 steps: 1 reversible, 2 reads; 1 ask for approval")
+    assert "kill: credential.disable [reversible]" in plan
+    assert "incident" in lines
+
+
+def test_a_run_whose_exit_does_not_hold_ends_with_1(place: Path) -> None:
+    (place / "playbooks" / "quiet.yaml").write_text(NOTHING)
+
+    result = typed(place, "run", "quiet", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 1
+    assert "NOT CONTAINED" in result.stdout
+
+
+def test_without_a_terminal_a_run_begins_only_with_yes(place: Path) -> None:
+    result = typed(place, "run", "p", "--finding", report(place))
+
+    assert result.exit_code == 2
+    assert "add --yes" in result.stderr
+    assert not (place / "state").exists()
+
+
+def test_a_refused_plan_leaves_nothing_behind(place: Path) -> None:
+    settings = (place / "responder.yaml").read_text()
+    (place / "responder.yaml").write_text(
+        settings.replace("known_by: env:LEAKED", "known_by: env:OTHER").replace("key_id: k1", "key_id: k2")
+    )
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 3
+    assert "Nothing shows that this credential is ours" in result.stderr
+    assert not (place / "state").exists()
+
+
+def test_a_wrong_account_is_refused_before_anything_is_written(place: Path) -> None:
+    (place / "world" / "account").write_text("acct-2")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 3
+    assert "acct-2" in result.stderr
+    assert not (place / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param("denied", 4, id="the provider denies"),
+        pytest.param("unavailable", 4, id="the provider is busy for good"),
+    ],
+)
+def test_a_halted_run_ends_with_the_code_of_what_halted_it(place: Path, fault: str, code: int) -> None:
+    text = "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: look, phase: analysis, action: clockwork.look, with: {key: k}, retry: {attempts: 1}}]\n"
+    (place / "playbooks" / "q.yaml").write_text(text)
+    (place / "world" / f"{fault}-k").write_text("9")
+
+    result = typed(place, "run", "q", "--finding", report(place), "--yes")
+
+    assert code == result.exit_code
+    assert "HALTED: look failed" in result.stderr
+    assert " retry run-" in result.stdout
+
+
+def test_a_failed_verification_ends_with_5(place: Path) -> None:
+    text = "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: see, phase: analysis, action: clockwork.watch, with: {looks: 1, ok: false}}]\n"
+    (place / "playbooks" / "q.yaml").write_text(text)
+
+    assert typed(place, "run", "q", "--finding", report(place), "--yes").exit_code == 5
+
+
+def test_a_second_run_for_a_credential_joins_and_detached_it_returns_with_7(place: Path) -> None:
+    run = begun(place)
+
+    result = typed(place, "--json", "run", "p", "--finding", report(place), "--yes", "--detach")
+
+    assert result.exit_code == 7
+    assert {"run": run, "joined": True} == {name: document(result)[name] for name in ("run", "joined")}
+
+
+def test_json_is_one_document_and_everything_else_stands_beside_it(place: Path) -> None:
+    proceeding(place)
+
+    seen = document(typed(place, "run", "p", "--finding", report(place), "--yes", "--json"))
+
+    assert ("ended", True, []) == (seen["state"], seen["contained"], seen["awaiting"])
+    assert {"contained": "met", "after": "running"} == {
+        clock["name"]: clock["state"] for clock in seen["clocks"]
+    }
+
+
+def test_the_value_stands_in_nothing_that_was_printed_or_written(place: Path) -> None:
+    proceeding(place)
+
+    result = typed(place, "--debug", "run", "p", "--finding", report(place), "--yes")
+
+    assert leaked_value() not in result.output
+    assert not any(
+        leaked_value().encode() in path.read_bytes()
+        for path in (place / "state").rglob("*")
+        if path.is_file()
+    )
+
+
+@pytest.mark.parametrize("source", ["env:LEAKED", "file", "fd"])
+def test_a_secret_comes_from_a_named_place(place: Path, source: str) -> None:
+    proceeding(place)
+    (place / "value").write_text(leaked_value() + "\n")
+    handle = os.open(place / "value", os.O_RDONLY)
+    given = {"env:LEAKED": "env:LEAKED", "file": f"file:{place / 'value'}", "fd": f"fd:{handle}"}[source]
+
+    result = typed(place, "run", "p", "--secret-from", given, "--yes")
+    os.close(handle)
+
+    assert result.exit_code == 0
+
+
+def test_a_finding_is_read_from_standard_input(place: Path) -> None:
+    proceeding(place)
+
+    result = typed(
+        place, "run", "p", "--finding", "-", "--yes", input=FINDING.replace("VALUE", leaked_value())
+    )
+
+    assert result.exit_code == 0
+
+
+def test_resume_goes_on_where_the_run_stopped(place: Path) -> None:
+    run = begun(place)
+    advanced(place, run)
+    agreed(place, run, "kill")
+
+    result = typed(place, "resume", run)
+
+    assert result.exit_code == 0
+    assert "A key is public: ended, contained" in result.stdout
+
+
+def test_resuming_an_ended_run_says_so(place: Path) -> None:
+    run = begun(place)
+    advanced(place, run)
+    agreed(place, run, "kill")
+    typed(place, "resume", run)
+
+    result = typed(place, "resume", run)
+
+    assert result.exit_code == 0
+    assert "ended already" in result.stderr
+
+
+def test_a_declined_change_ends_the_run_with_1(place: Path) -> None:
+    run = begun(place)
+    advanced(place, run)
+    app = as_person(place, "carl")
+    app.decline(run, "kill", "not now")
+    app.close()
+
+    result = typed(place, "resume", run)
+
+    assert result.exit_code == 1
+    assert "kill: declined, not now" in result.stdout
+
+
+# Processes ---------------------------------------------------------------------------------------------------
+
+PERSONS = """\
+people:
+  ann: {{name: Ann, os_user: {user}, roles: [commander]}}
+  bo: {{name: Bo, roles: [commander]}}
+"""
+ASKING = """\
+playbook: ask
+title: Ask somebody
+version: 1
+roles: {commander: {help: decides}}
+steps:
+  - {id: task, phase: analysis, action: human.task, with: {role: commander, instructions: do it, within: 1h, on_timeout: abort}}
+exit: ["${{ steps.task.status == 'done' }}"]
+"""
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    """An installation whose playbook asks for a task, with the providers that ship."""
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "responder.yaml").write_text(PERSONS.format(user=login()))
+    (tmp_path / "playbooks" / "ask.yaml").write_text(ASKING)
+    (tmp_path / "f.json").write_text('{"key_id": "k-1"}')
+    return tmp_path
+
+
+def process(place: Path, *words: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "responder", *words, "--config", "responder.yaml", "--store", "r.db"]
+    return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def asked(place: Path) -> str:
+    """Wait until a run asks, and return its id."""
+    for _ in range(200):
+        shown = process(place, "status", "--json")
+        out, _ = shown.communicate()
+        found = json.loads(out)["incidents"] if out else []
+        if found and found[0]["awaiting"]:
+            return str(found[0]["run"])
+        time.sleep(0.05)
+    raise AssertionError("nothing was asked")
+
+
+def test_an_interrupted_run_leaves_with_130_and_can_be_resumed(talk: Path) -> None:
+    running = process(talk, "run", "ask", "--finding", "f.json", "--yes")
+    run = asked(talk)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+
+    assert running.returncode == 130
+    assert f"responder --config responder.yaml --store r.db resume {run}" in err
+
+    resumed = process(talk, "resume", run)
+    process(talk, "done", run, "task").communicate(timeout=20)
+    out, _ = resumed.communicate(timeout=20)
+
+    assert (0, True) == (resumed.returncode, "ended, contained" in out)
+
+
+def test_three_terminals_work_on_one_run(talk: Path) -> None:
+    detached = process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach")
+    detached.communicate(timeout=20)
+    run = asked(talk)
+    watching = process(talk, "watch", run)
+    time.sleep(0.3)
+    answered = process(talk, "done", run, "task", "all", "done")
+    answered.communicate(timeout=20)
+    out, err = watching.communicate(timeout=20)
+
+    assert (7, 0, 0) == (detached.returncode, answered.returncode, watching.returncode)
+    assert "ended, contained" in out
+    assert "task: ann answered: said all done" in err
