@@ -30,6 +30,10 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed $@
 
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	$(PIP) --editable '.[dev,bench]'
+	@touch $@
+
 drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are the commander)
 	@rm -rf $(DRILLS)
 	@$(RUN) -m responder drill --keep $(DRILLS) $(if $(LIVE),--live) $(ARGS)
@@ -52,7 +56,7 @@ docs: $(VENV)/installed-dev  ## write the reference pages again from the code
 picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 	$(RUN) docs/make_picture.py
 
-bench: $(VENV)/installed-dev  ## measure what the runner costs
+bench: $(VENV)/installed-bench  ## measure what the runner costs
 	@$(RUN) bench/bench.py $(ARGS)
 
 crash-matrix: $(VENV)/installed  ## kill every step at every point, lose every answer, and compare the ends
