@@ -9,13 +9,22 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 _PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
+_LONGEST = timedelta(days=3660)
+
+
 def duration(text: str) -> timedelta:
     """Read a span. ValueError for anything that is not one."""
     match = _PATTERN.fullmatch(text.strip())
     if not match or not text.strip():
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 5m, 1h30m or 2d")
     days, hours, minutes, seconds = match.groups(default="0")
-    return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+    try:
+        span = timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+    except OverflowError:
+        span = timedelta.max
+    if span > _LONGEST:
+        raise ValueError(f"{text[:40]!r} is longer than {_LONGEST.days} days")
+    return span
 
 
 def show_duration(span: timedelta) -> str:
@@ -28,12 +37,16 @@ def show_duration(span: timedelta) -> str:
             parts.append(f"{count}{unit}")
     if rest:
         seconds = parts.pop().rstrip("s") if parts and parts[-1].endswith("s") else "0"
-        parts.append(f"{int(seconds) + rest / 1_000_000:g}s")
+        parts.append(f"{seconds}.{rest:06d}".rstrip("0") + "s")
     return "".join(parts) or "0s"
 
 
 def _read(value: object) -> object:
-    return duration(value) if isinstance(value, str) else value
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("it has no unit; write it like 90s, 5m, 1h30m or 2d")  # noqa: TRY004 - pydantic wants ValueError
+    return duration(value)
 
 
 Duration = Annotated[

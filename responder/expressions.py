@@ -1,14 +1,14 @@
 """`${{ }}`: one sandboxed Jinja expression, whose names and references are known before it runs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Never
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from responder.errors import PlaybookError
@@ -88,6 +88,12 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Read a name of plain data as a key alone: `steps.x.items` is the fact, never the method of that name."""
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Allow products of small numbers only."""
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
@@ -101,7 +107,26 @@ def _environment() -> _Sandbox:
     environment.globals.clear()
     for name in set(environment.filters) - set(_FILTERS):
         del environment.filters[name]
+    environment.filters["join"] = _join
+    environment.filters["round"] = _round
     return environment
+
+
+def _join(values: Iterable[Any], separator: str = "", attribute: str | int | None = None) -> str:
+    """Join values as text, up to what an expression may give."""
+    joined: list[str] = []
+    length = 0
+    for value in values:
+        joined.append(str(value if attribute is None else _ENVIRONMENT.getitem(value, attribute)))
+        length += len(joined[-1]) + len(separator)
+        if length > _LONGEST_VALUE:
+            raise ValueError(f"it gives more than {_LONGEST_VALUE} characters")
+    return str(separator).join(joined)
+
+
+def _round(value: float, digits: int = 0) -> float:
+    """Round to so many digits after the point."""
+    return round(value, max(0, min(int(digits), 15)))
 
 
 _ENVIRONMENT = _environment()
@@ -115,7 +140,7 @@ def expressions_in(text: str) -> list[str]:
 def is_whole(text: str) -> bool:
     """Tell whether a text is one expression and nothing else, so that its value keeps its type."""
     match = _PATTERN.fullmatch(text.strip())
-    return match is not None and "${{" not in match.group(1)
+    return match is not None and "${{" not in match.group(1) and "}}" not in match.group(1)
 
 
 def references(value: Any) -> References:
@@ -153,6 +178,7 @@ def _references(expression: str) -> References:
             calls[call.node.name].add(_constant(call, expression))
     names = {node.name for node in tree.find_all(nodes.Name)}
     _check_names(names, tree, expression)
+    _check_steps(tree, expression)
     return References(
         frozenset(steps | calls["children"]),
         frozenset(calls["failed"] | status_only),
@@ -180,8 +206,20 @@ def _constant(call: nodes.Call, expression: str) -> str:
     return first.value
 
 
+def _check_steps(tree: nodes.Template, expression: str) -> None:
+    """Refuse a step that is only known when the expression runs: nothing would wait for it."""
+    paths = [_path(node) for node in tree.find_all((nodes.Getattr, nodes.Getitem))]
+    named = sum(root == "steps" and bool(name) for root, name, _ in paths)
+    if named < sum(node.name == "steps" for node in tree.find_all(nodes.Name)):
+        raise PlaybookError(f"{expression!r} reads a step that it does not name", remedy="write steps['its-id']")
+
+
 def _check_names(names: set[str], tree: nodes.Template, expression: str) -> None:
     called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
+    for node in tree.find_all(nodes.Filter):
+        if node.name not in _FILTERS:
+            near = nearest(node.name, list(_FILTERS))
+            raise PlaybookError(f"{expression!r} uses the filter {node.name!r}, which does not exist", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(_FILTERS)}")
     for call in tree.find_all(nodes.Call):
         if not isinstance(call.node, nodes.Name) or call.node.name not in CALLS:
             raise PlaybookError(f"{expression!r} calls something that cannot be called", remedy=f"known: {', '.join(sorted(CALLS))}")
@@ -198,15 +236,24 @@ def _parse(expression: str) -> nodes.Template:
     if not expression:
         raise PlaybookError("An expression is empty")
     try:
-        return _ENVIRONMENT.parse("{{ (" + expression + "\n) }}")
+        tree = _ENVIRONMENT.parse("{{ (" + expression + "\n) }}")
     except TemplateSyntaxError as error:
         raise PlaybookError(f"{expression!r} is not an expression: {error.message}") from None
+    except RecursionError:
+        raise PlaybookError(f"{expression[:40]!r}... is nested too deeply") from None
+    output = tree.body[0] if len(tree.body) == 1 else None
+    if not isinstance(output, nodes.Output) or len(output.nodes) != 1:
+        raise PlaybookError(f"{expression!r} is not one expression")
+    return tree
 
 
 @lru_cache(maxsize=4096)
 def _compiled(expression: str) -> Callable[..., Any]:
     _references(expression)  # refuses what may not be named or called
-    return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
+    try:
+        return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
+    except (TemplateSyntaxError, SyntaxError, MemoryError, RecursionError):
+        raise PlaybookError(f"{expression[:40]!r}... is nested too deeply, or not one expression") from None
 
 
 def evaluate(value: Any, names: Mapping[str, Any]) -> Any:
@@ -230,16 +277,27 @@ def _as_text(value: Any, whole: str) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def _insist(value: Any) -> None:
+    """Raise, and say what is missing, where something undefined is anywhere in a value."""
+    if isinstance(value, Undefined):
+        str(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _insist(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _insist(inner)
+
+
 def _one(expression: str, names: Mapping[str, Any]) -> Any:
     try:
         value = _compiled(expression)(**names)
-        if isinstance(value, StrictUndefined):
-            str(value)  # raises, and says what is missing
+        _insist(value)
     except UndefinedError as error:
         raise PlaybookError(f"{expression!r} reads something that does not exist: {error.message}") from None
     except SecurityError as error:
         raise PlaybookError(f"{expression!r} is refused: {error}") from None
-    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError, TemplateRuntimeError) as error:
         raise PlaybookError(f"{expression!r} cannot be evaluated: {error}") from None
     if isinstance(value, str) and len(value) > _LONGEST_VALUE:
         raise PlaybookError(f"{expression!r} gives more than {_LONGEST_VALUE} characters")

@@ -16,6 +16,9 @@ Path = tuple[str | int, ...]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DEEPEST = 40
+_MOST_PROBLEMS = 100
+_MOST_NODES = 200_000
+"""How much a file may come to once its aliases are written out: a few lines of aliases can stand for billions."""
 
 # The scalars of YAML 1.2's core schema (section 10.3.2), less those that people mean as text: `on`, `yes`, `0123`.
 _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
@@ -125,6 +128,7 @@ def read(text: str, name: str, error: type[InputError]) -> Source:
         raise error(f"The file is larger than {_MOST_BYTES} bytes", where=f"{name}:1:1")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _check_depth(text, name, error, loader)
         node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
@@ -140,13 +144,35 @@ def read(text: str, name: str, error: type[InputError]) -> Source:
     return Source(name, data, places)
 
 
+def _check_depth(text: str, name: str, error: type[InputError], loader: Any) -> None:
+    """Refuse what is nested so deeply that composing it would exhaust the stack of the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST + 1:
+            line, column = (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
+            raise error(f"nested deeper than {_DEEPEST} levels", where=f"{name}:{line + 1}:{column + 1}")
+
+
 def _value(
     node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem], name: str
 ) -> Any:
     """Turn a node into plain data, and note its place."""
     places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if len(places) > _MOST_NODES:
+        if len(places) == _MOST_NODES + 1:
+            problems.append(Problem(f"the file comes to more than {_MOST_NODES} values", _at(node, name), "write fewer aliases"))
+            places[(*path, "\0full")] = places[path]
+        return None
     if len(path) > _DEEPEST:
-        problems.append(Problem(f"nested deeper than {_DEEPEST} levels", _at(node, name)))
+        if len(problems) < _MOST_PROBLEMS:
+            problems.append(Problem(f"nested deeper than {_DEEPEST} levels", _at(node, name)))
+        return None
+    if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTION_TAGS:
+        problems.append(Problem(f"the tag {node.tag!r} is not used here", _at(node, name), "write plain values"))
         return None
     if isinstance(node, yaml.SequenceNode):
         return [
@@ -162,6 +188,7 @@ def _value(
     return _scalar(node)
 
 
+_COLLECTION_TAGS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{tag}"
     for tag in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
@@ -177,7 +204,8 @@ def _mapping(
 ) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+        plain = isinstance(key_node, yaml.ScalarNode) and key_node.tag in _PLAIN_TAGS
+        key = str(key_node.value) if plain and "\0" not in key_node.value else None
         if key is None:
             problems.append(Problem("a key must be plain text", _at(key_node, name)))
             continue
