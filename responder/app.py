@@ -16,6 +16,7 @@ from responder.clock import Clock, Ids, ScaledClock, clock_from, random_ids
 from responder.dispatch import Dispatcher
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
+from responder.fold import fold
 from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
 from responder.library import Library
 from responder.means import Hook, Means, no_hook
@@ -27,7 +28,7 @@ from responder.run import Pause
 from responder.sealing import Sealer, load_master_key
 from responder.settings import Settings, load_settings
 from responder.start import assess, choose, incident_draft, prepare
-from responder.state import RunState, fold
+from responder.state import RunState
 from responder.store import RunRow, SQLiteStore, Writing
 from responder.timeline import Draft, Entry, verify
 from responder.transport import Transport

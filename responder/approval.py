@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from responder.errors import RequestError
-from responder.state import Ask, RunState
+from responder.state import RunState
 from responder.timeline import Draft
+from responder.unit import Ask
 
 
 def group_digest(digests: Mapping[str, str]) -> str:
@@ -22,6 +23,8 @@ def may_answer(state: RunState, ask: Ask) -> list[str]:
     A holder or requester may do a task or report an outcome; agreeing and deciding is what they are excluded from.
     """
     with_role = [name for name, person in state.people.items() if ask.role in person["roles"]]
+    if not ask.role:  # the playbook names no role, and what may have happened must be answered by somebody
+        with_role = list(state.people)
     if ask.kind in {"task", "unknown"}:
         return with_role
     return [name for name in with_role if not _excluded(state, name)]
@@ -29,13 +32,18 @@ def may_answer(state: RunState, ask: Ask) -> list[str]:
 
 def _excluded(state: RunState, person: str) -> str:
     """Return why a person may not agree to anything in this run; empty where they may."""
-    if person == state.started.get("requester"):
+    requester = str(state.started.get("requester", ""))
+    mail = _mail(state.people[person].get("email"))
+    if person == requester or (mail and mail == _mail(state.people.get(requester, {}).get("email"))):
         return "asked for this run"
-    mail = str(state.people[person].get("email", "")).lower()
     for holder in state.credential.holders:
-        if holder.person == person or (mail and holder.email.lower() == mail):
+        if holder.person == person or (mail and _mail(holder.email) == mail):
             return "holds the credential"
     return ""
+
+
+def _mail(address: object) -> str:
+    return str(address or "").strip().casefold()
 
 
 def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
@@ -63,7 +71,7 @@ def check_person(state: RunState, ask: Ask, person: str) -> None:
         raise RequestError("This login speaks for nobody in responder.yaml; it may only look", where=ask.unit, remedy="set `os_user:` of a person")
     if person not in state.people:
         raise RequestError(f"{person} was not among the people when the run started", where=ask.unit, remedy=f"may answer: {who}")
-    if ask.role not in state.people[person]["roles"]:
+    if ask.role and ask.role not in state.people[person]["roles"]:
         raise RequestError(f"{person} does not have the role {ask.role}", where=ask.unit, remedy=f"may answer: {who}")
     raise RequestError(f"{person} {_excluded(state, person)} and may not approve", where=ask.unit, remedy=f"may answer: {who}")
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from responder.action import Action, Effect, Observation, Observed
+from responder.errors import Unavailable
 from responder.redaction import Secret
 from responder.settings import Consumer, Holder
 
@@ -199,14 +200,24 @@ class ProveDead(CredentialAction):
         if self.subject.value is None:
             return {"value": Probe.UNKNOWN}
         control = self.control(client)
+        known_good = control is not None and control != self.subject.value
         probes: dict[str, Probe] = {}
         for surface in self.surfaces(client):
-            probe = self.present(client, surface, self.subject.value)
+            probe = self._presented(client, surface, self.subject.value)
             if probe is Probe.REFUSED:
-                accepted = control is not None and self.present(client, surface, control) is Probe.ACCEPTED
+                accepted = known_good and self._presented(client, surface, control) is Probe.ACCEPTED
                 probe = Probe.REFUSED if accepted else Probe.UNKNOWN
             probes[surface] = probe
-        return probes
+        return probes or {"surface": Probe.UNKNOWN}
+
+    def _presented(self, client: Any, surface: str, value: Secret | None) -> Probe:
+        """Present a value once; a surface that cannot be reached or is busy shows nothing."""
+        if value is None:
+            return Probe.UNKNOWN
+        try:
+            return self.present(client, surface, value)
+        except Unavailable:
+            return Probe.UNKNOWN
 
 
 def refusals_since_acceptance(history: Sequence[Observed]) -> list[Observed]:

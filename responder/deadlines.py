@@ -7,7 +7,8 @@ from responder.errors import InputError
 from responder.expressions import evaluate
 from responder.naming import incident_facts
 from responder.playbook import Deadline
-from responder.state import ENDED_WELL, RunState
+from responder.state import RunState
+from responder.unit import ENDED_WELL
 
 
 @dataclass(frozen=True)

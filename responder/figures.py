@@ -7,9 +7,9 @@ from typing import Any
 
 from responder.playbook import Deadline
 from responder.rendition import plain
-from responder.state import ENDED_WELL
 from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
 from responder.timeline import Entry
+from responder.unit import ENDED_WELL
 
 _CLOCKS = ("exposed_at", "reported_at", "aware_at", "public_coverage_at")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from responder.errors import FindingError, Problem
-from responder.redaction import CREDENTIAL_SHAPES, Secret
+from responder.redaction import CREDENTIAL_SHAPES, Secret, looks_like_credential
 from responder.sealing import Sealer
 
 
@@ -61,6 +61,13 @@ def read_finding(text: str, source: str, sealer: Sealer, value: Secret | None = 
     `value` is the secret where it was given apart from the report. FindingError names every problem at once.
     """
     stripped = text.strip()
+    for name, shape in CREDENTIAL_SHAPES.items():
+        if name not in {
+            "aws",
+            "private key",
+        }:  # an id and a first line; all others are values, wherever they stand
+            for match in shape.finditer(stripped):
+                sealer.secret(match.group())
     if not stripped:
         raise FindingError(
             "The finding is empty",
@@ -75,6 +82,10 @@ def read_finding(text: str, source: str, sealer: Sealer, value: Secret | None = 
         raise FindingError(
             f"The finding is not valid JSON: {error.msg}", where=f"{source}:{error.lineno}:{error.colno}"
         ) from None
+    except (ValueError, RecursionError):
+        raise FindingError(
+            "The finding is nested too deeply, or holds a number without end", where=f"{source}:1:1"
+        ) from None
     if not isinstance(data, dict):
         raise FindingError(
             "The finding is a list", where=f"{source}:1:1", remedy="give one finding: a JSON object"
@@ -84,6 +95,16 @@ def read_finding(text: str, source: str, sealer: Sealer, value: Secret | None = 
 
 def _from_data(data: dict[str, Any], source: str, sealer: Sealer, value: Secret | None) -> Finding:
     raw = data.pop("value", None)
+    if raw is not None and not (isinstance(raw, str) and raw.strip()):
+        raise FindingError(
+            "`value` is not text", where=f"{source}.value", remedy="put it in quotes, or leave it out"
+        )
+    if looks_like_credential(str(data.get("key_id", ""))) not in {None, "aws"}:
+        raise FindingError(
+            "`key_id` holds a credential itself, not its id",
+            where=f"{source}.key_id",
+            remedy="give it as `value`",
+        )
     if value is not None:
         data["value"] = value
     elif isinstance(raw, str) and raw.strip():

@@ -12,7 +12,8 @@ from responder.expressions import evaluate
 from responder.means import Means
 from responder.naming import can, names
 from responder.playbook import Step, waits_for_end_only
-from responder.state import ENDED, RunState
+from responder.state import RunState
+from responder.unit import ENDED
 
 
 class Verdict(Enum):

@@ -5,6 +5,7 @@ from responder.credential import CredentialAction
 from responder.errors import PlanRefused, Problem
 from responder.incident import Credential, Judgement, Ownership
 from responder.playbook import Playbook, Step
+from responder.redaction import Secret
 from responder.resolve import Resolved
 from responder.state import RunState
 
@@ -42,11 +43,17 @@ def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem
     return problems
 
 
-def check_change(step: Step, resolved: Resolved, change: Change, state: RunState, identity: Identity) -> None:
-    """Refuse a change that must not be. PlanRefused carries every reason at once."""
+def check_change(
+    step: Step, resolved: Resolved, change: Change, state: RunState, identity: Identity, ours: Secret | None = None
+) -> None:
+    """Refuse a change that must not be. PlanRefused carries every reason at once.
+
+    `ours` is the credential that we would act with.
+    """
     effect = resolved.action.effect
     problems = step_problems(step, effect, external=bool(resolved.record.get("external")))
     problems += _account(resolved, identity)
+    problems += _executor(resolved, identity, state.credential, ours)
     if isinstance(resolved.action, CredentialAction):
         problems += _target(step, state)
     if problems:
@@ -62,6 +69,16 @@ def _account(resolved: Resolved, identity: Identity) -> list[Problem]:
     if identity.account != connection.account:
         return [Problem(f"the provider says that this is account {identity.account!r}, responder.yaml says {connection.account!r}", place, "use the right connection, or correct `account:`")]
     return []
+
+
+def _executor(resolved: Resolved, identity: Identity, leaked: Credential, ours: Secret | None) -> list[Problem]:
+    """Return whether we would act with the very credential that leaked: it would cut our own hand off, or already has."""
+    same_value = ours is not None and bool(leaked.fingerprint) and ours.fingerprint == leaked.fingerprint
+    same_key = bool(identity.key_id) and identity.key_id == leaked.key_id and resolved.connection.name == leaked.connection
+    if not same_value and not same_key:
+        return []
+    place = f"connection {resolved.connection.name}"
+    return [Problem("this connection acts with the leaked credential itself", place, "give the connection another `secret:`, one that did not leak")]
 
 
 def _target(step: Step, state: RunState) -> list[Problem]:

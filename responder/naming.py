@@ -8,7 +8,8 @@ from typing import Any
 from responder.durations import duration
 from responder.expressions import Unknown
 from responder.means import Means
-from responder.state import ENDED, RunState, outputs
+from responder.state import RunState, outputs
+from responder.unit import ENDED
 
 
 class _Lookup:

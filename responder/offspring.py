@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from responder.errors import InputError
+from responder.errors import InputError, Unavailable
 from responder.finding import Finding
 from responder.incident import Ownership
 from responder.means import Means
@@ -25,18 +25,22 @@ class Offspring:
         """Store the new runs, with their locks."""
         for start in self.starts:
             start.store(writing)
-            writing.lock(start.credential.identifiers, start.run)
+            other = writing.lock(start.credential.identifiers, start.run)
+            if other is not None:  # the step is tried again, and finds it then
+                raise Unavailable(f"The run {other} has just begun for a credential that was found here", where=start.credential.label)
 
 
 def children_of(findings: Sequence[Finding], state: RunState, means: Means, incident: str, address: str) -> Offspring:
     """Return what a step's findings begin: a child run for each credential of ours that no run is about yet."""
     drafts: list[Draft] = []
     starts: list[Start] = []
-    known = {state.credential.fingerprint, *_known_fingerprints(means, incident)}
+    own = state.credential
+    known = {own.fingerprint, f"{own.connection}:{own.key_id}", *_known_fingerprints(means, incident)}
     for finding in findings:
-        if finding.fingerprint in known:
+        name = finding.fingerprint or f"{finding.connection}:{finding.key_id}"
+        if name in known:
             continue
-        known.add(finding.fingerprint)
+        known.add(name)
         judgement = assess(finding, means)
         place = finding.exposure.model_dump(mode="json")
         if judgement.ownership is not Ownership.OURS:
@@ -51,8 +55,8 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
             playbook = choose(finding, judgement, means)
             parent = {"run": state.run, "step": address}
             requester = str(state.started.get("requester", ""))
-            name = f"{state.run}.{hashlib.sha256((address + finding.fingerprint).encode()).hexdigest()[:4]}"
-            start = prepare(means, incident, finding, judgement, playbook, {}, requester, parent, name)
+            run = f"{state.run}.{hashlib.sha256((address + name).encode()).hexdigest()[:6]}"
+            start = prepare(means, incident, finding, judgement, playbook, {}, requester, parent, run)
         except InputError as error:
             drafts.append(Draft("left_alone", {"credential": judgement.credential.label, "ownership": "ours", "reason": str(error), "exposure": place}, state.run, address))
             continue

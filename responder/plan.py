@@ -9,6 +9,7 @@ from responder.approval import group_digest
 from responder.durations import show_duration
 from responder.errors import DocumentError, InputError, PlaybookError, Problem, ProviderError
 from responder.expressions import evaluate, references
+from responder.fold import fold
 from responder.gate import keyed
 from responder.guards import check_change
 from responder.means import Means
@@ -17,7 +18,7 @@ from responder.playbook import Step, dependencies
 from responder.providers.human import Decide, Task
 from responder.resolve import Resolved, resolve
 from responder.start import Start
-from responder.state import RunState, fold
+from responder.state import RunState
 from responder.timeline import GENESIS, Draft, Entry
 
 _MOST_ITEMS = 5
@@ -166,7 +167,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     if isinstance(planned, Unchanged):
         return {"target": target, "before": planned.reason, "after": "unchanged"}
     identity = means.identity(resolved.provider, access)
-    check_change(step, resolved, planned, state, identity)
+    check_change(step, resolved, planned, state, identity, access.secret)
     digest = planned.digest(resolved.name, identity.account, action.effect)
     return {"target": planned.target, "before": planned.before, "after": planned.after, "breaks": planned.breaks, "digest": digest}
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from responder.errors import PlaybookError, Problem
 from responder.durations import Duration, OnTimeout
+from responder.errors import PlaybookError, Problem
 from responder.expressions import References, references
 from responder.source import Source, nearest, read
 

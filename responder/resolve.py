@@ -1,7 +1,7 @@
 """From a step to one action on one connection: expressions evaluated once, notices rendered, secrets as references."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means
     connection = means.connection(record["connection"], str(record["action"]).partition(".")[0])
     provider = means.registry.provider(connection.provider)
     kind = _class(str(record["action"]), connection, means)
-    arguments = _opened(record["with"], means)
+    arguments = _opened(record["with"], means, f"issued:{state.run}:")
     if issubclass(kind, CredentialAction):
         arguments["subject"] = subject(state, means)
     return Resolved(_build(kind, arguments, step), connection, provider, record)
@@ -151,18 +151,23 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Unknown) else str(value)
 
 
-def _opened(value: Any, means: Means) -> Any:
-    """Return plain data with every reference to a sealed secret replaced by the secret."""
+def _opened(value: Any, means: Means, mine: str) -> Any:
+    """Return plain data with every reference to a sealed secret replaced by the secret: those that this run was issued.
+
+    What a server answers may look like a reference; it opens neither the leaked value nor what is another run's.
+    """
     if isinstance(value, Mapping):
         if "$secret" in value:
-            return _unsealed(str(value["$secret"]), means)
-        return {key: _opened(inner, means) for key, inner in value.items()}
+            return _unsealed(str(value["$secret"]), means, mine)
+        return {key: _opened(inner, means, mine) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_opened(inner, means) for inner in value]
+        return [_opened(inner, means, mine) for inner in value]
     return value
 
 
-def _unsealed(blob: str, means: Means) -> Secret:
+def _unsealed(blob: str, means: Means, mine: str) -> Secret:
+    if not blob.startswith(mine):
+        raise PlaybookError("A step may pass on only what this run was issued", where=blob)
     sealed = means.store.blob(blob)
     if sealed is None:
         raise PlaybookError("A sealed secret that a step needs is not in the store", where=blob)

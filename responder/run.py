@@ -12,15 +12,17 @@ from typing import Any
 from responder.approval import group_digest, question
 from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
+from responder.fold import apply
 from responder.gate import Verdict, gate, keyed
 from responder.means import Means
 from responder.naming import names
 from responder.playbook import Step, waits_for_end_only
 from responder.providers.human import Decide, Task
 from responder.resolve import resolve
-from responder.state import ENDED, Ask, RunState, Unit
+from responder.state import RunState
 from responder.store import Writing
 from responder.timeline import Draft, Fence, Timeline
+from responder.unit import ENDED, Ask, Unit
 from responder.work import Job, Worker
 
 _THREADS = 64
@@ -76,7 +78,7 @@ class Runner:
             self._looked = now
         entries = self._timeline.entries() if asks_store else self._timeline.own()
         while self._position < len(entries):
-            self.state.apply(entries[self._position])
+            apply(self.state, entries[self._position])
             self._position += 1
         if self.state.epoch > self._fence.epoch:
             raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy="nothing to do here: the other one goes on")

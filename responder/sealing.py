@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,12 @@ class Sealer:
 
     def fingerprint(self, value: str) -> str:
         """Return the keyed hash by which a value is known here: equal values, equal fingerprints."""
-        return "fp:" + hmac.new(self._fingerprint, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:16]
+        return (
+            "fp:"
+            + hmac.new(self._fingerprint, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[
+                :16
+            ]
+        )
 
     def sign(self, data: bytes) -> str:
         """Return the HMAC of an entry's hash, whose key is never in the store."""
@@ -110,6 +116,17 @@ def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool)
     given = environment.get("RESPONDER_SEALING_KEY")
     if given is not None:
         return _decode_key(given, "RESPONDER_SEALING_KEY")
+    try:
+        return _read_key(path, create=create)
+    except OSError as error:
+        raise SettingsError(
+            f"The sealing key cannot be read or made: {type(error).__name__}",
+            where=str(path),
+            remedy="mend the rights of its folder",
+        ) from None
+
+
+def _read_key(path: Path, *, create: bool) -> bytes:
     if not path.exists():
         if not create:
             raise SettingsError(
@@ -124,15 +141,19 @@ def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool)
 
 
 def _write_key(path: Path) -> None:
+    """Write a new key, whole or not at all: a key that is half there would be read by whoever starts beside us."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first; its key counts
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as file:
+            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first; its key counts
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _decode_key(text: str, where: str) -> bytes:

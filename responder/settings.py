@@ -150,12 +150,22 @@ class Settings(_Model):
                 for name in named
                 if name not in self.connections
             ]
-            owners = [entry.owner, *(consumer.owner for consumer in entry.consumers)]
+            owners = [
+                entry.owner,
+                *(one.owner for one in entry.consumers),
+                *(one.person for one in entry.holders),
+            ]
             wrong += [
                 f"credential {entry.id!r} names the unknown person {name!r}"
                 for name in owners
                 if name and name not in self.people
             ]
+        logins = [person.os_user for person in self.people.values() if person.os_user]
+        wrong += [
+            f"the login {name!r} speaks for several people"
+            for name in sorted(set(logins))
+            if logins.count(name) > 1
+        ]
         ids = [entry.id for entry in self.inventory]
         wrong += [
             f"the credential {name!r} stands twice" for name in {name for name in ids if ids.count(name) > 1}
@@ -215,28 +225,57 @@ def _texts(data: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str 
 def _with_files(settings: Settings, path: Path) -> Settings:
     """Read the holders' files, and tell each connection its name."""
     problems: list[Problem] = []
-    inventory = tuple(_with_holders(entry, path.parent, problems) for entry in settings.inventory)
+    inventory = tuple(_with_holders(entry, path.parent, settings, problems) for entry in settings.inventory)
     if problems:
         raise SettingsError(problems=tuple(problems))
     connections = {name: one.model_copy(update={"name": name}) for name, one in settings.connections.items()}
     return settings.model_copy(update={"inventory": inventory, "connections": connections})
 
 
-def _with_holders(entry: CredentialEntry, folder: Path, problems: list[Problem]) -> CredentialEntry:
+def _with_holders(
+    entry: CredentialEntry, folder: Path, settings: Settings, problems: list[Problem]
+) -> CredentialEntry:
+    """Read the file of a credential's holders, if it has one; each holder stands once, and is whom the row says."""
+    seen = {holder.id for holder in entry.holders}
+    if len(seen) < len(entry.holders):
+        problems.append(Problem(f"two holders of {entry.id!r} have the same id", f"inventory {entry.id}"))
     if not entry.holders_file:
         return entry
     path = folder / entry.holders_file
     holders: list[Holder] = list(entry.holders)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
             for row in rows:
+                place = f"{path.name}:{rows.line_num}:1"
+                if None in row:
+                    problems.append(
+                        Problem(
+                            "this row has more fields than the first line names",
+                            place,
+                            "put names with commas in quotes",
+                        )
+                    )
+                    continue
                 try:
-                    holders.append(Holder.model_validate({k: v or "" for k, v in row.items() if k}))
+                    holder = Holder.model_validate({k: (v or "").strip() for k, v in row.items()})
                 except ValidationError as error:
                     first = error.errors(include_input=False)[0]
                     name = ".".join(map(str, first["loc"]))
-                    problems.append(Problem(f"{name}: {first['msg']}", f"{path.name}:{rows.line_num}:1"))
+                    problems.append(Problem(f"{name}: {first['msg']}", place))
+                    continue
+                if holder.id in seen:
+                    problems.append(Problem(f"the holder {holder.id!r} stands twice", place))
+                if holder.person and holder.person not in settings.people:
+                    problems.append(
+                        Problem(
+                            f"names the unknown person {holder.person!r}",
+                            place,
+                            "they could approve the end of what they hold",
+                        )
+                    )
+                seen.add(holder.id)
+                holders.append(holder)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         problems.append(
             Problem(f"The holders of {entry.id!r} cannot be read: {type(error).__name__}", str(path))

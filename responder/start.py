@@ -33,6 +33,8 @@ class Start:
 
     def store(self, writing: Writing) -> None:
         """Store the run's row, lock and sealed value, in the transaction that writes its first entries."""
+        if writing.run(self.run) is not None:
+            raise RequestError("There is a run of this id already", where=self.run, remedy="try again")
         for blob in self.blobs:
             writing.put_blob(blob)
         writing.put_run(RunRow(self.run, self.incident, self.playbook.playbook))
@@ -108,6 +110,12 @@ def prepare(
         blobs.append(Blob(blob, incident, "leaked", means.sealer.seal(finding.value, blob)))
         credential = credential.model_copy(update={"blob": blob})
     embedded = playbook.model_dump(mode="json", by_alias=True)
+    if means.sealer.redactor.scrub_data(embedded) != embedded:
+        raise FindingError(
+            "A secret that we know stands in the playbook itself",
+            where=playbook.playbook,
+            remedy="take it out of the playbook; or it is an ordinary word, and no secret: give the finding by `key_id`",
+        )
     facts = {
         "format": FORMAT,
         "playbook": embedded,

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from responder.errors import RecordError
+from responder.fold import fold
 from responder.playbook import Step
 from responder.rendition import moment
-from responder.state import ENDED_WELL, RunState, Unit, fold
+from responder.state import RunState
 from responder.timeline import Entry
+from responder.unit import ENDED_WELL, Unit
 
 TOOK_EFFECT = ("applied", "reconciled", "unchanged")
 """The events that say when a change, or a message, was there."""

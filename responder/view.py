@@ -10,7 +10,8 @@ from responder.approval import may_answer
 from responder.deadlines import ClockView, clock_view, seconds_left
 from responder.naming import contained_at, incident_fact
 from responder.playbook import Step, dependencies
-from responder.state import ENDED, Ask, RunState, Unit
+from responder.state import RunState
+from responder.unit import ENDED, Ask, Unit
 
 
 @dataclass(frozen=True)

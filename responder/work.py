@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from responder.action import Access, Change, Changing, Evidence, Identity, Issued, Observing, Outcome, Reading, Unchanged, Verdict
+from responder.action import (
+    Access,
+    Change,
+    Changing,
+    Evidence,
+    Identity,
+    Issued,
+    Observing,
+    Outcome,
+    Reading,
+    Unchanged,
+    Verdict,
+)
 from responder.approval import question
 from responder.clock import monotonic
 from responder.credential import Deliver
@@ -26,10 +38,11 @@ from responder.means import Means
 from responder.offspring import children_of
 from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
-from responder.state import RunState, Unit
+from responder.state import RunState
 from responder.store import Also, Blob, Writing
 from responder.timeline import Draft, Fence, Timeline
 from responder.transport import PERMIT_SECONDS, Permit
+from responder.unit import Unit
 
 _MOST_PERMITS = 5
 """How often a change is intended again because its permit ran out before the request left."""
@@ -168,7 +181,7 @@ class Worker:
         if isinstance(planned, Unchanged):
             return planned
         identity = self._identity(resolved, access)
-        check_change(job.step, resolved, planned, self._state, identity)
+        check_change(job.step, resolved, planned, self._state, identity, access.secret)
         effect = resolved.action.effect
         return planned, {
             **resolved.record,

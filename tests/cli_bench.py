@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import clockwork
 from click.testing import CliRunner, Result
 
-import clockwork
 from responder.app import App, open_app
 from responder.cli.call import Call
 from responder.cli.group import group

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import clockwork
 import pytest
 
-import clockwork
 from responder.app import App, login, open_app
 from responder.clock import SystemClock
 from responder.registry import Registry

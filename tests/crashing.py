@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import clockwork
+
 from responder.app import open_app
 from responder.errors import StaleExecutor
 from responder.registry import Registry

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-
 from conftest import OpenApp, leaked_value
+from test_run import HEAD, begun, effects, statuses, when_asked, written
+
 from responder.app import App
 from responder.errors import RequestError
-from test_run import HEAD, begun, effects, statuses, when_asked, written
 
 STEPS = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}

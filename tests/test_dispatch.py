@@ -1,17 +1,16 @@
 """Who drives a run, and what no timing may do to it: no livelock, no lost abort, no secret in another process's words."""
 
-import threading
 import time
 from pathlib import Path
 
 import pytest
-
 from conftest import OpenApp, leaked_value
+from test_run import begun, driven, effects, statuses, when_asked, written
+
 from responder import dispatch
 from responder.app import App
 from responder.errors import StaleExecutor
 from responder.timeline import Draft
-from test_run import begun, driven, effects, statuses, when_asked, written
 
 APPROVAL = "approval: {role: commander, within: %s, on_timeout: %s}"
 

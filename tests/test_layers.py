@@ -30,7 +30,9 @@ resolve naming library review chart graph schema
 means narrative figures documents arguments
 registry story notice
 providers testing wording approval
-credential fields state
+credential fields fold
+state
+unit
 action incident rendition timeline playbook
 finding settings store transport expressions
 sealing source

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import clockwork
 import pytest
 
-import clockwork
 from responder.documents import Templates
 from responder.library import Library, built_in
 from responder.lint import Report, Shelf, lint

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import OpenApp, leaked_value
+
 from responder.app import App
 from responder.errors import PlanRefused, RequestError, SettingsError
 from responder.finding import Exposure, Finding

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responder.state import RunState, fold, outputs
+from responder.fold import apply, fold
+from responder.state import RunState, outputs
 from responder.timeline import GENESIS, Entry
 
 NOW = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
@@ -305,7 +306,7 @@ def test_a_fold_can_be_interrupted_anywhere(said: list[Sequence[Any]], at: int) 
     ]  # fmt: skip
     part = fold("run-1", entries[:at])
     for entry in entries[at:]:
-        part.apply(entry)
+        apply(part, entry)
 
     assert (whole.status("a"), whole.unit("a").in_flight, whole.state) == (
         part.status("a"),

@@ -11,13 +11,13 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from test_transport_limits import listening
 
 from responder.clock import monotonic
 from responder.errors import Denied, OutcomeUnknown, PermitExpired, ProviderError, ResponderError, Unavailable
 from responder.redaction import Redactor, Secret
 from responder.sealing import Sealer
 from responder.transport import PERMIT_SECONDS, Permit, Transport, Wire
-from test_transport_limits import listening
 
 VALUE = "value-" + "hJ4z" * 8
 

@@ -10,7 +10,8 @@ from responder.cli.drive import conclusion, outcome
 from responder.cli.exits import Exit
 from responder.cli.lines import _SENTENCES, Lines, sentence
 from responder.cli.screen import headline, screen
-from responder.state import _OWN, RunState, fold
+from responder.fold import _OWN, apply, fold
+from responder.state import RunState
 from responder.timeline import GENESIS, Entry
 from responder.view import RunView, span, view
 
@@ -348,7 +349,7 @@ def test_three_hundred_items_are_ten_lines() -> None:
     for number in range(300):
         record.add("planned", f"tell[{number}]", digest="d").add("verified", f"tell[{number}]", target="x", after="y")
     for entry in record.entries:
-        state.apply(entry)
+        apply(state, entry)
         shown_lines += told.of([entry], state)
 
     progress = [line for line in shown_lines if "of 300" in line]

@@ -13,7 +13,8 @@ from responder.cli.follow import Follower, display, follow
 from responder.cli.screen import headline
 from responder.errors import RecordError, StaleExecutor
 from responder.run import Pause
-from responder.state import ENDED, RunState
+from responder.state import RunState
+from responder.unit import ENDED
 from responder.view import RunView, span
 
 _PATIENCE_SECONDS = 15.0

@@ -1,17 +1,30 @@
 """How errors look: what, where, and what to do next; every problem, never a secret."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from responder.cli.exits import Exit, exit_for
-from responder.errors import Problem, RequestError, ResponderError
+from responder.errors import (
+    FindingError,
+    PlaybookError,
+    Problem,
+    RequestError,
+    ResponderError,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     from responder.cli.call import Call
 
+_REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
+    (PlaybookError, "correct it there; `responder playbook lint` shows everything that is wrong with a playbook"),
+    (SettingsError, "correct it there; `responder doctor` then checks the rest"),
+    (FindingError, 'correct the report: a JSON object with `value` or `key_id`, such as {"key_id": "..."}'),
+)
+"""What to do next where an error names its place and no remedy of its own."""
 _SHORTEST_CREDENTIAL = 20
 """No known credential is shorter; shorter words on the command line need no look, and `--help` no import."""
 
@@ -35,7 +48,7 @@ def refuse_credentials(words: Sequence[str]) -> None:
 
 def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
     """Print an error: what, where, what next; for several problems, each."""
-    problems = error.problems
+    problems = [_with_remedy(error, problem) for problem in error.problems]
     for problem in problems:
         _show(call, problem)
     if len(problems) > 1:
@@ -44,6 +57,14 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
     if call.json:
         shown = [asdict(one) for one in problems]
         call.document({"error": type(error).__name__, "exit": int(exit_for(error)), "problems": shown})
+
+
+def _with_remedy(error: ResponderError, problem: Problem) -> Problem:
+    """Return a problem that says what to do next, if only by the kind of its error."""
+    if problem.remedy:
+        return problem
+    words = next((words for kind, words in _REMEDIES if isinstance(error, kind)), "")
+    return replace(problem, remedy=words)
 
 
 def show_usage(call: "Call", error: click.ClickException) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from responder.app import App
 from responder.cli.call import Call
 from responder.cli.lines import Lines
-from responder.state import RunState, fold
+from responder.fold import apply, fold
+from responder.state import RunState
 from responder.timeline import Entry
 from responder.view import RunView, view
 
@@ -48,7 +49,7 @@ class Follower:
         self._position += len(fresh)
         for state in (self.state, *self._offspring.values()):
             for entry in fresh:
-                state.apply(entry)
+                apply(state, entry)
         self._find_offspring(entries[: self._position])
         return fresh
 

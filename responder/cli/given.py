@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from responder.cli.call import Call
-from responder.errors import FindingError, Problem, RequestError
+from responder.documents import Templates
+from responder.errors import FindingError, PlaybookError, Problem, RequestError
 from responder.finding import Finding, read_finding
 from responder.library import Library
+from responder.lint import Shelf, lint
 from responder.redaction import Redactor, Secret
 from responder.sealing import Sealer
 from responder.settings import load_settings
@@ -162,5 +164,15 @@ def check(call: Call, playbook: str | None, report: Report) -> None:
     config = call.config_path()
     load_settings(config)
     if playbook is not None:
-        Library(config.parent if config else None).load(playbook)
+        _check_playbook(call, Library(config.parent if config else None), playbook)
     report.finding(Sealer(bytes(32), Redactor()))  # only its form counts here; the fingerprint comes later
+
+
+def _check_playbook(call: Call, library: Library, name: str) -> None:
+    """Refuse a playbook that lint finds wrong; a broken template stops the step that needs it, not the response."""
+    path = library.path(name)
+    library.load(name)
+    report = lint(path, Shelf(call.registry(), Templates(library.templates())))
+    wrong = tuple(problem for problem in report.errors if problem.where.startswith(f"{path.name}:"))
+    if wrong:
+        raise PlaybookError(problems=wrong)

@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"without faults: {wanted}")  # noqa: T201 - a table for people
         return 1
     bad = 0
-    for fault in [fault for book in books for kind in kinds for fault in (crash_faults(book) if kind == "crash" else lost_answers(book))]:
+    for fault in [fault for book in books for chosen in kinds for fault in (crash_faults(book) if chosen == "crash" else lost_answers(book))]:
         if only and f":{only}" not in fault:
             continue
         ending = _practise_quietly(names[0], fault)

@@ -14,7 +14,8 @@ from responder.app import App
 from responder.approval import may_answer
 from responder.clock import Clock
 from responder.errors import RequestError, ResponderError
-from responder.state import Ask, RunState
+from responder.state import RunState
+from responder.unit import Ask
 
 _LOOK_SECONDS = 0.1
 _HASTE = {"approval": (15.0, 45.0), "decide": (20.0, 60.0), "task": (20.0, 60.0), "unknown": (10.0, 30.0)}

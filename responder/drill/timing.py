@@ -5,8 +5,9 @@ from datetime import datetime
 
 from responder.clock import Clock
 from responder.playbook import Step, dependencies
-from responder.state import RunState, Unit
+from responder.state import RunState
 from responder.timeline import Entry
+from responder.unit import Unit
 
 
 def critical_path(state: RunState, entries: Sequence[Entry], clock: Clock) -> float:

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from cli_bench import STEPS, advanced, agreed, as_person, begun, document, typed
+
 from responder.app import login
 from responder.redaction import CREDENTIAL_SHAPES
 

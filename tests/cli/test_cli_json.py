@@ -6,8 +6,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-
 from cli_bench import advanced, agreed, begun, document, leaked_value, typed
+
 from responder.cli import outputs
 
 

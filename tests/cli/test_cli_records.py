@@ -5,7 +5,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
 KEYS = ["seq", "at", "incident", "run", "event", "step", "actor", "facts", "prev", "hash"]

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 import cli_bench
+import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
+
 from responder.app import login
 
 FINDING = '{"value": "VALUE", "exposure": {"kind": "public", "url": "https://x.example/"}}'

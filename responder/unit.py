@@ -1,0 +1,82 @@
+"""A step of a run, or one item of a step, and what may be asked about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from responder.action import Observed
+
+ENDED_WELL = frozenset({"done", "unchanged", "skipped"})
+ENDED = ENDED_WELL | {"declined", "failed"}
+"""The statuses from which a step does not move by itself; `unknown` waits for a person."""
+
+
+@dataclass
+class Ask:
+    """A question to people that is open: an approval, a decision, a task, or an unknown outcome."""
+
+    kind: str
+    """`approval`, `decide`, `task` or `unknown`."""
+    unit: str
+    role: str
+    at: datetime
+    due_at: datetime | None
+    on_timeout: str
+    digest: str = ""
+    quorum: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """For one approval of many items, what each of them would do: key to digest."""
+    agreed: list[str] = field(default_factory=list)
+    """Who has agreed to this digest so far."""
+
+
+@dataclass
+class Unit:
+    """A step, or one item of a step: what the record says of it."""
+
+    address: str
+    status: str = "waiting"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    planned: Mapping[str, Any] = field(default_factory=dict)
+    """The newest plan: action, connection, with, digest, target, before, after."""
+    approved: str = ""
+    """The digest that may be applied; agreed by people, or by the playbook when nobody answered."""
+    ask: Ask | None = None
+    tries: int = 0
+    in_flight: bool = False
+    """An intent without an outcome."""
+    intended_by: int = 0
+    """The epoch of the executor that intended it."""
+    intended_at: datetime | None = None
+    answer: str = ""
+    """What a person said of an unknown outcome: `happened` or `not-happened`; or to retry."""
+    looks: list[Observed] = field(default_factory=list)
+    next_at: datetime | None = None
+    """Not before this moment is it tried or looked at again."""
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str = ""
+    error_kind: str = ""
+    io_seconds: float = 0.0
+
+
+@dataclass
+class Items:
+    """What a `for_each` was expanded to."""
+
+    values: dict[str, Any]
+    ended: int = 0
+
+
+@dataclass
+class Child:
+    """A run that was opened for a credential found by a step of this one."""
+
+    run: str
+    step: str
+    label: str
+    state: str = "open"
+    contained: bool = False
