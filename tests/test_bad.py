@@ -100,7 +100,7 @@ def test_every_bad_playbook_has_its_test() -> None:
 
 
 FINDINGS = {
-    "truncated": ("truncated.json:2:21", "The finding is not valid JSON"),
+    "truncated": ("truncated.json:2:23", "The finding is not valid JSON"),
     "no-credential": ("no-credential.json", "names no credential"),
     "wrong-values": ("wrong-values.json.exposure.kind", "'public', 'private' or 'unknown'"),
     "binary": ("binary.json, byte 0", "The finding is not text in UTF-8"),
@@ -134,8 +134,12 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@pytest.mark.parametrize("command", [["run", "ask", "--yes"], ["plan", "ask"], ["doctor"], ["status"]], ids=" ".join)
-def test_a_bad_configuration_is_refused_before_anything_is_made(good: Path, name: str, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["run", "ask", "--yes"], ["plan", "ask"], ["doctor"], ["status"]], ids=" ".join
+)
+def test_a_bad_configuration_is_refused_before_anything_is_made(
+    good: Path, name: str, command: list[str]
+) -> None:
     for path in (BAD / "configurations").glob(f"{name}.*"):
         (good / path.name).write_text(path.read_text().replace("HERE_STANDS_A_TOKEN", TOKEN))
     before = files(good)
@@ -168,7 +172,13 @@ def begun(good: Path) -> Iterator[tuple[Path, str]]:
     assert Credential().label == ""
 
 
-COMMANDS = [["status"], ["timeline", "RUN"], ["note", "RUN", "hello"], ["resume", "RUN"], ["run", "ask", "--yes", "--finding", "FINDING"]]
+COMMANDS = [
+    ["status"],
+    ["timeline", "RUN"],
+    ["note", "RUN", "hello"],
+    ["resume", "RUN"],
+    ["run", "ask", "--yes", "--finding", "FINDING"],
+]
 
 
 def with_run(place: Path, run: str, command: list[str]) -> Result:
@@ -191,7 +201,9 @@ def test_a_store_that_is_no_database_is_left_alone(begun: tuple[Path, str], comm
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_truncated_database_is_an_error_and_not_an_empty_record(begun: tuple[Path, str], command: list[str]) -> None:
+def test_a_truncated_database_is_an_error_and_not_an_empty_record(
+    begun: tuple[Path, str], command: list[str]
+) -> None:
     place, run = begun
     data = database(place).read_bytes()
     database(place).write_bytes(data[: len(data) // 2])

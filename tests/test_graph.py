@@ -16,7 +16,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def playbook(steps: str) -> Playbook:
-    return parse_playbook(f"playbook: p\ntitle: A & B\nversion: 1\nroles: {{boss: {{}}}}\nsteps:\n{steps}", "p.yaml")[0]
+    return parse_playbook(
+        f"playbook: p\ntitle: A & B\nversion: 1\nroles: {{boss: {{}}}}\nsteps:\n{steps}", "p.yaml"
+    )[0]
 
 
 def registry() -> Registry:
@@ -93,7 +95,12 @@ def test_no_box_covers_another_and_every_arrow_points_down(name: str) -> None:
         for other in boxes[number + 1 :]
         if abs(one.y - other.y) < height and one.x < other.x + other.width and other.x < one.x + one.width
     ]
-    upward = [(need, step) for step, own in above.items() for need in own if placed.boxes[need].y >= placed.boxes[step].y]
+    upward = [
+        (need, step)
+        for step, own in above.items()
+        for need in own
+        if placed.boxes[need].y >= placed.boxes[step].y
+    ]
 
     assert ([], []) == (covered, upward)
 
@@ -104,7 +111,9 @@ def test_everything_stands_inside_the_picture(name: str) -> None:
     placed = layout(dict.fromkeys(above, 150.0), above)
 
     points = [point for line in placed.lines.values() for point in line]
-    corners = [(box.x, box.y) for box in placed.boxes.values()] + [(box.x + box.width, box.y) for box in placed.boxes.values()]
+    corners = [(box.x, box.y) for box in placed.boxes.values()] + [
+        (box.x + box.width, box.y) for box in placed.boxes.values()
+    ]
 
     assert all(0 <= x <= placed.width and 0 <= y <= placed.height for x, y in points + corners)
 
@@ -114,7 +123,12 @@ def test_no_arrow_runs_through_a_box_in_between() -> None:
     placed = layout(dict.fromkeys(above, 100.0), above)
 
     passing = [x for x, y in placed.lines["a", "d"] if y > placed.boxes["b"].y - 1]
-    inside = [x for x in passing[:-1] for box in (placed.boxes["b"], placed.boxes["c"]) if box.x < x < box.x + box.width]
+    inside = [
+        x
+        for x in passing[:-1]
+        for box in (placed.boxes["b"], placed.boxes["c"])
+        if box.x < x < box.x + box.width
+    ]
 
     assert [] == inside
 

@@ -12,7 +12,7 @@ from responder.registry import Registry
 from responder.skeleton import files
 
 APPROVAL = "approval: {role: commander, within: 5m, on_timeout: abort}"
-OUTSIDE = "---\ntemplate: outside\nversion: 1\ntitle: t\naudience: public\nchannel: email\nexternal: true\nsubject: s\nfields:\n  when: {type: text, from: \"${{ incident.id }}\"}\n  what: {type: text}\n  more: {type: text, optional: true}\n---\n{{ when }} {{ what }} {{ more }}\n"
+OUTSIDE = '---\ntemplate: outside\nversion: 1\ntitle: t\naudience: public\nchannel: email\nexternal: true\nsubject: s\nfields:\n  when: {type: text, from: "${{ incident.id }}"}\n  what: {type: text}\n  more: {type: text, optional: true}\n---\n{{ when }} {{ what }} {{ more }}\n'
 BROKEN = "---\ntemplate: broken\nversion: 1\ntitle: t\naudience: public\nchannel: file\n---\n{{ nobody }}\n"
 REVIEW = "---\ntemplate: postmortem\nversion: 1\ntitle: t\naudience: review\nchannel: file\n---\nx\n"
 TEMPLATES = Templates({"outside": OUTSIDE, "broken": BROKEN, "postmortem": REVIEW})
@@ -21,7 +21,10 @@ HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}}\n"
 
 def linted(tmp_path: Path, steps: str, *, head: str = HEAD, facts: dict[str, str] | None = None) -> Report:
     (tmp_path / "p.yaml").write_text(f"{head}steps:\n{steps}")
-    return lint(tmp_path / "p.yaml", Shelf(Registry({"clockwork": clockwork.PROVIDER}), TEMPLATES, facts if facts is not None else {}))
+    return lint(
+        tmp_path / "p.yaml",
+        Shelf(Registry({"clockwork": clockwork.PROVIDER}), TEMPLATES, facts if facts is not None else {}),
+    )
 
 
 def errors(report: Report) -> list[str]:
@@ -79,7 +82,9 @@ def test_an_error_stands_at_its_place_with_its_remedy(tmp_path: Path, step: str,
 
 
 def test_a_broken_template_is_named_at_its_own_place(tmp_path: Path) -> None:
-    [error] = errors(linted(tmp_path, f"  - {{id: one, phase: containment, {SENDING} {{template: broken, to: a}}}}\n"))
+    [error] = errors(
+        linted(tmp_path, f"  - {{id: one, phase: containment, {SENDING} {{template: broken, to: a}}}}\n")
+    )
 
     assert error.startswith("broken.md.j2:8:1: ")
 
@@ -93,11 +98,24 @@ def test_every_error_of_every_step_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param("action: clockwork.watch, with: {looks: '${{ inputs.n }}'}", id="an expression may give any type"),
-        pytest.param("action: notice.draft, with: {template: outside, fields: {what: x}}", id="a draft leaves by a person's hand"),
-        pytest.param("action: notice.draft, with: {template: '${{ inputs.n }}'}", id="a template chosen at run time"),
-        pytest.param("action: clockwork.turn, with: {key: a}, approval: {role: commander, within: 5m, on_timeout: proceed}", id="proceed on what can be undone"),
-        pytest.param("action: credential.issue, for_each: [a], with: {holder: {id: '${{ item }}'}, scopes: [read]}", id="an expression inside a value"),
+        pytest.param(
+            "action: clockwork.watch, with: {looks: '${{ inputs.n }}'}", id="an expression may give any type"
+        ),
+        pytest.param(
+            "action: notice.draft, with: {template: outside, fields: {what: x}}",
+            id="a draft leaves by a person's hand",
+        ),
+        pytest.param(
+            "action: notice.draft, with: {template: '${{ inputs.n }}'}", id="a template chosen at run time"
+        ),
+        pytest.param(
+            "action: clockwork.turn, with: {key: a}, approval: {role: commander, within: 5m, on_timeout: proceed}",
+            id="proceed on what can be undone",
+        ),
+        pytest.param(
+            "action: credential.issue, for_each: [a], with: {holder: {id: '${{ item }}'}, scopes: [read]}",
+            id="an expression inside a value",
+        ),
     ],
 )
 def test_what_is_right_or_shows_only_at_run_time_is_no_error(tmp_path: Path, step: str) -> None:
@@ -113,7 +131,9 @@ def test_a_fact_of_the_configuration_fills_a_field(tmp_path: Path) -> None:
 
 
 def test_without_a_configuration_the_facts_that_it_must_give_are_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "p.yaml").write_text(f"{HEAD}steps:\n  - {{id: one, phase: communication, action: notice.send, with: {{template: outside, to: a}}, {APPROVAL}}}\n")
+    (tmp_path / "p.yaml").write_text(
+        f"{HEAD}steps:\n  - {{id: one, phase: communication, action: notice.send, with: {{template: outside, to: a}}, {APPROVAL}}}\n"
+    )
 
     report = lint(tmp_path / "p.yaml", Shelf(Registry(), TEMPLATES, None))
 
@@ -166,15 +186,23 @@ FINAL = f"  - {{id: end, phase: containment, action: credential.revoke, NEEDS{AP
         pytest.param(LOOK + "  - {id: mid, phase: analysis, action: clockwork.turn, needs: [look], with: {key: a}}\n" + FINAL.replace("NEEDS", "needs: [mid], "), False, id="after something after a look"),
     ],
 )  # fmt: skip
-def test_a_final_step_that_nobody_looked_before_is_a_warning(tmp_path: Path, steps: str, warned: bool) -> None:
+def test_a_final_step_that_nobody_looked_before_is_a_warning(
+    tmp_path: Path, steps: str, warned: bool
+) -> None:
     assert warned == any("the final step 'end'" in warning for warning in warnings(tmp_path, steps))
 
 
 @pytest.mark.parametrize(
     ("match", "proof", "warned"),
-    [("exposure: public", "", True), ("exposure: private", "", False), ("exposure: public", "  - {id: dead, phase: containment, action: credential.prove_dead}\n", False)],
+    [
+        ("exposure: public", "", True),
+        ("exposure: private", "", False),
+        ("exposure: public", "  - {id: dead, phase: containment, action: credential.prove_dead}\n", False),
+    ],
 )
-def test_a_public_leak_that_is_never_proven_dead_is_a_warning(tmp_path: Path, match: str, proof: str, warned: bool) -> None:
+def test_a_public_leak_that_is_never_proven_dead_is_a_warning(
+    tmp_path: Path, match: str, proof: str, warned: bool
+) -> None:
     found = warnings(tmp_path, LOOK + proof, HEAD + f"match: [{{{match}}}]\n")
 
     assert warned == any("never proves" in warning for warning in found)
@@ -189,7 +217,9 @@ def test_a_public_leak_that_is_never_proven_dead_is_a_warning(tmp_path: Path, ma
         pytest.param("  - {id: b, phase: analysis, action: clockwork.turn, with: {key: '${{ steps.idle.state }}'}}\n", "", False, id="a step reads it"),
     ],
 )  # fmt: skip
-def test_a_step_that_nothing_reads_and_that_changes_nothing_is_a_warning(tmp_path: Path, steps: str, exits: str, warned: bool) -> None:
+def test_a_step_that_nothing_reads_and_that_changes_nothing_is_a_warning(
+    tmp_path: Path, steps: str, exits: str, warned: bool
+) -> None:
     head = HEAD + (f'exit: ["{exits}"]\n' if exits else "")
     idle = "  - {id: idle, phase: analysis, action: clockwork.look, with: {key: a}}\n"
 

@@ -55,18 +55,35 @@ class Record:
         }  # fmt: skip
         self.add("started", actor="ann", **{**facts, **started})
 
-    def add(self, event: str, step: str = "", *, run: str = "run-1", actor: str = "responder", **facts: Any) -> "Record":
+    def add(
+        self, event: str, step: str = "", *, run: str = "run-1", actor: str = "responder", **facts: Any
+    ) -> "Record":
         seq = len(self.entries) + 1
         at = START + timedelta(minutes=seq - 1)
         self.entries.append(Entry(seq, at, "inc-1", run, event, step, actor, facts, 0, GENESIS, GENESIS))
         return self
 
     def planned(self, step: str, digest: str = "d1") -> "Record":
-        return self.add("planned", step, digest=digest, target="key k-7", before="live", after="disabled", breaks="the site")
+        return self.add(
+            "planned",
+            step,
+            digest=digest,
+            target="key k-7",
+            before="live",
+            after="disabled",
+            breaks="the site",
+        )
 
     def asked(self, step: str, **more: Any) -> "Record":
         due = (self.now + timedelta(minutes=5)).isoformat()
-        facts: Mapping[str, Any] = {"kind": "approval", "role": "commander", "due_at": due, "on_timeout": "proceed", "digest": "d1", "text": "kill, then ask"}
+        facts: Mapping[str, Any] = {
+            "kind": "approval",
+            "role": "commander",
+            "due_at": due,
+            "on_timeout": "proceed",
+            "digest": "d1",
+            "text": "kill, then ask",
+        }
         return self.add("asked", step, **{**facts, **more})
 
     @property
@@ -106,12 +123,22 @@ def test_a_question_says_what_who_until_when_and_what_to_type() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "commands"),
     [
-        ("decide", {"yes": "go on", "not now": "wait"}, ("decide run-1 kill yes", "decide run-1 kill 'not now'")),
+        (
+            "decide",
+            {"yes": "go on", "not now": "wait"},
+            ("decide run-1 kill yes", "decide run-1 kill 'not now'"),
+        ),
         ("task", {}, ("done run-1 kill",)),
-        ("unknown", {"happened": "", "not-happened": ""}, ("decide run-1 kill happened", "decide run-1 kill not-happened")),
+        (
+            "unknown",
+            {"happened": "", "not-happened": ""},
+            ("decide run-1 kill happened", "decide run-1 kill not-happened"),
+        ),
     ],
 )
-def test_each_kind_of_question_is_answered_by_its_own_command(kind: str, options: dict[str, str], commands: tuple[str, ...]) -> None:
+def test_each_kind_of_question_is_answered_by_its_own_command(
+    kind: str, options: dict[str, str], commands: tuple[str, ...]
+) -> None:
     [ask] = Record().asked("kill", kind=kind, options=options).seen(program="responder --store x").awaiting
 
     assert tuple(f"responder --store x {command}" for command in commands) == ask.commands
@@ -124,7 +151,13 @@ def test_an_item_s_address_is_quoted_for_the_shell() -> None:
 
 
 def test_one_question_for_many_items_shows_how_many_and_the_first() -> None:
-    record = Record().add("expanded", "tell", items={"a": 1, "b": 2}).planned("tell[a]").planned("tell[b]").asked("tell")
+    record = (
+        Record()
+        .add("expanded", "tell", items={"a": 1, "b": 2})
+        .planned("tell[a]")
+        .planned("tell[b]")
+        .asked("tell")
+    )
 
     [ask] = record.seen().awaiting
 
@@ -177,7 +210,21 @@ def test_a_clock_whose_anchor_has_not_happened_is_pending_until_somebody_says_wh
 @pytest.mark.parametrize(("minutes", "state"), [(0, "met"), (90, "late")])
 def test_a_deadline_is_met_by_the_step_that_says_so(minutes: int, state: str) -> None:
     record = Record().add("expanded", "tell", items={"a": 1})
-    record.entries += [Entry(9, START + timedelta(minutes=minutes), "inc-1", "run-1", "done", "tell", "r", {}, 0, GENESIS, GENESIS)]
+    record.entries += [
+        Entry(
+            9,
+            START + timedelta(minutes=minutes),
+            "inc-1",
+            "run-1",
+            "done",
+            "tell",
+            "r",
+            {},
+            0,
+            GENESIS,
+            GENESIS,
+        )
+    ]
 
     found = next(one for one in record.seen().clocks if one.name == "told")
 
@@ -198,7 +245,14 @@ def test_a_deadline_counts_only_where_its_condition_holds(partner: Any, state: s
 
 def test_the_most_urgent_clock_stands_first() -> None:
     record = Record(inputs={"partner": {"name": "P"}})
-    record.add("set", run="", of="incident", field="public_coverage_at", old=None, new=(START - timedelta(hours=2)).isoformat())
+    record.add(
+        "set",
+        run="",
+        of="incident",
+        field="public_coverage_at",
+        old=None,
+        new=(START - timedelta(hours=2)).isoformat(),
+    )
 
     lines = [line for line in shown(record.seen()).splitlines() if line.startswith("⏱")]
 
@@ -232,7 +286,12 @@ def test_a_step_that_looks_again_says_what_it_saw_and_when_it_looks_next() -> No
 
 
 def test_items_are_counted_with_those_that_failed() -> None:
-    record = Record().add("expanded", "tell", items={"a": 1, "b": 2}).add("done", "tell[a]").add("failed", "tell[b]", error="no", kind="denied")
+    record = (
+        Record()
+        .add("expanded", "tell", items={"a": 1, "b": 2})
+        .add("done", "tell[a]")
+        .add("failed", "tell[b]", error="no", kind="denied")
+    )
 
     [items] = [one.items for one in record.seen().steps if one.items]
 
@@ -244,12 +303,34 @@ def test_items_are_counted_with_those_that_failed() -> None:
     ("record", "alive", "state", "words"),
     [
         pytest.param(Record().add("began", "look"), True, "running", "running", id="working"),
-        pytest.param(Record().add("began", "look"), False, "running", "running, but nobody works on it", id="left alone"),
+        pytest.param(
+            Record().add("began", "look"),
+            False,
+            "running",
+            "running, but nobody works on it",
+            id="left alone",
+        ),
         pytest.param(waiting(), True, "waiting", "waiting for commander", id="waiting"),
         pytest.param(waiting().add("began", "ask"), True, "running", "running", id="asking while it works"),
-        pytest.param(Record().add("failed", "look", error="x", kind="denied").add("halted", failed=["look"], kind="denied"), True, "halted", "halted: look failed", id="halted"),
-        pytest.param(Record().add("ended", contained=True, exit=[]), True, "ended", "ended, contained", id="contained"),
-        pytest.param(Record().add("ended", contained=False, exit=[]), True, "ended", "ended, NOT CONTAINED", id="not contained"),
+        pytest.param(
+            Record()
+            .add("failed", "look", error="x", kind="denied")
+            .add("halted", failed=["look"], kind="denied"),
+            True,
+            "halted",
+            "halted: look failed",
+            id="halted",
+        ),
+        pytest.param(
+            Record().add("ended", contained=True, exit=[]), True, "ended", "ended, contained", id="contained"
+        ),
+        pytest.param(
+            Record().add("ended", contained=False, exit=[]),
+            True,
+            "ended",
+            "ended, NOT CONTAINED",
+            id="not contained",
+        ),
     ],
 )
 def test_the_state_is_said_in_a_few_words(record: Record, alive: bool, state: str, words: str) -> None:
@@ -281,7 +362,11 @@ def test_the_exit_code_follows_from_how_it_stands(record: Record, code: Exit) ->
 
 
 def test_the_last_words_say_what_did_not_hold_and_what_to_do() -> None:
-    record = Record().add("failed", "kill", error="it is down", kind="unavailable").add("halted", failed=["kill"], kind="unavailable")
+    record = (
+        Record()
+        .add("failed", "kill", error="it is down", kind="unavailable")
+        .add("halted", failed=["kill"], kind="unavailable")
+    )
 
     words = "\n".join(conclusion(record.seen(), "responder"))
 
@@ -292,7 +377,10 @@ def test_the_last_words_say_what_did_not_hold_and_what_to_do() -> None:
 def test_criteria_that_do_not_hold_are_named() -> None:
     exits = [{"criterion": "${{ steps.kill.status == 'done' }}", "held": False, "why": ""}]
 
-    assert any("does not hold: ${{ steps.kill" in line for line in conclusion(Record().add("ended", contained=False, exit=exits).seen(), "responder"))
+    assert any(
+        "does not hold: ${{ steps.kill" in line
+        for line in conclusion(Record().add("ended", contained=False, exit=exits).seen(), "responder")
+    )
 
 
 # The picture -------------------------------------------------------------------------------------------------
@@ -319,7 +407,9 @@ def test_a_command_is_never_cut_but_goes_on_below() -> None:
 @pytest.mark.parametrize(
     ("height", "entries", "waiting_steps"), [(40, True, True), (24, False, True), (21, False, False)]
 )
-def test_a_low_terminal_loses_entries_or_phases_and_never_the_question(height: int, entries: bool, waiting_steps: bool) -> None:
+def test_a_low_terminal_loses_entries_or_phases_and_never_the_question(
+    height: int, entries: bool, waiting_steps: bool
+) -> None:
     text = shown(waiting().seen(), last=["an entry"] * 5, width=80, height=height)
 
     assert "$ responder approve run-1 kill" in text
@@ -328,7 +418,18 @@ def test_a_low_terminal_loses_entries_or_phases_and_never_the_question(height: i
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0s"), (59, "59s"), (60, "1m"), (95, "1m 35s"), (600, "10m"), (3599, "59m"), (3600, "1h"), (5400, "1h 30m"), (90000, "1d 1h"), (-95, "1m 35s")],
+    [
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (95, "1m 35s"),
+        (600, "10m"),
+        (3599, "59m"),
+        (3600, "1h"),
+        (5400, "1h 30m"),
+        (90000, "1d 1h"),
+        (-95, "1m 35s"),
+    ],
 )
 def test_spans_are_said_as_people_say_them(seconds: int, words: str) -> None:
     assert words == span(timedelta(seconds=seconds))
@@ -347,7 +448,9 @@ def test_three_hundred_items_are_ten_lines() -> None:
     state = RunState("run-1")
     shown_lines: list[str] = []
     for number in range(300):
-        record.add("planned", f"tell[{number}]", digest="d").add("verified", f"tell[{number}]", target="x", after="y")
+        record.add("planned", f"tell[{number}]", digest="d").add(
+            "verified", f"tell[{number}]", target="x", after="y"
+        )
     for entry in record.entries:
         apply(state, entry)
         shown_lines += told.of([entry], state)
@@ -359,7 +462,11 @@ def test_three_hundred_items_are_ten_lines() -> None:
 
 
 def test_an_item_that_fails_is_told_by_itself() -> None:
-    record = Record().add("expanded", "tell", items={"a": 1}).add("failed", "tell[a]", error="no such mailbox", kind="refused")
+    record = (
+        Record()
+        .add("expanded", "tell", items={"a": 1})
+        .add("failed", "tell[a]", error="no such mailbox", kind="refused")
+    )
 
     assert "tell[a]: FAILED, no such mailbox" in lines_of(record)
 
@@ -369,11 +476,15 @@ def test_the_same_look_is_told_once() -> None:
     for verdict in ("refused", "refused", "alive", "refused"):
         record.add("observed", "look", verdict=verdict, next_at=START.isoformat())
 
-    assert ["look: refused", "look: alive", "look: refused"] == [line for line in lines_of(record) if line.startswith("look")]
+    assert ["look: refused", "look: alive", "look: refused"] == [
+        line for line in lines_of(record) if line.startswith("look")
+    ]
 
 
 def test_the_lines_of_a_child_bear_its_name() -> None:
-    record = Record().add("opened_child", "look", child="run-2", credential="other", exposure={"url": "https://x.example/1"})
+    record = Record().add(
+        "opened_child", "look", child="run-2", credential="other", exposure={"url": "https://x.example/1"}
+    )
     record.add("done", "end", run="run-2").add("done", "end", run="run-3")
 
     assert "look: found other; now run-2: https://x.example/1" in lines_of(record)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from responder.cli.call import Call
 
 _REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
-    (PlaybookError, "correct it there; `responder playbook lint` shows everything that is wrong with a playbook"),
+    (
+        PlaybookError,
+        "correct it there; `responder playbook lint` shows everything that is wrong with a playbook",
+    ),
     (SettingsError, "correct it there; `responder doctor` then checks the rest"),
     (FindingError, 'correct the report: a JSON object with `value` or `key_id`, such as {"key_id": "..."}'),
 )

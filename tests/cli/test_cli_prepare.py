@@ -37,7 +37,20 @@ def test_the_first_screen_shows_open_incidents_with_their_clocks(place: Path) ->
     assert "\x1b" not in shown
 
 
-@pytest.mark.parametrize("words", [["status", "x"], ["timeline", "x"], ["approve", "x", "y"], ["resume", "x"], ["verify", "x"], ["note", "x", "y"], ["watch", "x"], ["postmortem", "x"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "x"],
+        ["timeline", "x"],
+        ["approve", "x", "y"],
+        ["resume", "x"],
+        ["verify", "x"],
+        ["note", "x", "y"],
+        ["watch", "x"],
+        ["postmortem", "x"],
+    ],
+    ids=" ".join,
+)
 def test_without_a_record_nothing_makes_one(place: Path, words: list[str]) -> None:
     result = typed(place, *words)
 
@@ -51,7 +64,9 @@ def test_without_a_record_nothing_makes_one(place: Path, words: list[str]) -> No
 
 def test_init_writes_what_loads_and_lints(tmp_path: Path) -> None:
     result = CliRunner().invoke(group, ["init", str(tmp_path)])
-    linted = CliRunner().invoke(group, ["playbook", "lint", "example", "--strict", "--config", str(tmp_path / "responder.yaml")])
+    linted = CliRunner().invoke(
+        group, ["playbook", "lint", "example", "--strict", "--config", str(tmp_path / "responder.yaml")]
+    )
 
     assert (0, 0) == (result.exit_code, linted.exit_code)
     assert "example: no errors\n" == linted.stdout
@@ -79,7 +94,10 @@ def test_init_overwrites_nothing_and_writes_nothing_beside_what_is_there(tmp_pat
 
 def checks(place: Path, *words: str) -> tuple[int, dict[tuple[str, str], str]]:
     result = typed(place, "--json", "doctor", *words)
-    return result.exit_code, {(one["about"], one["name"]): f"{one['state']}: {one['said']} {one['remedy']}" for one in document(result)["checks"]}
+    return result.exit_code, {
+        (one["about"], one["name"]): f"{one['state']}: {one['said']} {one['remedy']}"
+        for one in document(result)["checks"]
+    }
 
 
 def with_control(place: Path) -> None:
@@ -106,7 +124,9 @@ def test_another_account_is_missing_something(place: Path) -> None:
     code, found = checks(place)
 
     assert 4 == code
-    assert found["connection", "cw"].startswith("missing: it is account acct-2, and responder.yaml says acct-1")
+    assert found["connection", "cw"].startswith(
+        "missing: it is account acct-2, and responder.yaml says acct-1"
+    )
 
 
 def test_without_a_control_credential_death_cannot_be_proven(place: Path) -> None:
@@ -227,10 +247,16 @@ def test_a_picture_goes_to_a_file_or_to_standard_output(place: Path) -> None:
 
 
 def test_lint_exits_with_2_for_errors_and_for_warnings_only_when_strict(place: Path) -> None:
-    (place / "playbooks" / "w.yaml").write_text("playbook: w\ntitle: t\nversion: 1\nsteps: [{id: a, phase: analysis, action: credential.inspect}]\n")
-    (place / "playbooks" / "e.yaml").write_text("playbook: e\ntitle: t\nversion: 1\nsteps: [{id: a, phase: analysis, action: credential.inspekt}]\n")
+    (place / "playbooks" / "w.yaml").write_text(
+        "playbook: w\ntitle: t\nversion: 1\nsteps: [{id: a, phase: analysis, action: credential.inspect}]\n"
+    )
+    (place / "playbooks" / "e.yaml").write_text(
+        "playbook: e\ntitle: t\nversion: 1\nsteps: [{id: a, phase: analysis, action: credential.inspekt}]\n"
+    )
 
-    codes = [typed(place, "playbook", "lint", *words).exit_code for words in (["w"], ["w", "--strict"], ["e"], [])]
+    codes = [
+        typed(place, "playbook", "lint", *words).exit_code for words in (["w"], ["w", "--strict"], ["e"], [])
+    ]
 
     assert [0, 2, 2, 2] == codes
 
@@ -247,7 +273,11 @@ def test_global_options_stand_before_or_after_the_command(place: Path, before: b
 
 def test_global_options_come_from_the_environment_too(place: Path) -> None:
     begun(place)
-    given = {"RESPONDER_CONFIG": str(place / "responder.yaml"), "RESPONDER_STORE": str(place / "state" / "r.db"), "RESPONDER_JSON": "1"}
+    given = {
+        "RESPONDER_CONFIG": str(place / "responder.yaml"),
+        "RESPONDER_STORE": str(place / "state" / "r.db"),
+        "RESPONDER_JSON": "1",
+    }
 
     result = CliRunner().invoke(group, ["status"], env=given)
 
