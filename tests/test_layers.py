@@ -1,6 +1,7 @@
 """The architecture as a test: who may import whom, where secrets open, and how long things may be."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -180,3 +181,10 @@ def test_functions_stay_small(module: str) -> None:
 @pytest.mark.parametrize("module", modules())
 def test_a_module_says_what_it_is(module: str) -> None:
     assert ast.get_docstring(tree(modules()[module]))
+
+
+def test_the_architecture_lists_every_part() -> None:
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listing = page.partition("```text\nplaybooks/")[2].partition("```")[0]
+
+    assert [] == [part for part in rows() if part != "__main__" and not re.search(rf"\b{part}\b", listing)]
