@@ -2,24 +2,31 @@
 
 import contextlib
 import json
-import math
 import smtplib
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from responder import __version__
+from responder.answer import (
+    Response,
+    host_of,
+    judge,
+    lost,
+    mail_refusal,
+    name_of,
+    place_of,
+    read_bounded,
+    unsendable,
+)
 from responder.clock import monotonic
-from responder.errors import Denied, OutcomeUnknown, PermitExpired, ProviderError, Unavailable
+from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
 from responder.redaction import Secret
 from responder.sealing import Sealer
 
@@ -33,7 +40,6 @@ PERMIT_SECONDS = 2.0
 REQUEST_SECONDS = 10.0
 """How long one request may take before its answer counts as lost."""
 _MOST_BODY = 8 * 1024 * 1024
-_LONGEST_PAUSE = 600.0  # a server's wish counts for so many seconds; a leak does not wait for an hour
 
 
 @dataclass(frozen=True)
@@ -46,38 +52,6 @@ class Permit:
     def starting_now(cls) -> "Permit":
         """Permit sending for the next PERMIT_SECONDS; call it before the intent is committed."""
         return cls(monotonic() + PERMIT_SECONDS)
-
-
-@dataclass(frozen=True)
-class Response:
-    """What a server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-    url: str
-    _sealer: Sealer = field(repr=False)
-    complete: bool = True
-    """Whether the body was read to its end."""
-    method: str = "GET"
-    write: bool = False
-    """Whether it answers a request that may have changed something."""
-
-    def json(self) -> Any:
-        """Return the body as data. Where it is no JSON, a proxy or an error page answered, and the answer is lost."""
-        try:
-            return json.loads(self.body) if self.body else None
-        except (ValueError, RecursionError):
-            name = f"it answered {self.status} with something that is not JSON"
-            raise _lost(self.method, self.url, name, write=self.write) from None
-
-    def secret(self, *path: str) -> Secret | None:
-        """Take a secret out of the answer: from here on the Redactor knows it. None where there is none."""
-        found: Any = self.json()
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
-        return self._sealer.secret(found) if isinstance(found, str) and found else None
 
 
 class Transport:
@@ -163,58 +137,58 @@ class Wire:
         is content with that much of the body, and with what arrives in `seconds`; for everybody else an answer
         that does not end is lost.
         """
-        import httpx  # noqa: PLC0415 - slow to import
-
-        sent = {"user-agent": self.agent, **{k: _text(v) for k, v in (headers or {}).items()}}
+        wait = min(seconds or self._transport.request_seconds, self._transport.request_seconds)
+        sent = {"user-agent": self.agent, **{name: _text(value) for name, value in (headers or {}).items()}}
         if bearer is not None:
             sent["authorization"] = f"Bearer {bearer.reveal()}"
         content = _encode(body)
         if content is not None:
             sent.setdefault("content-type", "application/json")
+        parts = {"headers": sent, "params": params, "content": content, "data": form, "timeout": wait}
+        answer, read, complete = self._exchange(
+            method, url, parts, most_bytes or _MOST_BODY, wait, write=write
+        )
+        if not complete and most_bytes is None:
+            raise lost(method, url, "the answer does not end", write=write)
+        sealer = self._transport.sealer
+        response = Response(
+            answer.status_code, dict(answer.headers), read, url, sealer, complete, method, write
+        )
+        judged = judge(response, method, write=write, expect=expect, permission=permission)
+        self.changed = self.changed or (write and judged.status < 300)  # noqa: PLR2004 - accepted
+        return judged
+
+    def _exchange(
+        self, method: str, url: str, parts: dict[str, Any], most: int, wait: float, *, write: bool
+    ) -> tuple["httpx.Response", bytes, bool]:
+        """Send one request, and read its answer within bounds; tell apart what was never sent and what was lost."""
+        import httpx  # noqa: PLC0415 - slow to import
+
         client = self._transport.client()
-        wait = min(seconds or self._transport.request_seconds, self._transport.request_seconds)
         try:
-            request = client.build_request(
-                method, url, headers=sent, params=params, content=content, data=form, timeout=wait
-            )
+            request = client.build_request(method, url, **parts)
         except (httpx.InvalidURL, ValueError) as error:
-            raise _unsendable(method, url, _name(error)) from None
+            raise unsendable(method, url, name_of(error)) from None
         request.extensions["trace"] = partial(self._before_send, url, write)
         self._check_permit(url, write=write)
         started = time.perf_counter()
         try:
             answer = client.send(request, stream=True)
-            read, complete = _read(answer, most_bytes or _MOST_BODY, started + wait)
+            return answer, *read_bounded(answer, most, started + wait)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
             httpx.PoolTimeout,
             httpx.UnsupportedProtocol,
         ) as error:
-            raise Unavailable(
-                f"{_host(url)} cannot be reached: {_name(error)}", where=_place(method, url)
-            ) from None
+            told = f"{host_of(url)} cannot be reached: {name_of(error)}"
+            raise Unavailable(told, where=place_of(method, url)) from None
         except httpx.LocalProtocolError as error:
-            raise _unsendable(method, url, _name(error)) from None
+            raise unsendable(method, url, name_of(error)) from None
         except httpx.RequestError as error:
-            raise _lost(method, url, _name(error), write=write) from None
+            raise lost(method, url, name_of(error), write=write) from None
         finally:
             self.seconds += time.perf_counter() - started
-        if not complete and most_bytes is None:
-            raise _lost(method, url, "the answer does not end", write=write)
-        response = Response(
-            answer.status_code,
-            dict(answer.headers),
-            read,
-            url,
-            self._transport.sealer,
-            complete,
-            method,
-            write,
-        )
-        judged = _judge(response, method, write=write, expect=expect, permission=permission)
-        self.changed = self.changed or (write and judged.status < 300)  # noqa: PLR2004 - accepted
-        return judged
 
     def send_mail(
         self,
@@ -246,9 +220,9 @@ class Wire:
                 remedy="check the connection's user and secret",
             ) from None
         except smtplib.SMTPResponseException as error:
-            raise _mail_refusal(error.smtp_code, place) from None
+            raise mail_refusal(error.smtp_code, place) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Unavailable(f"{host} cannot be reached: {_name(error)}", where=place) from None
+            raise Unavailable(f"{host} cannot be reached: {name_of(error)}", where=place) from None
         finally:
             self.seconds += time.perf_counter() - started
 
@@ -282,7 +256,7 @@ class Wire:
         """Refuse to send a write without a permit that still holds; this is the last thing before the send."""
         if not write:
             return
-        place = _host(url) or url
+        place = host_of(url) or url
         if self._permit is None:
             raise PermitExpired("A write was tried where only reading is allowed", where=place)
         if monotonic() >= self._permit.until:
@@ -320,7 +294,7 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str, permitted:
         raise
     except (smtplib.SMTPServerDisconnected, OSError) as error:
         raise OutcomeUnknown(
-            f"A message was handed over and no answer came: {_name(error)}",
+            f"A message was handed over and no answer came: {name_of(error)}",
             where=place,
             remedy="look in the mail server's log",
         ) from None
@@ -334,101 +308,6 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str, permitted:
         )
 
 
-def _mail_refusal(code: int, place: str) -> ProviderError:
-    """Turn a mail server's refusal into what may be done next; 4yz is for now, 5yz for good (RFC 5321)."""
-    if code < 500:  # noqa: PLR2004
-        return Unavailable(f"The mail server says {code}: not now", where=place)
-    return Denied(
-        f"The mail server refuses the message ({code})", where=place, remedy="check sender and recipient"
-    )
-
-
-def _judge(
-    response: Response, method: str, *, write: bool, expect: frozenset[int], permission: str
-) -> Response:
-    """Return the answer where it is one, else raise what may be done next."""
-    status = response.status
-    if 200 <= status < 300 or status in expect:  # noqa: PLR2004
-        return response
-    place = _place(method, response.url)
-    host = _host(response.url)
-    if status == 429:  # noqa: PLR2004
-        raise Unavailable(f"{host} is asked too often (429)", where=place, retry_after=_retry_after(response))
-    if status in {408, 425}:
-        raise Unavailable(
-            f"{host} did not take the request ({status})", where=place, retry_after=_retry_after(response)
-        )
-    if status in {401, 403}:
-        need = (
-            f"our credential needs: {permission}"
-            if permission
-            else "check the connection's secret and its rights"
-        )
-        raise Denied(f"{host} refuses us ({status})", where=place, remedy=need)
-    if status >= 500:  # noqa: PLR2004
-        if write:
-            raise OutcomeUnknown(
-                f"{host} failed ({status}) while it changed something", where=place, remedy="read back"
-            )
-        raise Unavailable(f"{host} fails ({status})", where=place, retry_after=_retry_after(response))
-    if write and status in {
-        300,
-        301,
-        302,
-        303,
-    }:  # many servers redirect once they have done it; 307 and 308 say: not here
-        raise OutcomeUnknown(
-            f"{host} sends us elsewhere ({status}) after a change", where=place, remedy="read back"
-        )
-    raise ProviderError(
-        f"{host} does not accept the request ({status})",
-        where=place,
-        remedy="check the connection's settings",
-    )
-
-
-def _read(answer: "httpx.Response", most: int, until: float) -> tuple[bytes, bool]:
-    """Read a body as far as it goes in bytes and time; a server that never ends cannot hold us."""
-    body = bytearray()
-    with contextlib.closing(answer):
-        for chunk in answer.iter_bytes():
-            body += chunk
-            if len(body) > most or time.perf_counter() > until:
-                return bytes(body[:most]), False
-    return bytes(body), True
-
-
-def _lost(method: str, url: str, name: str, *, write: bool) -> OutcomeUnknown | Unavailable:
-    if write:
-        return OutcomeUnknown(
-            f"A change was sent to {_host(url)} and no answer came: {name}",
-            where=_place(method, url),
-            remedy="read back",
-        )
-    return Unavailable(f"{_host(url)} did not answer: {name}", where=_place(method, url))
-
-
-def _unsendable(method: str, url: str, name: str) -> ProviderError:
-    return ProviderError(
-        f"The request to {_host(url)} cannot be sent: {name}",
-        where=_place(method, url),
-        remedy="check the connection's address and secret for characters that do not belong there",
-    )
-
-
-def _retry_after(response: Response) -> float | None:
-    """Return after how many seconds we may come again (RFC 9110, 10.2.3: seconds or a date); bounded, whatever is said."""
-    said = response.headers.get("retry-after", "")
-    try:
-        seconds = float(said)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), _LONGEST_PAUSE) if math.isfinite(seconds) else None
-
-
 def _encode(body: Any) -> bytes | None:
     """Encode a JSON body; here, and only here, a secret in it becomes its value."""
     if body is None:
@@ -438,24 +317,3 @@ def _encode(body: Any) -> bytes | None:
 
 def _text(value: object) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
-
-
-def _host(url: str) -> str:
-    """Return host and port; never what may stand before them."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2]
-    except ValueError:
-        return ""
-
-
-def _place(method: str, url: str) -> str:
-    """Return method, host and path; never a query, where values stand."""
-    try:
-        return f"{method} {_host(url)}{urlsplit(url).path}"
-    except ValueError:
-        return method
-
-
-def _name(error: Exception) -> str:
-    """Name an error without its text, which may quote what was sent."""
-    return type(error).__name__

@@ -35,7 +35,8 @@ credential fields fold
 state
 unit
 action incident rendition timeline playbook
-finding settings store transport expressions
+transport
+finding settings store answer expressions
 sealing source
 clock durations errors redaction layout skeleton
 """
@@ -46,7 +47,7 @@ ONLY_IN = {
     "rich": ("cli",),
     "jinja2": ("documents", "expressions"),
     "yaml": ("source",),
-    "httpx": ("transport", "drill"),  # the drill asks its own world for the ledger
+    "httpx": ("transport", "answer", "drill"),  # answer names its types; the drill asks its own world
     "sqlite3": ("store",),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),

@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Action, Effect, Evidence, Identity, Outcome, Provider
+from responder.answer import Response
 from responder.durations import Duration
 from responder.errors import ProviderError, Unavailable
-from responder.transport import Response
 
 _EVERY_STATUS = frozenset(range(100, 600))
 _REDIRECTS = range(300, 400)

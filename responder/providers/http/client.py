@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from responder.action import Access, Identity
+from responder.answer import Response
 from responder.credential import Inspection
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.providers.http.calls import PLACEHOLDER, Call, Form
 from responder.providers.http.options import Options, StateOf
 from responder.redaction import Secret
-from responder.transport import Response
 
 _MOST_PAGES = 200
 _MISSING = 404

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from responder.action import Change, Issued, Outcome, Unchanged, Verdict
+from responder.answer import Response
 from responder.credential import Issue
 from responder.errors import OutcomeUnknown, ProviderError, Unavailable
 from responder.providers.http.client import Client, at, listed, word
 from responder.providers.http.options import IssueCall
-from responder.transport import Response
 
 _MARK = 10
 _ORPHANS = "orphans"

@@ -8,10 +8,10 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from responder.action import Access, Identity
+from responder.answer import Response
 from responder.durations import Duration, duration
 from responder.errors import Denied
 from responder.redaction import Secret
-from responder.transport import Response
 
 _MISSING = 404
 _MOST_PAGES = 50
