@@ -224,7 +224,7 @@ def test_the_secret_is_revealed_at_the_send_in_header_and_body(wire: Wire, secre
     assert f'{{"deep":[{{"value":"{VALUE}"}}]}}' in sent
 
 
-LATER = datetime.now(UTC) + timedelta(seconds=300)
+IN_FIVE_MINUTES = "in five minutes"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ LATER = datetime.now(UTC) + timedelta(seconds=300)
     [
         pytest.param("7", 7, 7, id="seconds"),
         pytest.param("0.5", 0.5, 0.5, id="parts of a second"),
-        pytest.param(format_datetime(LATER, usegmt=True), 200, 301, id="a date"),
+        pytest.param(IN_FIVE_MINUTES, 200, 301, id="a date"),
         pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0, id="a date that is over"),
         pytest.param("-5", 0, 0, id="before now"),
         pytest.param("99999999999999999999", 600, 600, id="longer than anybody waits"),
