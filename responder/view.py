@@ -248,13 +248,7 @@ def _note(state: RunState, step: Step, unit: Unit, now: datetime) -> str:
     if unit.status in {"skipped", "declined", "failed", "unknown"}:
         return _first_line(unit.error)
     if unit.status in {"done", "unchanged"}:
-        return str(
-            unit.facts.get("verdict")
-            or unit.facts.get("choice")
-            or unit.facts.get("state")
-            or unit.planned.get("after")
-            or ""
-        )
+        return _came_to(unit)
     if unit.ask is not None:
         return f"waits for {unit.ask.role}"
     again = f", again in {span(unit.next_at - now)}" if unit.next_at and unit.next_at > now else ""
@@ -263,6 +257,13 @@ def _note(state: RunState, step: Step, unit: Unit, now: datetime) -> str:
     if unit.tries:
         return f"try {unit.tries + 1}: {_first_line(unit.error)}{again}"
     return str(unit.planned.get("target") or "")
+
+
+def _came_to(unit: Unit) -> str:
+    """Return what a step that ended well came to; of a message, where it went."""
+    told = next((unit.facts[name] for name in ("verdict", "choice", "state") if unit.facts.get(name)), "")
+    shown = "target" if unit.planned.get("effect") == "message" else "after"
+    return str(told or unit.planned.get(shown) or "")
 
 
 def _waits_for(state: RunState, step: Step) -> str:

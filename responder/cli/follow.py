@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     pass
 
 _LOOK_SECONDS = 0.1
+_DRAW_SECONDS = 0.5
+"""How often the picture is drawn again while nothing is written: clocks run."""
+_ECHO = 3
+"""Columns that stay free, so that an echoed `^C` does not begin a new line and shift the picture."""
 _KEPT = 50
 
 
@@ -122,6 +126,7 @@ class LiveDisplay:
         self._scrub = call.scrub
         self._lines = Lines(run)
         self._last: list[str] = []
+        self._drawn = 0.0
         self._console = Console(stderr=True, highlight=False)
         self._live: Live = Live(
             console=self._console,
@@ -134,6 +139,9 @@ class LiveDisplay:
 
     def show(self, fresh: Sequence[Entry], follower: Follower) -> None:
         """Draw the run as it is now."""
+        if not fresh and time.monotonic() - self._drawn < _DRAW_SECONDS:
+            return
+        self._drawn = time.monotonic()
         from rich.text import Text  # noqa: PLC0415 - only where it is needed
 
         from responder.cli.screen import screen  # noqa: PLC0415 - only where it is needed
@@ -143,7 +151,7 @@ class LiveDisplay:
         lines = screen(
             follower.view(),
             [self._scrub(line) for line in self._last],
-            width=size.width - 1,
+            width=size.width - _ECHO,
             height=size.height - 1,
         )
         self._live.update(Text("\n").join(lines), refresh=True)

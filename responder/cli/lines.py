@@ -20,6 +20,12 @@ def clock_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%SZ")
 
 
+def day_time(moment: datetime, now: datetime) -> str:
+    """Show a moment, in UTC, with its date where that is another day than now."""
+    same_day = moment.astimezone(UTC).date() == now.astimezone(UTC).date()
+    return clock_time(moment) if same_day else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
 def sentence(entry: Entry) -> str:
     """Return what an entry says, in words; empty for what only the runner needs to know."""
     make = _SENTENCES.get(entry.event)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from responder.cli.lines import clock_time
+from responder.clock import show_time
 from responder.plan import Plan, PlannedStep
 
 _EFFECTS = {"final": "FINAL", "message": "message", "reversible": "reversible", "read": "reads"}
@@ -53,5 +53,5 @@ def _step(step: PlannedStep) -> list[str]:
 
 def _deadline(row: dict[str, object]) -> str:
     due = row.get("due_at")
-    when = f"due {clock_time(datetime.fromisoformat(str(due)))}" if due else f"starts at {row['from']}"
+    when = f"due {show_time(datetime.fromisoformat(str(due)))}" if due else f"starts at {row['from']}"
     return f"  {row['name']}: {when}, {row['role']}"

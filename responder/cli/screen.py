@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
 
-from responder.cli.lines import clock_time
+from responder.cli.lines import day_time
 from responder.deadlines import ClockView
 from responder.view import AskView, ChildView, RunView, StepView, span
 
@@ -47,7 +47,7 @@ def screen(
     seen: RunView, last: Sequence[str] = (), *, width: int | None = None, height: int | None = None
 ) -> list[Text]:
     """Return a run as lines; with less height, first the last entries give way, then phases that are over."""
-    head = [*header(seen), *questions(seen, width), *clocks(seen.clocks), *children(seen.children)]
+    head = [*header(seen), *questions(seen, width), *clocks(seen.clocks, seen.now), *children(seen.children)]
     entries = [Text(line, style="dim") for line in last[-_ENTRIES:]]
     full, folded = steps(seen.steps), steps(seen.steps, fold=True)
     tail = [Text(), *entries] if entries else []
@@ -138,37 +138,37 @@ def _words(command: str) -> list[str]:
     return re.findall(r"--[a-z-]+ \S+|'[^']*'|\S+", command)
 
 
-def clocks(shown: Sequence[ClockView]) -> list[Text]:
+def clocks(shown: Sequence[ClockView], now: datetime) -> list[Text]:
     """Return the deadlines that count, the most urgent first."""
     order = {"overdue": 0, "running": 1, "late": 2, "pending": 3, "met": 4}
     counting = sorted(
         (clock for clock in shown if clock.state != "off"),
         key=lambda clock: (order[clock.state], clock.due_at is None, clock.due_at or _NEVER),
     )
-    lines = [_clock(clock) for clock in counting]
+    lines = [_clock(clock, now) for clock in counting]
     return [Text(), *lines] if lines else []
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def _clock(clock: ClockView) -> Text:
+def _clock(clock: ClockView, now: datetime) -> Text:
     style = _CLOCKS[clock.state]
     if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
         style = "yellow"
     return Text.assemble(
-        ("⏱ ", style), (f"{clock.name}: {clock_words(clock)}", style), (f"  {clock.role}", "dim")
+        ("⏱ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim")
     )
 
 
-def clock_words(clock: ClockView) -> str:
-    """Return how a deadline stands, in words."""
+def clock_words(clock: ClockView, now: datetime) -> str:
+    """Return how a deadline stands, in words; `now` tells whether a time of the day is enough."""
     if clock.state == "pending":
         return f"starts at {clock.since}, which has not happened"
-    due = clock_time(clock.due_at) if clock.due_at else ""
+    due = day_time(clock.due_at, now) if clock.due_at else ""
     if clock.state in {"met", "late"} and clock.met_at:
         how = "met" if clock.state == "met" else "MET LATE"
-        return f"{how} {clock_time(clock.met_at)} by {clock.met_by} (due {due})"
+        return f"{how} {day_time(clock.met_at, now)} by {clock.met_by} (due {due})"
     left = span(timedelta(seconds=clock.left_seconds or 0))
     return f"OVERDUE by {left} (due {due})" if clock.state == "overdue" else f"{left} left (due {due})"
 

@@ -81,7 +81,7 @@ def _summary(seen: RunView) -> list[str]:
         f"  {seen.run}",
     ]
     lines += [
-        f"  clock {clock.name}: {clock_words(clock)}, {clock.role}"
+        f"  clock {clock.name}: {clock_words(clock, seen.now)}, {clock.role}"
         for clock in seen.clocks
         if clock.state in {"running", "overdue"}
     ]
