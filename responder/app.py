@@ -155,6 +155,12 @@ class App:
 
     def check_secrets(self) -> None:
         """Refuse to act from where our own credentials cannot be read. SettingsError names every one; nothing changed."""
+        problems = self._take_in_secrets()
+        if problems:
+            raise SettingsError(problems=tuple(problems))
+
+    def _take_in_secrets(self) -> list[Problem]:
+        """Let the Redactor know our own credentials; return those that cannot be read here."""
         problems: list[Problem] = []
         for connection in self.means.settings.connections.values():
             for reference in (connection.secret, connection.control):
@@ -162,8 +168,7 @@ class App:
                     self.means.secret(reference)
                 except SettingsError as error:
                     problems.append(Problem(error.message, f"connections.{connection.name}", error.remedy))
-        if problems:
-            raise SettingsError(problems=tuple(problems))
+        return problems
 
     def resume(self, run: str) -> Pause:
         """Take a run up again after a crash or a stop."""
@@ -211,6 +216,8 @@ class App:
         return self.person
 
     def _say(self, row: RunRow, *drafts: Draft) -> None:
+        """Write what a person says, once the Redactor knows what must not be in it."""
+        self._take_in_secrets()
         self.dispatcher.timeline(row.incident).append(*drafts)
 
     def abort(self, run: str, reason: str) -> None:
@@ -251,6 +258,7 @@ class App:
         """Keep what people wrote into a postmortem; each region's newest text counts."""
         drafts = [Draft("written", {"region": name, "text": text}, actor=self._somebody()) for name, text in prose.items()]
         if drafts:
+            self._take_in_secrets()
             self.dispatcher.timeline(incident).append(*drafts)
 
     def clock_line(self) -> datetime:

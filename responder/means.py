@@ -75,11 +75,16 @@ class Means:
         found = ", ".join(connection.name for connection in fitting) or "none"
         raise PlaybookError(f"A step needs one connection of {provider}, and responder.yaml has: {found}", remedy="name it with `connection:`")
 
-    def access(self, connection: Connection, run: str, step: str, permit: Permit | None = None) -> Access:
-        """Return what a provider's client is built from; without a permit it can only read."""
+    def access(
+        self, connection: Connection, run: str, step: str, permit: Permit | None = None, seconds: float | None = None
+    ) -> Access:
+        """Return what a provider's client is built from; without a permit it can only read.
+
+        `seconds`: how long all requests of this try may take together.
+        """
         return Access(
             connection=connection,
-            wire=self.transport.wire(run, step, permit),
+            wire=self.transport.wire(run, step, permit, seconds),
             clock=self.clock,
             secret=self.secret(connection.secret),
             control=self.secret(connection.control),

@@ -63,9 +63,15 @@ class Transport:
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def wire(self, run: str, step: str, permit: Permit | None = None) -> "Wire":
-        """Return the connection of one step. Without a permit it can only read."""
-        return Wire(self, f"responder/{__version__} ({run}; {step})", permit)
+    def wire(
+        self, run: str, step: str, permit: Permit | None = None, seconds: float | None = None
+    ) -> "Wire":
+        """Return the connection of one try of a step. Without a permit it can only read.
+
+        `seconds` is how long all its requests may take together; a single one never takes longer than the
+        transport's own bound.
+        """
+        return Wire(self, f"responder/{__version__} ({run}; {step})", permit, seconds)
 
     def client(self) -> "httpx.Client":
         """Return the pooled HTTP client; no redirects, no proxies from the environment, certificates checked.
@@ -96,8 +102,11 @@ class Transport:
 class Wire:
     """What an action sends through: it knows the step, holds the permit, and counts the time on the network."""
 
-    def __init__(self, transport: Transport, agent: str, permit: Permit | None) -> None:
+    def __init__(
+        self, transport: Transport, agent: str, permit: Permit | None, seconds: float | None = None
+    ) -> None:
         self._transport = transport
+        self._until = monotonic() + seconds if seconds is not None else None
         self.agent = agent
         self._permit = permit
         self.seconds = 0.0
@@ -137,7 +146,7 @@ class Wire:
         is content with that much of the body, and with what arrives in `seconds`; for everybody else an answer
         that does not end is lost.
         """
-        wait = min(seconds or self._transport.request_seconds, self._transport.request_seconds)
+        wait = self._patience(url, seconds)
         sent = {"user-agent": self.agent, **{name: _text(value) for name, value in (headers or {}).items()}}
         if bearer is not None:
             sent["authorization"] = f"Bearer {bearer.reveal()}"
@@ -227,7 +236,7 @@ class Wire:
             self.seconds += time.perf_counter() - started
 
     def _mail_server(self, host: str, port: int, tls: str) -> smtplib.SMTP:
-        seconds = self._transport.request_seconds
+        seconds = self._patience(f"smtp://{host}:{port}", None)
         if tls == "implicit":
             return smtplib.SMTP_SSL(
                 host, port, timeout=seconds, local_hostname="localhost", context=ssl.create_default_context()
@@ -246,6 +255,17 @@ class Wire:
                 server.close()
                 raise
         return server
+
+    def _patience(self, url: str, seconds: float | None) -> float:
+        """Return how many seconds the next request may take. Unavailable when the step's `timeout` is used up."""
+        bound = self._transport.request_seconds
+        bounds = [bound, seconds or bound, *([self._until - monotonic()] if self._until is not None else [])]
+        if min(bounds) > 0:
+            return min(bounds)
+        told = "The try took longer than the step's `timeout`"
+        if self.changed:
+            raise OutcomeUnknown(told, where=host_of(url) or url, remedy="read back")
+        raise Unavailable(told, where=host_of(url) or url)
 
     def _before_send(self, url: str, write: bool, event: str, _: object) -> None:
         """Check the permit once more when the connection stands: connecting may have taken longer than it holds."""

@@ -105,7 +105,8 @@ class Worker:
         self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
 
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
-        return self._means.access(resolved.connection, self._fence.run, job.address, permit)
+        seconds = job.step.timeout.total_seconds() if job.step.timeout else None
+        return self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
 
     # Reading -----------------------------------------------------------------------------------------------------
 

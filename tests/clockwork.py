@@ -1,11 +1,14 @@
 """A small real provider for tests: its world is a file, so that it survives the process that acts on it."""
 
+import base64
 import json
+import logging
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +18,7 @@ from responder.action import (
     Action,
     Change,
     Effect,
+    Evidence,
     Identity,
     Issued,
     Observation,
@@ -26,6 +30,7 @@ from responder.action import (
 )
 from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
 from responder.finding import Exposure, Finding
+from responder.redaction import Secret
 
 
 class Options(BaseModel):
@@ -100,7 +105,8 @@ class Look(Action):
             raise Unavailable("the world is busy")
         if client.fault("denied", self.key):
             raise Denied("the world refuses", remedy="our credential needs: world:Look")
-        findings = [Finding(value=client.access.wire.take_in(self.find), exposure=Exposure(kind="public"))] if self.find else []
+        find = (client.folder / self.find[1:]).read_text() if self.find.startswith("@") else self.find
+        findings = [Finding(value=client.access.wire.take_in(find), exposure=Exposure(kind="public"))] if find else []
         return Outcome({"state": "live", "happened": client.happened(self.key)}, findings=findings)
 
 
@@ -144,6 +150,27 @@ class Broken(Turn):
 
     def apply(self, client: World, change: Change) -> Outcome:
         raise OutcomeUnknown("the world fails")
+
+
+class Leak(Action):
+    """Quote our own secret, and whatever is given, where a careless provider would: in facts, in an error, in a log."""
+
+    name: ClassVar[str] = "clockwork.leak"
+    effect: ClassVar[Effect] = Effect.READ
+    how: str
+    what: Secret | None = None
+
+    def read(self, client: World) -> Outcome:
+        values = [secret.reveal() for secret in (client.access.secret, client.access.control, self.what) if secret]
+        text = " and ".join(f"{value} {base64.b64encode(value.encode()).decode()} {quote(value)}" for value in values)
+        logging.getLogger("clockwork").debug("asking with %s", text)
+        if self.how == "error":
+            raise RuntimeError(f"could not open https://world.example/?token={text}")
+        if self.how == "busy":
+            raise Unavailable(f"the world says: {text}")
+        if self.how == "denied":
+            raise Denied("refused", remedy=f"use another than {text}")
+        return Outcome({"page": text, text: [text, {"deep": (text,)}]}, evidence=[Evidence(text.encode(), f"a page with {text}")])
 
 
 class Say(Action):
@@ -237,10 +264,30 @@ class ProveKeyDead(credential.ProveDead):
         return credential.Probe.REFUSED if dead else credential.Probe.ACCEPTED
 
 
+class DeliverKey(credential.Deliver):
+    name: ClassVar[str] = "clockwork.deliver"
+
+    def plan(self, client: World) -> Change | Unchanged:
+        key = f"delivered {self.value.fingerprint}"
+        return Unchanged("delivered already") if client.happened(key) else Change(key, "old", "new")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        client.write(change.target)
+        return Outcome({})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS if client.happened(change.target) else Verdict.DOES_NOT_HOLD
+
+
+def whoami(client: World) -> Identity:
+    account, key = client.folder / "account", client.folder / "acting-key"
+    return Identity(account.read_text() if account.exists() else "acct-1", key.read_text() if key.exists() else "")
+
+
 PROVIDER = Provider(
     name="clockwork",
-    actions=(Nothing, Look, Turn, Final, Broken, Say, Watch, InspectKey, DisableKey, IssueKey, ProveKeyDead),
+    actions=(Nothing, Look, Turn, Final, Broken, Leak, Say, Watch, InspectKey, DisableKey, IssueKey, DeliverKey, ProveKeyDead),
     connect=World,
-    identify=lambda client: Identity((client.folder / "account").read_text() if (client.folder / "account").exists() else "acct-1"),
+    identify=whoami,
     options=Options,
 )

@@ -69,8 +69,8 @@ def opened(place: Path) -> Iterator[OpenApp]:
         environment: Mapping[str, str] = {"LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place)}
         registry = Registry({"clockwork": clockwork.PROVIDER})
         app = open_app(
-            config=place / "responder.yaml", store=str(place / "state" / "r.db"), environment=environment,
-            registry=registry, **{"clock": SystemClock(), **more},
+            config=place / "responder.yaml", store=str(place / "state" / "r.db"), registry=registry,
+            **{"clock": SystemClock(), "environment": environment, **more},
         )  # fmt: skip
         app.person = person
         apps.append(app)

@@ -20,6 +20,7 @@ def main(place: Path, run: str, point: str = "", step: str = "") -> int:
     app = open_app(
         config=place / "responder.yaml", store=str(place / "state" / "r.db"), environment=dict(os.environ),
         registry=Registry({"clockwork": clockwork.PROVIDER}), hook=hook,
+        debug="DEBUG" in os.environ,
     )  # fmt: skip
     try:
         return {"ended": 0, "halted": 1}.get(app.drive(run, "test").state, 7)

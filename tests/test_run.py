@@ -9,7 +9,7 @@ import pytest
 from conftest import OpenApp, leaked_value
 
 from responder.app import App
-from responder.errors import PlanRefused, RequestError, SettingsError
+from responder.errors import PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.state import RunState
 
@@ -453,3 +453,35 @@ def test_without_our_own_credentials_nothing_begins_and_nothing_is_taken_over(op
         begun(opened(), name)
 
     assert "adopted" not in [entry.event for entry in app.timeline(app.row(run).incident)]
+
+
+def test_the_leaked_credential_never_acts_for_us(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "acting-key").write_text("k1")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert [] == effects(place)
+    assert "leaked credential itself" in state.unit("a").error
+
+
+def test_a_value_that_was_delivered_cannot_be_opened_here_any_more(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: new, phase: recovery, action: credential.issue, with: {label: next}}
+  - id: deliver
+    phase: recovery
+    action: credential.deliver
+    with: {consumer: {id: site, connection: cw, secret: site}, value: "${{ steps.new.value }}"}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"new": "done", "deliver": "done"} == statuses(state)
+    blob = next(blob for blob in app.means.store.blobs(state.incident["id"]) if blob.kind == "issued")
+    with pytest.raises(RecordError, match="shredded"):
+        app.means.sealer.unseal(blob.sealed, blob.blob)

@@ -244,6 +244,8 @@ IN_FIVE_MINUTES = "in five minutes"
 def test_retry_after_is_understood_and_bounded(
     wire: Wire, header: str, least: float | None, most: float | None
 ) -> None:
+    if header == IN_FIVE_MINUTES:
+        header = format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True)
     with (
         listening(answering(status(429, f"Retry-After: {header}"))) as port,
         pytest.raises(Unavailable) as caught,
@@ -407,3 +409,23 @@ def test_mail_leaves_the_machine_with_tls_only(wire: Wire) -> None:
             wire.send_mail("127.0.0.1", port, letter())
     with pytest.raises(Denied, match="on loopback only"):
         wire.send_mail("mail.example", port, letter(), tls="none")
+
+
+def test_all_requests_of_a_try_share_its_timeout(transport: Transport) -> None:
+    wire = transport.wire("run-1", "step", seconds=0.3)
+    with listening(answering(status(200))) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert 200 == wire.request("GET", url, write=False).status
+        time.sleep(0.35)
+        with pytest.raises(Unavailable, match="timeout"):
+            wire.request("GET", url, write=False)
+
+
+def test_a_timeout_in_the_middle_of_a_change_leaves_the_outcome_unknown(transport: Transport) -> None:
+    wire = transport.wire("run-1", "step", Permit.starting_now(), seconds=0.3)
+    with listening(answering(status(200))) as port:
+        url = f"http://127.0.0.1:{port}/"
+        wire.request("POST", url, write=True)
+        time.sleep(0.35)
+        with pytest.raises(OutcomeUnknown, match="timeout"):
+            wire.request("POST", url, write=True)
