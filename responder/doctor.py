@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from responder.action import Action
-from responder.app import App, login
+from responder.app import App
 from responder.credential import VERBS, Deliver, ProveDead, TestConsumer
 from responder.errors import InputError, PlaybookError, ResponderError
+from responder.installation import login
 from responder.means import Means
 from responder.notice import SendNotice
 from responder.playbook import Playbook, Step

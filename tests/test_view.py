@@ -32,7 +32,7 @@ PLAYBOOK: dict[str, Any] = {
          "approval": {"role": "commander", "within": "5m", "on_timeout": "proceed"}},
         {"id": "tell", "phase": "communication", "action": "notice.send", "needs": ["kill"], "for_each": ["a", "b"],
          "with": {"template": "t", "to": "${{ item }}"}, "meets": "told"},
-        {"id": "ask", "phase": "review", "action": "human.decide", "if": "${{ failed('tell') }}",
+        {"id": "ask", "phase": "review", "action": "human.decide", "if": "${{ failed('tell') }}", "on_error": "continue",
          "with": {"role": "commander", "question": "?", "options": {}, "on_timeout": "abort"}},
     ],
 }  # fmt: skip
@@ -313,6 +313,13 @@ def test_items_are_counted_with_those_that_failed() -> None:
         pytest.param(waiting(), True, "waiting", "waiting for commander", id="waiting"),
         pytest.param(waiting().add("began", "ask"), True, "running", "running", id="asking while it works"),
         pytest.param(
+            Record().add("expanded", "tell", items={"a": 1}).asked("tell[a]", kind="task"),
+            True,
+            "waiting",
+            "waiting for commander",
+            id="every item waits",
+        ),
+        pytest.param(
             Record()
             .add("failed", "look", error="x", kind="denied")
             .add("halted", failed=["look"], kind="denied"),
@@ -354,6 +361,10 @@ def test_the_state_is_said_in_a_few_words(record: Record, alive: bool, state: st
                 "refused": Exit.REFUSED, "defect": Exit.NOT_CONTAINED,
             }.items()
         ],
+        pytest.param(
+            Record().add("failed", "ask", error="x", kind="denied").add("ended", contained=True, exit=[]),
+            Exit.OK, id="a failure that the playbook lives with",
+        ),
         pytest.param(waiting(), Exit.WAITING, id="waiting"),
     ],
 )  # fmt: skip
@@ -402,6 +413,12 @@ def test_a_command_is_never_cut_but_goes_on_below() -> None:
 
     assert "responder --config /somewhere/responder.yaml approve run-1 kill" in joined
     assert "--reason TEXT" in text
+
+
+def test_a_word_of_a_command_that_is_wider_than_the_terminal_is_whole() -> None:
+    path = "/a/folder/with/a/very/long/name/responder.yaml"
+
+    assert path in shown(waiting().seen(program=f"responder --config {path}"), width=30)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import click
 from responder.cli.answer import answered
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 
 
-@click.command("abort", cls=Command, short_help=COMMANDS["abort"])
+@click.command("abort", cls=Command)
 @click.argument("run")
 @click.option("--reason", default="", help="Why; it stands on the timeline.")
 def command(run: str, reason: str) -> Exit:

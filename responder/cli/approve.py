@@ -5,11 +5,11 @@ import click
 from responder.cli.answer import answered, change_lines
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.errors import RequestError
 
 
-@click.command("approve", cls=Command, short_help=COMMANDS["approve"])
+@click.command("approve", cls=Command)
 @click.argument("run")
 @click.argument("step")
 @click.option(

@@ -90,7 +90,7 @@ class Call:
 
     def store_path(self) -> Path:
         """Return where the record is, or would be."""
-        from responder.app import store_path  # noqa: PLC0415 - only where it is needed
+        from responder.installation import store_path  # noqa: PLC0415 - only where it is needed
         from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
 
         config = self.config_path()
@@ -98,7 +98,7 @@ class Call:
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""
-        from responder.app import find_config  # noqa: PLC0415 - only where it is needed
+        from responder.installation import find_config  # noqa: PLC0415 - only where it is needed
 
         return self.config or find_config(os.environ)
 

@@ -5,10 +5,10 @@ import click
 from responder.cli.answer import answered
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 
 
-@click.command("decide", cls=Command, short_help=COMMANDS["decide"])
+@click.command("decide", cls=Command)
 @click.argument("run")
 @click.argument("step")
 @click.argument("option")

@@ -7,7 +7,7 @@ import click
 from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.doctor import Check, examine
 from responder.library import built_in
 from responder.playbook import Playbook
@@ -15,7 +15,7 @@ from responder.playbook import Playbook
 _MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "note": ("note", "yellow")}
 
 
-@click.command("doctor", cls=Command, short_help=COMMANDS["doctor"])
+@click.command("doctor", cls=Command)
 @click.argument("playbooks", nargs=-1, metavar="[PLAYBOOK]...")
 def command(playbooks: tuple[str, ...]) -> Exit:
     """Check the connections, their permissions, and the store.

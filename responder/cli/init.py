@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from responder.app import login
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.cli.writing import write_text
 from responder.errors import Problem, RequestError
+from responder.installation import login
 from responder.skeleton import files
 
 
-@click.command("init", cls=Command, short_help=COMMANDS["init"])
+@click.command("init", cls=Command)
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 def command(folder: Path) -> Exit:
     """Write a commented responder.yaml and an example playbook.

@@ -5,11 +5,11 @@ import click
 from responder.cli.answer import answered
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.errors import RequestError
 
 
-@click.command("note", cls=Command, short_help=COMMANDS["note"])
+@click.command("note", cls=Command)
 @click.argument("run")
 @click.argument("text", nargs=-1, required=True)
 def command(run: str, text: tuple[str, ...]) -> Exit:

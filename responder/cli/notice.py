@@ -11,14 +11,14 @@ from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import pairs
-from responder.cli.group import COMMANDS, Subgroup
+from responder.cli.group import Subgroup
 from responder.documents import Document, Template, Templates, render_notice
 from responder.errors import DocumentError, Problem, RequestError
 from responder.library import Library
 from responder.naming import names
 
 
-@click.group("notice", cls=Subgroup, short_help=COMMANDS["notice"])
+@click.group("notice", cls=Subgroup)
 def command() -> None:
     """List, lint and preview the templates of notices.
 

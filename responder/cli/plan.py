@@ -8,12 +8,12 @@ import click
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import check, finding_options, pairs, read_report
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.cli.planning import plan_lines
 from responder.plan import Plan
 
 
-@click.command("plan", cls=Command, short_help=COMMANDS["plan"])
+@click.command("plan", cls=Command)
 @click.argument("playbook", required=False)
 @finding_options
 @click.option("--drill", is_flag=True, help="Plan against a fresh loopback world.")

@@ -8,7 +8,7 @@ import click
 
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Subgroup
+from responder.cli.group import Subgroup
 from responder.cli.writing import write_text
 from responder.documents import Templates
 from responder.errors import InputError
@@ -20,7 +20,7 @@ from responder.schema import playbook_schema
 from responder.settings import load_settings
 
 
-@click.group("playbook", cls=Subgroup, short_help=COMMANDS["playbook"])
+@click.group("playbook", cls=Subgroup)
 def command() -> None:
     """List, show, lint and draw playbooks.
 

@@ -6,10 +6,10 @@ from responder.cli.call import current
 from responder.cli.drive import conclude, drive
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 
 
-@click.command("resume", cls=Command, short_help=COMMANDS["resume"])
+@click.command("resume", cls=Command)
 @click.argument("run")
 def command(run: str) -> Exit:
     """Take a run up again after a crash or a stop.

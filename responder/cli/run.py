@@ -9,13 +9,13 @@ from responder.cli.call import Call, current
 from responder.cli.drive import drive, watch
 from responder.cli.exits import Exit
 from responder.cli.given import Report, check, finding_options, pairs, read_report
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.cli.planning import plan_lines
 from responder.errors import PlanRefused, RequestError
 from responder.playbook import Playbook
 
 
-@click.command("run", cls=Command, short_help=COMMANDS["run"])
+@click.command("run", cls=Command)
 @click.argument("playbook", required=False)
 @finding_options
 @click.option("--incident", default="", metavar="ID", help="Add the run to an incident that is open already.")

@@ -6,10 +6,10 @@ from responder.cli.answer import answered
 from responder.cli.call import current
 from responder.cli.exits import Exit
 from responder.cli.given import pairs
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 
 
-@click.command("set", cls=Command, short_help=COMMANDS["set"])
+@click.command("set", cls=Command)
 @click.argument("run")
 @click.argument("fact", metavar="FIELD=VALUE")
 def command(run: str, fact: str) -> Exit:

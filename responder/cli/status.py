@@ -10,17 +10,20 @@ from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.cli.screen import clock_words, headline, screen
 from responder.store import RunRow
 from responder.view import RunView
 
 
-@click.command("status", cls=Command, short_help=COMMANDS["status"])
+@click.command("status", cls=Command)
 @click.argument("run", required=False)
 @click.option("--all", "everything", is_flag=True, help="Show the runs that have ended, too.")
 def command(run: str | None, *, everything: bool) -> Exit:
-    """Show the open runs, or one in full."""
+    """Show the open runs, or one.
+
+    Without RUN, every open run in short; with it, that run in full, ended or not.
+    """
     call = current()
     if not call.store_path().exists() and run is None:
         return _show(call, [], detail=False)

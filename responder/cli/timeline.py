@@ -7,7 +7,7 @@ import click
 
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.cli.lines import sentence
 from responder.cli.rendering import page_of
 from responder.cli.writing import write_text
@@ -15,7 +15,7 @@ from responder.clock import show_time
 from responder.timeline import Entry
 
 
-@click.command("timeline", cls=Command, short_help=COMMANDS["timeline"])
+@click.command("timeline", cls=Command)
 @click.argument("incident")
 @click.option(
     "--html",

@@ -7,13 +7,13 @@ import click
 from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 from responder.credential import Probe
 from responder.errors import Problem, RequestError
 from responder.probing import Looked, present
 
 
-@click.command("verify", cls=Command, short_help=COMMANDS["verify"])
+@click.command("verify", cls=Command)
 @click.argument("incident")
 @click.option(
     "--head", metavar="SEQ:HASH", help="An entry that left the house earlier; the record must still hold it."

@@ -5,15 +5,15 @@ import click
 from responder.cli import drive
 from responder.cli.call import current
 from responder.cli.exits import Exit
-from responder.cli.group import COMMANDS, Command
+from responder.cli.group import Command
 
 
-@click.command("watch", cls=Command, short_help=COMMANDS["watch"])
+@click.command("watch", cls=Command)
 @click.argument("run")
 def command(run: str) -> Exit:
-    """Follow a run until it ends, from any terminal.
+    """Follow a run until it ends.
 
-    Shows what every process and person writes. It only looks: leaving it changes nothing.
+    From any terminal: shows what every process and person writes. It only looks: leaving it changes nothing.
     """
     call = current()
     with call.open_existing() as app:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cli_bench import STEPS, advanced, agreed, as_person, begun, document, typed
 
-from responder.app import login
+from responder.installation import login
 from responder.redaction import CREDENTIAL_SHAPES
 
 
@@ -91,6 +91,17 @@ def test_a_step_that_asks_nothing_names_what_is_open(asking: tuple[Path, str]) -
     assert result.exit_code == 2
     assert "Nothing is asked at look now" in result.stderr
     assert "open: kill" in result.stderr
+    assert "->" not in result.stderr
+
+
+def test_what_was_agreed_already_is_not_shown_as_if_it_were_asked(asking: tuple[Path, str]) -> None:
+    place, run = asking
+    agreed(place, run, "kill")
+    speaks_for(place, "cora")
+
+    result = typed(place, "approve", run, "kill")
+
+    assert result.exit_code == 2
     assert "->" not in result.stderr
 
 

@@ -7,11 +7,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from cli_bench import STEPS, advanced, begun, document, leaked_value, typed
+from cli_bench import STEPS, advanced, as_person, begun, document, leaked_value, typed
 from click.testing import CliRunner
 
-from responder.app import login
 from responder.cli.group import group
+from responder.installation import login
 from responder.redaction import looks_like_credential
 from responder.registry import Registry
 from responder.settings import load_settings
@@ -211,16 +211,20 @@ def test_a_plan_reads_and_writes_nothing(place: Path) -> None:
 
 
 def test_a_plan_in_an_installation_with_a_key_and_no_record_uses_that_key(place: Path) -> None:
-    (place / "state").mkdir()
-    run = begun(place)
-    fingerprint = document(typed(place, "--json", "status", run))["incidents"][0]["credential"]
+    app = as_person(place, "ann")
+    known = app.means.sealer.fingerprint(leaked_value())
+    app.close()
     for path in (place / "state").glob("r.db*"):
         path.unlink()
+    settings = (place / "responder.yaml").read_text()
+    (place / "responder.yaml").write_text(
+        settings.replace("known_by: env:LEAKED", f"fingerprint: {known}").replace("    key_id: k1\n", "")
+    )
     (place / "f.json").write_text(json.dumps({"value": leaked_value()}))
 
     planned = document(typed(place, "--json", "plan", "p", "--finding", str(place / "f.json")))
 
-    assert fingerprint == planned["credential"]
+    assert planned["ownership"] == "ours: the inventory holds it as 'shared', by its fingerprint"
     assert ["sealing.key"] == [path.name for path in (place / "state").iterdir() if path.is_file()]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,12 @@ import cli_bench
 import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
-from responder.app import login
+from responder.cli.call import Call
+from responder.cli.drive import drive
+from responder.cli.exits import Exit, exit_for
+from responder.errors import RecordError, StaleExecutor
+from responder.installation import login
+from responder.run import Pause
 
 FINDING = '{"value": "VALUE", "exposure": {"kind": "public", "url": "https://x.example/"}}'
 NOTHING = """\
@@ -216,6 +222,80 @@ def test_a_declined_change_ends_the_run_with_1(place: Path) -> None:
     assert "kill: declined, not now" in result.stdout
 
 
+def test_a_run_that_somebody_works_on_is_not_taken_over(place: Path) -> None:
+    run = begun(place)
+    app = as_person(place, "ann")
+    lease = app.dispatcher.adopt(run)
+
+    result = typed(place, "resume", run)
+    lease.release()
+    app.close()
+
+    assert result.exit_code == 2
+    assert f"`responder watch {run}`" in result.stderr
+
+
+def test_a_record_that_cannot_be_written_ends_with_what_to_do_by_hand(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begun(place)
+    advanced(place, run)
+    app = as_person(place, "ann")
+
+    def fail() -> Pause:
+        raise RecordError("the disk is full")
+
+    with pytest.raises(RecordError):
+        drive(Call(), app, run, fail)
+    app.close()
+
+    said = capsys.readouterr().err
+    assert "Contain it by hand" in said
+    assert re.search(
+        r"1\. credential\.disable: disabled fp:\w+\n +2\. credential\.prove_dead: shared \(key\) at cw", said
+    )
+
+
+def test_an_executor_that_was_replaced_leaves_with_7(place: Path) -> None:
+    run = begun(place)
+    app = as_person(place, "ann")
+
+    def fail() -> Pause:
+        raise StaleExecutor("Another executor was faster")
+
+    with pytest.raises(StaleExecutor) as caught:
+        drive(Call(), app, run, fail)
+    app.close()
+
+    assert Exit.WAITING == exit_for(caught.value)
+
+
+def test_status_shows_open_runs_and_with_all_the_ended_ones_too(place: Path) -> None:
+    proceeding(place)
+    typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert [] == document(typed(place, "status", "--json"))["incidents"]
+    assert 1 == len(document(typed(place, "status", "--all", "--json"))["incidents"])
+
+
+def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_own(place: Path) -> None:
+    second = cli_bench.environment(place)["SECOND"]
+    text = "playbook: q\ntitle: t\nversion: 1\nsteps:\n  - {id: find, phase: analysis, action: clockwork.look, with: {key: k, find: VALUE}}\n"
+    (place / "playbooks" / "q.yaml").write_text(text.replace("VALUE", second))
+    run = begun(place, "q")
+    advanced(place, run)
+    [child] = [
+        one["run"] for one in document(typed(place, "status", run, "--json"))["incidents"][0]["children"]
+    ]
+    advanced(place, child)
+
+    [seen] = document(typed(place, "status", run, "--json"))["incidents"]
+    everything = document(typed(place, "status", "--json"))["incidents"]
+
+    assert [child] == [ask["run"] for ask in seen["awaiting"]]
+    assert {run: 0, child: 1} == {one["run"]: len(one["awaiting"]) for one in everything}
+
+
 # Processes ---------------------------------------------------------------------------------------------------
 
 PERSONS = """\
@@ -264,10 +344,12 @@ def asked(place: Path) -> str:
 def test_an_interrupted_run_leaves_with_130_and_can_be_resumed(talk: Path) -> None:
     running = process(talk, "run", "ask", "--finding", "f.json", "--yes")
     run = asked(talk)
+    interrupted_at = time.monotonic()
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=20)
 
     assert running.returncode == 130
+    assert time.monotonic() - interrupted_at < 8
     assert f"responder --config responder.yaml --store r.db resume {run}" in err
 
     resumed = process(talk, "resume", run)
