@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from responder import approval
-from responder.clock import Clock, Ids, ScaledClock, clock_from, random_ids
+from responder.clock import Clock, Ids, random_ids
 from responder.dispatch import Dispatcher
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
 from responder.fold import fold
 from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
+from responder.installation import clock_of, find_config, login, store_path
 from responder.library import Library
 from responder.means import Hook, Means, no_hook
 from responder.plan import Plan, make_plan
@@ -26,7 +26,7 @@ from responder.redaction import Redactor, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
 from responder.sealing import Sealer, load_master_key
-from responder.settings import Settings, load_settings
+from responder.settings import load_settings
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import RunState
 from responder.store import RunRow, SQLiteStore, Writing
@@ -312,7 +312,7 @@ def open_app(
         registry=registry or Registry(),
         transport=Transport(sealer),
         settings=settings,
-        clock=clock or _clock(config, settings, environment),
+        clock=clock or clock_of(config, settings, environment),
         ids=ids or random_ids(),
         environment=environment,
         templates=library.templates(),
@@ -320,44 +320,6 @@ def open_app(
         hook=hook,
     )
     return App(means, path.parent, settings.person_of(login()), library)
-
-
-def _clock(config: Path | None, settings: Settings, environment: Mapping[str, str]) -> Clock:
-    """Return the drill's clock that the configuration names, else that of the environment, else the machine's."""
-    if config is not None and settings.clock:
-        return ScaledClock.load(config.parent / settings.clock)
-    return clock_from(dict(environment))
-
-
-def login() -> str:
-    """Return the name of the operating system's user, by the system's word; environment variables do not count."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
-def find_config(environment: Mapping[str, str]) -> Path | None:
-    """Return RESPONDER_CONFIG, else responder.yaml here, else the one in the user's configuration folder."""
-    named = environment.get("RESPONDER_CONFIG")
-    if named:
-        return Path(named)
-    home = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".config")
-    return next((path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None)
-
-
-def store_path(given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None) -> Path:
-    """Return the file that holds the record: the one given, RESPONDER_STORE, the configuration's, or the user's own."""
-    named = given or environment.get("RESPONDER_STORE")
-    if named:
-        if "://" in named:
-            raise SettingsError(f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file")
-        path = Path(named)
-        return path / "responder.db" if path.is_dir() else path
-    if config is not None and settings is not None and settings.store:
-        return config.parent / settings.store
-    home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state")
-    return home / "responder" / "responder.db"
 
 
 def _log_through(redactor: Redactor, *, debug: bool) -> None:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from responder.errors import RequestError
+from responder.playbook import Step
 from responder.state import RunState
 from responder.timeline import Draft
-from responder.unit import Ask
+from responder.unit import Ask, Unit
 
 
 def group_digest(digests: Mapping[str, str]) -> str:
@@ -126,3 +127,17 @@ def question(
         "text": text,
         **more,
     }
+
+
+def awaits_agreement(step: Step, unit: Unit) -> bool:
+    """Tell whether a planned change waits for people to agree to it."""
+    if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
+        return False
+    return bool(unit.approved != unit.planned["digest"])
+
+
+def escalated(ask: Ask, now: datetime) -> dict[str, Any]:
+    """Return the same question to the next role, with as much time again; after that it aborts."""
+    role = ask.on_timeout.partition("(")[2].rstrip(")")
+    span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
+    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options), digests=dict(ask.digests))

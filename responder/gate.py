@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from responder.errors import PlaybookError
+from responder.errors import InputError, PlaybookError
 from responder.expressions import evaluate
 from responder.means import Means
 from responder.naming import can, names
@@ -95,3 +95,11 @@ def item_key(item: Any) -> str:
     if isinstance(item, str | int) and 0 < len(str(item)) <= 64 and not set(str(item)) & set("[]\n "):  # noqa: PLR2004
         return str(item)
     return hashlib.sha256(json.dumps(item, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def judge_criterion(text: str, state: RunState, means: Means) -> tuple[str, bool, str]:
+    """Return an exit criterion, whether it holds, and why it could not be judged if so."""
+    try:
+        return text, evaluate(text, names(state, means)) is True, ""
+    except InputError as error:
+        return text, False, str(error)

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from responder.approval import group_digest, question
+from responder.approval import awaits_agreement, escalated, group_digest, question
 from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
 from responder.fold import apply
-from responder.gate import Verdict, gate, keyed
+from responder.gate import Verdict, gate, judge_criterion, keyed
 from responder.means import Means
 from responder.naming import names
 from responder.playbook import Step, waits_for_end_only
@@ -22,7 +22,7 @@ from responder.resolve import resolve
 from responder.state import RunState
 from responder.store import Writing
 from responder.timeline import Draft, Fence, Timeline
-from responder.unit import ENDED, Ask, Unit
+from responder.unit import ENDED, Unit
 from responder.work import Job, Worker
 
 _THREADS = 64
@@ -215,7 +215,7 @@ class Runner:
         if any(owner == step.id for owner in self._busy.values()):
             return False
         units = [self.state.unit(address) for address in self._parked[step.id]]
-        open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if _awaits_agreement(step, unit)}
+        open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if awaits_agreement(step, unit)}
         if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
             return False
         digest = group_digest(open_ones)
@@ -249,7 +249,7 @@ class Runner:
             return self._expire(step, unit, now)
         if self._stands_still(step, unit):
             return False
-        if (unit.next_at is not None and unit.next_at > now) or _awaits_agreement(step, unit):
+        if (unit.next_at is not None and unit.next_at > now) or awaits_agreement(step, unit):
             return False
         if not unit.planned and step.action.startswith("human."):
             self._ask_person(step, unit, item)
@@ -297,7 +297,7 @@ class Runner:
         consequence = ask.on_timeout.partition("(")[0]
         drafts = [self._draft("expired", unit.address, {"consequence": consequence, "role": ask.role, "digest": ask.digest, "reason": f"nobody with the role {ask.role} answered in time"})]
         if consequence == "escalate":
-            drafts.append(self._draft("asked", unit.address, _escalated(ask, now)))
+            drafts.append(self._draft("asked", unit.address, escalated(ask, now)))
         elif consequence == "proceed" and ask.kind != "approval":
             drafts.append(self._draft("failed", unit.address, {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}))
         self._write(*drafts)
@@ -338,7 +338,7 @@ class Runner:
 
     def _end(self) -> None:
         """Judge the exit criteria, and give the credential's lock back."""
-        criteria = [_criterion(text, self.state, self._means) for text in self.state.playbook.exit]
+        criteria = [judge_criterion(text, self.state, self._means) for text in self.state.playbook.exit]
         contained = bool(criteria) and all(held for _, held, _ in criteria)
         facts = {"contained": contained, "exit": [{"criterion": text, "held": held, "why": why} for text, held, why in criteria]}
         self._timeline.append(self._draft("ended", "", facts), fence=self._fence, also=self._give_back)
@@ -371,25 +371,3 @@ class Runner:
 
 def _key(address: str) -> str:
     return address.partition("[")[2][:-1]
-
-
-def _awaits_agreement(step: Step, unit: Unit) -> bool:
-    """Tell whether a planned change waits for people to agree to it."""
-    if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
-        return False
-    return bool(unit.approved != unit.planned["digest"])
-
-
-def _escalated(ask: Ask, now: datetime) -> dict[str, Any]:
-    """Return the same question to the next role, with as much time again; after that it aborts."""
-    role = ask.on_timeout.partition("(")[2].rstrip(")")
-    span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
-    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options), digests=dict(ask.digests))
-
-
-def _criterion(text: str, state: RunState, means: Means) -> tuple[str, bool, str]:
-    """Return an exit criterion, whether it holds, and why it could not be judged if so."""
-    try:
-        return text, evaluate(text, names(state, means)) is True, ""
-    except InputError as error:
-        return text, False, str(error)

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,7 @@ from responder.action import (
     Access,
     Change,
     Changing,
-    Evidence,
     Identity,
-    Issued,
     Observing,
     Outcome,
     Reading,
@@ -22,7 +20,6 @@ from responder.action import (
 )
 from responder.approval import question
 from responder.clock import monotonic
-from responder.credential import Deliver
 from responder.errors import (
     InputError,
     OutcomeUnknown,
@@ -34,12 +31,14 @@ from responder.errors import (
     VerificationFailed,
 )
 from responder.guards import check_change
+from responder.keeping import both, kept, shredding
 from responder.means import Means
 from responder.offspring import children_of
 from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
+from responder.sealing import Sealer
 from responder.state import RunState
-from responder.store import Also, Blob, Writing
+from responder.store import Also
 from responder.timeline import Draft, Fence, Timeline
 from responder.transport import PERMIT_SECONDS, Permit
 from responder.unit import Unit
@@ -104,6 +103,10 @@ class Worker:
         """Write an entry of this job under the executor's fence."""
         self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
 
+    def _place(self, job: Job) -> tuple[Sealer, str, str]:
+        """Return with what and under which names the outcome of a job is kept."""
+        return self._means.sealer, self._timeline.incident, f"{self._fence.run}:{job.address}"
+
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
         seconds = job.step.timeout.total_seconds() if job.step.timeout else None
         return self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
@@ -125,9 +128,9 @@ class Worker:
         access = self._access(job, resolved)
         outcome = action.read(self._means.client(access))
         self._means.hook("after-apply", job.address)
-        facts, also = self._kept(job, outcome)
+        facts, also = kept(*self._place(job), outcome)
         opened = children_of(outcome.findings, self._state, self._means, self._timeline.incident, job.address)
-        self.append(job, "done", {"facts": facts, "io_seconds": access.wire.seconds}, *opened.drafts, also=_both(also, opened.store))
+        self.append(job, "done", {"facts": facts, "io_seconds": access.wire.seconds}, *opened.drafts, also=both(also, opened.store))
         self._means.hook("after-record", job.address)
 
     def _observe(self, job: Job, resolved: Resolved, action: Observing) -> None:
@@ -242,10 +245,10 @@ class Worker:
                 raise OutcomeUnknown(f"A defect in {resolved.name} while it changed something: {type(error).__name__}") from error
             self._means.hook("after-apply", job.address)
             try:
-                kept, also = self._kept(job, outcome)
+                known, also = kept(*self._place(job), outcome)
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
-            self.append(job, "applied", {"facts": kept, "io_seconds": access.wire.seconds}, also=also)
+            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, also=also)
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
             return
@@ -258,14 +261,14 @@ class Worker:
         if verdict is not Verdict.HOLDS:
             raise _NotYet(f"{change.target}: {change.after!r} {verdict.value} by reading back", where=job.address)
         facts = {"target": change.target, "after": change.after, "io_seconds": access.wire.seconds}
-        self.append(job, "verified", facts, also=_shredding(resolved))
+        self.append(job, "verified", facts, also=shredding(resolved))
 
     def _already(self, job: Job, resolved: Resolved, planned: Unchanged, *, recovering: bool) -> None:
         """Record that it is so already: by an earlier try of ours, or by somebody else."""
-        kept, also = self._kept(job, Outcome(planned.facts, planned.issued))
+        known, also = kept(*self._place(job), Outcome(planned.facts, planned.issued))
         self._means.hook("after-apply", job.address)
-        facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": kept}
-        self.append(job, "reconciled" if recovering else "unchanged", facts, also=_both(also, _shredding(resolved)))
+        facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": known}
+        self.append(job, "reconciled" if recovering else "unchanged", facts, also=both(also, shredding(resolved)))
         self._means.hook("after-record", job.address)
 
     # Recovering --------------------------------------------------------------------------------------------------
@@ -326,59 +329,9 @@ class Worker:
     def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
         self.append(job, "failed", {"error": str(error), "kind": kind})
 
-    # Keeping -----------------------------------------------------------------------------------------------------
-
-    def _kept(self, job: Job, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
-        """Return the facts as the timeline writes them; values and evidence are sealed beside them."""
-        facts = dict(outcome.facts)
-        blobs: list[Blob] = []
-        if outcome.issued is not None:
-            facts.update(self._issued(job, outcome.issued, blobs))
-        if outcome.evidence:
-            facts["evidence"] = [self._evidence(one, blobs) for one in outcome.evidence]
-        return facts, (lambda writing: _put(writing, blobs)) if blobs else None
-
-    def _issued(self, job: Job, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
-        if issued.value is None:
-            return {"key_id": issued.key_id, "claim": issued.claim}
-        blob = f"issued:{self._fence.run}:{job.address}:{issued.key_id}"
-        blobs.append(Blob(blob, self._timeline.incident, "issued", self._means.sealer.seal(issued.value, blob)))
-        return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
-
-    def _evidence(self, evidence: Evidence, blobs: list[Blob]) -> dict[str, Any]:
-        digest = hashlib.sha256(evidence.data).hexdigest()
-        blob = f"evidence:{self._timeline.incident}:{digest}"
-        blobs.append(Blob(blob, self._timeline.incident, "evidence", self._means.sealer.seal_bytes(evidence.data, blob)))
-        return {"sha256": digest, "bytes": len(evidence.data), "about": evidence.about, "blob": blob}
-
-
 def _change_of(planned: Mapping[str, Any]) -> Change:
     """Return the change that was planned, from the timeline."""
     return Change(planned["target"], planned["before"], planned["after"], planned.get("breaks", ""), planned.get("preconditions", {}))
-
-
-def _shredding(resolved: Resolved) -> Also | None:
-    """Return what drops the key of a value that was delivered: from now on only its secret store has it."""
-    value = resolved.record.get("with", {}).get("value") if isinstance(resolved.action, Deliver) else None
-    if not isinstance(value, Mapping) or "$secret" not in value:
-        return None
-    return lambda writing: writing.shred(str(value["$secret"]))
-
-
-def _put(writing: Writing, blobs: Sequence[Blob]) -> None:
-    for blob in blobs:
-        writing.put_blob(blob)
-
-
-def _both(first: Also | None, second: Also | None) -> Also | None:
-    if first is None or second is None:
-        return first or second
-
-    def also(writing: Writing) -> None:
-        first(writing)
-        second(writing)
-
-    return also
 
 
 class _NotYet(Unavailable):

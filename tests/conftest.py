@@ -8,8 +8,9 @@ from typing import Any
 import clockwork
 import pytest
 
-from responder.app import App, login, open_app
+from responder.app import App, open_app
 from responder.clock import SystemClock
+from responder.installation import login
 from responder.registry import Registry
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from responder.app import login, open_app
+from responder.app import open_app
 from responder.cli.group import group
 from responder.finding import Finding
 from responder.incident import Credential
+from responder.installation import login
 from responder.store import FORMAT
 
 BAD = Path(__file__).parent / "bad"

@@ -24,7 +24,7 @@ app
 dispatch
 run
 work
-plan offspring
+plan offspring keeping
 start lint view
 gate guards page deadlines
 resolve naming library review chart graph schema
@@ -35,7 +35,7 @@ credential fields fold
 state
 unit
 action incident rendition timeline playbook
-transport
+transport installation
 finding settings store answer expressions
 sealing source
 clock durations errors redaction layout skeleton

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from responder.app import login
+from responder.installation import login
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from responder.app import login
 from responder.clock import ScaledClock
 from responder.drill.world import inventory_of, values_of
 from responder.drill.world.values import Inventory
 from responder.errors import RequestError
+from responder.installation import login
 from responder.source import write
 
 ORIGIN = datetime(2026, 11, 26, 13, 47, tzinfo=UTC)

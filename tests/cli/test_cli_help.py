@@ -13,9 +13,21 @@ from responder.cli.group import COMMANDS, GROUPS, Command, Subgroup, group
 
 SLOW = {"pydantic", "httpx", "jinja2", "yaml", "rich", "cryptography", "slack_sdk", "sqlite3"}
 NO_COMMANDS = {
-    "answer", "call", "drive", "errors", "exits", "follow", "given", "group", "lines", "outputs", "planning",
-    "rendering", "screen", "writing",
-}  # fmt: skip
+    "answer",
+    "call",
+    "drive",
+    "errors",
+    "exits",
+    "follow",
+    "given",
+    "group",
+    "lines",
+    "outputs",
+    "planning",
+    "rendering",
+    "screen",
+    "writing",
+}
 
 
 def loaded_by(*words: str) -> set[str]:

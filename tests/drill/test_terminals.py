@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from responder.app import login
 from responder.drill.stage import Stage, set_stage
+from responder.installation import login
 
 STEPS = """\
 playbook: three-terminals
