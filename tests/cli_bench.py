@@ -54,9 +54,12 @@ def environment(place: Path) -> dict[str, str]:
     if not clock.exists():
         ScaledClock.create(clock, datetime.now(UTC), SPEED)
     return {
-        "LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "COLUMNS": "100", "HOME": str(place / "home"),
+        "LEAKED": leaked_value(),
+        "SECOND": "second-" + "w3Xk" * 6,
+        "COLUMNS": "100",
+        "HOME": str(place / "home"),
         "RESPONDER_CLOCK": str(clock),
-    }  # fmt: skip
+    }
 
 
 def prepared(place: Path) -> Path:
@@ -78,9 +81,11 @@ def as_person(place: Path, person: str) -> App:
     """Open the installation as somebody else, who sits at another terminal."""
     prepared(place)
     app = open_app(
-        config=place / "responder.yaml", store=str(place / "state" / "r.db"), registry=providers(),
+        config=place / "responder.yaml",
+        store=str(place / "state" / "r.db"),
+        registry=providers(),
         environment=environment(place),
-    )  # fmt: skip
+    )
     app.person = person
     return app
 

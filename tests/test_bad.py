@@ -1,4 +1,4 @@
-"""Malformed inputs: each gets one clear error with its place and a remedy, its exit code, and leaves nothing half done."""
+"""Malformed inputs: each gets a clear error with its place and a remedy, and leaves nothing half done."""
 
 import shutil
 import sqlite3
@@ -22,7 +22,11 @@ playbook: ask
 title: Ask
 version: 1
 roles: {commander: {}}
-steps: [{id: task, phase: analysis, action: human.task, with: {role: commander, instructions: do it, on_timeout: abort}}]
+steps:
+  - id: task
+    phase: analysis
+    action: human.task
+    with: {role: commander, instructions: do it, on_timeout: abort}
 """
 
 
@@ -157,7 +161,7 @@ def test_every_bad_configuration_has_its_test() -> None:
     assert {path.stem for path in (BAD / "configurations").iterdir()} == set(CONFIGURATIONS)
 
 
-# Databases ---------------------------------------------------------------------------------------------------
+# Databases ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

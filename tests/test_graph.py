@@ -1,7 +1,7 @@
 """Pictures of playbooks: the same one every time, every arrow downwards, nothing from elsewhere."""
 
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import clockwork
 import pytest
@@ -71,13 +71,13 @@ def test_the_picture_is_self_contained_and_the_same_every_time(name: str) -> Non
 
     assert drawn == svg(loaded, Registry())
     assert not [word for word in ("<script", "href=", "url(http", "<image", "@import") if word in drawn]
-    tree = ElementTree.fromstring(drawn)
+    tree = ET.fromstring(drawn)
     shown = {text.text for text in tree.iter(f"{SVG}text")}
     assert {step.id for step in loaded.steps} <= shown
 
 
 def test_text_is_escaped_in_the_picture() -> None:
-    tree = ElementTree.fromstring(svg(CHAIN, registry()))
+    tree = ET.fromstring(svg(CHAIN, registry()))
 
     assert "A & B" == tree.findtext(f"{SVG}title")
 
@@ -136,4 +136,4 @@ def test_no_arrow_runs_through_a_box_in_between() -> None:
 def test_a_single_step_is_a_picture_too(tmp_path: Path) -> None:
     drawn = svg(playbook("  - {id: a, phase: analysis, action: clockwork.nothing}\n"), registry())
 
-    assert ElementTree.fromstring(drawn) is not None
+    assert ET.fromstring(drawn) is not None

@@ -12,7 +12,22 @@ from responder.registry import Registry
 from responder.skeleton import files
 
 APPROVAL = "approval: {role: commander, within: 5m, on_timeout: abort}"
-OUTSIDE = '---\ntemplate: outside\nversion: 1\ntitle: t\naudience: public\nchannel: email\nexternal: true\nsubject: s\nfields:\n  when: {type: text, from: "${{ incident.id }}"}\n  what: {type: text}\n  more: {type: text, optional: true}\n---\n{{ when }} {{ what }} {{ more }}\n'
+OUTSIDE = """\
+---
+template: outside
+version: 1
+title: t
+audience: public
+channel: email
+external: true
+subject: s
+fields:
+  when: {type: text, from: "${{ incident.id }}"}
+  what: {type: text}
+  more: {type: text, optional: true}
+---
+{{ when }} {{ what }} {{ more }}
+"""
 BROKEN = "---\ntemplate: broken\nversion: 1\ntitle: t\naudience: public\nchannel: file\n---\n{{ nobody }}\n"
 REVIEW = "---\ntemplate: postmortem\nversion: 1\ntitle: t\naudience: review\nchannel: file\n---\nx\n"
 TEMPLATES = Templates({"outside": OUTSIDE, "broken": BROKEN, "postmortem": REVIEW})
@@ -45,33 +60,60 @@ PROCEED = "approval: {role: commander, within: 5m, on_timeout: proceed}"
         pytest.param("action: credential.stop", "credential.stop", "There is no verb", id="verb"),
         pytest.param("action: clokwork.turn", "clokwork", "did you mean 'clockwork'?", id="provider"),
         pytest.param("action: notice.sent", "notice.sent", "did you mean 'notice.send'?", id="notice"),
-        pytest.param("action: clockwork.turn, with: {kye: a, key: b}", "kye", "did you mean 'key'?", id="argument"),
+        pytest.param(
+            "action: clockwork.turn, with: {kye: a, key: b}", "kye", "did you mean 'key'?", id="argument"
+        ),
         pytest.param("action: clockwork.turn", "one", "clockwork.turn needs 'key'", id="missing argument"),
-        pytest.param("action: clockwork.watch, with: {looks: many}", "many", "a valid integer", id="wrong type"),
-        pytest.param("action: credential.disable, with: {subject: {}}", "subject", "no 'subject'", id="subject"),
+        pytest.param(
+            "action: clockwork.watch, with: {looks: many}", "many", "a valid integer", id="wrong type"
+        ),
+        pytest.param(
+            "action: credential.disable, with: {subject: {}}", "subject", "no 'subject'", id="subject"
+        ),
         pytest.param(
             "action: credential.deliver, with: {consumer: '${{ item }}', value: words}, for_each: [a]",
-            "words", "a secret is never written out", id="a secret written out",
+            "words",
+            "a secret is never written out",
+            id="a secret written out",
         ),
-        pytest.param(f"{SENDING} {{template: outsid, to: a}}", "outsid", "did you mean 'outside'?", id="template"),
+        pytest.param(
+            f"{SENDING} {{template: outsid, to: a}}", "outsid", "did you mean 'outside'?", id="template"
+        ),
         pytest.param(
             f"{SENDING} {{template: outside, to: a, fields: {{waht: x, what: y}}}}",
-            "waht", "did you mean 'what'?", id="field",
+            "waht",
+            "did you mean 'what'?",
+            id="field",
         ),
-        pytest.param(f"{SENDING} {{template: outside, to: a}}", "outside", "nobody fills the field 'what'", id="unfilled"),
-        pytest.param("action: clockwork.final, with: {key: a}", "one", "a final change needs", id="final, unapproved"),
+        pytest.param(
+            f"{SENDING} {{template: outside, to: a}}",
+            "outside",
+            "nobody fills the field 'what'",
+            id="unfilled",
+        ),
+        pytest.param(
+            "action: clockwork.final, with: {key: a}", "one", "a final change needs", id="final, unapproved"
+        ),
         pytest.param(
             "action: notice.send, with: {template: outside, to: a, fields: {what: x}}",
-            "one", "needs an approval", id="external, unapproved",
+            "one",
+            "needs an approval",
+            id="external, unapproved",
         ),
         pytest.param(
-            f"action: clockwork.final, with: {{key: a}}, {PROCEED}", "{role", "silence is no agreement", id="final, proceeding",
+            f"action: clockwork.final, with: {{key: a}}, {PROCEED}",
+            "{role",
+            "silence is no agreement",
+            id="final, proceeding",
         ),
         pytest.param(
-            f"action: clockwork.say, with: {{key: a}}, {PROCEED}", "{role", "silence is no agreement", id="message, proceeding",
+            f"action: clockwork.say, with: {{key: a}}, {PROCEED}",
+            "{role",
+            "silence is no agreement",
+            id="message, proceeding",
         ),
     ],
-)  # fmt: skip
+)
 def test_an_error_stands_at_its_place_with_its_remedy(tmp_path: Path, step: str, at: str, words: str) -> None:
     line = f"  - {{id: one, phase: containment, {step}}}"
 
@@ -90,7 +132,11 @@ def test_a_broken_template_is_named_at_its_own_place(tmp_path: Path) -> None:
 
 
 def test_every_error_of_every_step_is_named_at_once(tmp_path: Path) -> None:
-    steps = "  - {id: a, phase: analysis, action: clockwork.turn}\n  - {id: b, phase: analysis, action: clockwork.tun}\n  - {id: c, phase: analysis, action: clockwork.final, with: {kye: x}}\n"
+    steps = (
+        "  - {id: a, phase: analysis, action: clockwork.turn}\n"
+        "  - {id: b, phase: analysis, action: clockwork.tun}\n"
+        "  - {id: c, phase: analysis, action: clockwork.final, with: {kye: x}}\n"
+    )
 
     assert 5 == len(errors(linted(tmp_path, steps)))
 
@@ -109,7 +155,7 @@ def test_every_error_of_every_step_is_named_at_once(tmp_path: Path) -> None:
             "action: notice.draft, with: {template: '${{ inputs.n }}'}", id="a template chosen at run time"
         ),
         pytest.param(
-            "action: clockwork.turn, with: {key: a}, approval: {role: commander, within: 5m, on_timeout: proceed}",
+            f"action: clockwork.turn, with: {{key: a}}, {PROCEED}",
             id="proceed on what can be undone",
         ),
         pytest.param(
@@ -125,14 +171,14 @@ def test_what_is_right_or_shows_only_at_run_time_is_no_error(tmp_path: Path, ste
 
 
 def test_a_fact_of_the_configuration_fills_a_field(tmp_path: Path) -> None:
-    step = f"  - {{id: one, phase: communication, action: notice.send, with: {{template: outside, to: a}}, {APPROVAL}}}\n"
+    step = f"  - {{id: one, phase: communication, {SENDING} {{template: outside, to: a}}}}\n"
 
     assert () == linted(tmp_path, step, facts={"what": "x"}).errors
 
 
 def test_without_a_configuration_the_facts_that_it_must_give_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(
-        f"{HEAD}steps:\n  - {{id: one, phase: communication, action: notice.send, with: {{template: outside, to: a}}, {APPROVAL}}}\n"
+        f"{HEAD}steps:\n  - {{id: one, phase: communication, {SENDING} {{template: outside, to: a}}}}\n"
     )
 
     report = lint(tmp_path / "p.yaml", Shelf(Registry(), TEMPLATES, None))
@@ -162,12 +208,13 @@ ISSUE = "  - {id: make, phase: recovery, action: credential.issue}\n"
     ],
 )
 def test_a_secret_that_is_visibly_joined_is_an_error(tmp_path: Path, text: str, wrong: bool) -> None:
-    step = f'  - {{id: use, phase: recovery, for_each: [a], action: clockwork.nothing, with: {{says: "{text}"}}}}\n'
+    arguments = f'{{says: "{text}"}}'
+    step = f"  - {{id: use, phase: recovery, for_each: [a], action: clockwork.nothing, with: {arguments}}}\n"
 
     assert wrong == any("a secret is joined" in error for error in errors(linted(tmp_path, ISSUE + step)))
 
 
-# Warnings ----------------------------------------------------------------------------------------------------
+# Warnings -----------------------------------------------------------------------------------------
 
 
 def warnings(tmp_path: Path, steps: str, head: str = HEAD) -> list[str]:
@@ -183,9 +230,15 @@ FINAL = f"  - {{id: end, phase: containment, action: credential.revoke, NEEDS{AP
         pytest.param(FINAL.replace("NEEDS", ""), True, id="nobody looked"),
         pytest.param(LOOK + FINAL.replace("NEEDS", ""), True, id="looked, but did not wait"),
         pytest.param(LOOK + FINAL.replace("NEEDS", "needs: [look], "), False, id="after a look"),
-        pytest.param(LOOK + "  - {id: mid, phase: analysis, action: clockwork.turn, needs: [look], with: {key: a}}\n" + FINAL.replace("NEEDS", "needs: [mid], "), False, id="after something after a look"),
+        pytest.param(
+            LOOK
+            + "  - {id: mid, phase: analysis, action: clockwork.turn, needs: [look], with: {key: a}}\n"
+            + FINAL.replace("NEEDS", "needs: [mid], "),
+            False,
+            id="after something after a look",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_final_step_that_nobody_looked_before_is_a_warning(
     tmp_path: Path, steps: str, warned: bool
 ) -> None:
@@ -213,10 +266,20 @@ def test_a_public_leak_that_is_never_proven_dead_is_a_warning(
     [
         pytest.param("", "", True, id="nothing reads it"),
         pytest.param("", "${{ steps.idle.state == 'live' }}", False, id="an exit reads it"),
-        pytest.param("  - {id: b, phase: analysis, action: clockwork.turn, needs: [idle], with: {key: a}}\n", "", False, id="a step needs it"),
-        pytest.param("  - {id: b, phase: analysis, action: clockwork.turn, with: {key: '${{ steps.idle.state }}'}}\n", "", False, id="a step reads it"),
+        pytest.param(
+            "  - {id: b, phase: analysis, action: clockwork.turn, needs: [idle], with: {key: a}}\n",
+            "",
+            False,
+            id="a step needs it",
+        ),
+        pytest.param(
+            "  - {id: b, phase: analysis, action: clockwork.turn, with: {key: '${{ steps.idle.state }}'}}\n",
+            "",
+            False,
+            id="a step reads it",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_step_that_nothing_reads_and_that_changes_nothing_is_a_warning(
     tmp_path: Path, steps: str, exits: str, warned: bool
 ) -> None:
@@ -229,13 +292,14 @@ def test_a_step_that_nothing_reads_and_that_changes_nothing_is_a_warning(
 def test_evidence_decisions_and_documents_are_worth_having_though_nothing_reads_them(tmp_path: Path) -> None:
     steps = (
         "  - {id: page, phase: analysis, action: evidence.capture_page, with: {url: 'https://x.example/'}}\n"
-        "  - {id: do, phase: analysis, action: human.task, with: {role: commander, instructions: x, on_timeout: abort}}\n"
+        "  - {id: do, phase: analysis, action: human.task,"
+        " with: {role: commander, instructions: x, on_timeout: abort}}\n"
     )
 
     assert [] == warnings(tmp_path, steps)
 
 
-# What ships --------------------------------------------------------------------------------------------------
+# What ships ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", sorted(built_in("playbooks").glob("*.yaml")), ids=lambda path: path.stem)

@@ -24,18 +24,41 @@ PLAYBOOK: dict[str, Any] = {
     "deadlines": {
         "told": {"from": "incident.aware_at", "within": "1h", "role": "comms"},
         "public": {"from": "incident.public_coverage_at", "within": "1h", "role": "comms"},
-        "partner": {"from": "incident.aware_at", "within": "1h", "role": "comms", "if": "${{ inputs.partner }}"},
+        "partner": {
+            "from": "incident.aware_at",
+            "within": "1h",
+            "role": "comms",
+            "if": "${{ inputs.partner }}",
+        },
     },
     "steps": [
         {"id": "look", "phase": "analysis", "action": "credential.inspect"},
-        {"id": "kill", "phase": "containment", "action": "credential.disable", "needs": ["look"],
-         "approval": {"role": "commander", "within": "5m", "on_timeout": "proceed"}},
-        {"id": "tell", "phase": "communication", "action": "notice.send", "needs": ["kill"], "for_each": ["a", "b"],
-         "with": {"template": "t", "to": "${{ item }}"}, "meets": "told"},
-        {"id": "ask", "phase": "review", "action": "human.decide", "if": "${{ failed('tell') }}", "on_error": "continue",
-         "with": {"role": "commander", "question": "?", "options": {}, "on_timeout": "abort"}},
+        {
+            "id": "kill",
+            "phase": "containment",
+            "action": "credential.disable",
+            "needs": ["look"],
+            "approval": {"role": "commander", "within": "5m", "on_timeout": "proceed"},
+        },
+        {
+            "id": "tell",
+            "phase": "communication",
+            "action": "notice.send",
+            "needs": ["kill"],
+            "for_each": ["a", "b"],
+            "with": {"template": "t", "to": "${{ item }}"},
+            "meets": "told",
+        },
+        {
+            "id": "ask",
+            "phase": "review",
+            "action": "human.decide",
+            "if": "${{ failed('tell') }}",
+            "on_error": "continue",
+            "with": {"role": "commander", "question": "?", "options": {}, "on_timeout": "abort"},
+        },
     ],
-}  # fmt: skip
+}
 PEOPLE = {
     "ann": {"name": "Ann", "roles": ["commander"], "email": ""},
     "ben": {"name": "Ben", "roles": ["commander"], "email": "ben@x.example"},
@@ -50,9 +73,13 @@ class Record:
         self.entries: list[Entry] = []
         self.add("opened", run="", severity="P1", aware_at=START.isoformat(), public_coverage_at=None)
         facts = {
-            "playbook": PLAYBOOK, "credential": {"id": "shared", "holders": [{"id": "h", "person": "hal"}]},
-            "people": PEOPLE, "requester": "ann", "inputs": {"partner": None}, "facts": {},
-        }  # fmt: skip
+            "playbook": PLAYBOOK,
+            "credential": {"id": "shared", "holders": [{"id": "h", "person": "hal"}]},
+            "people": PEOPLE,
+            "requester": "ann",
+            "inputs": {"partner": None},
+            "facts": {},
+        }
         self.add("started", actor="ann", **{**facts, **started})
 
     def add(
@@ -106,15 +133,20 @@ def waiting() -> Record:
     return Record().add("done", "look", facts={"state": "live"}).planned("kill").asked("kill")
 
 
-# Questions ---------------------------------------------------------------------------------------------------
+# Questions ----------------------------------------------------------------------------------------
 
 
 def test_a_question_says_what_who_until_when_and_what_to_type() -> None:
     [ask] = waiting().seen().awaiting
 
     assert ("kill", "approval", "key k-7", "live", "disabled", "the site") == (
-        ask.step, ask.kind, ask.target, ask.before, ask.after, ask.breaks,
-    )  # fmt: skip
+        ask.step,
+        ask.kind,
+        ask.target,
+        ask.before,
+        ask.after,
+        ask.breaks,
+    )
     assert ("ben",) == ask.may_answer
     assert 240 == ask.left_seconds
     assert ("responder approve run-1 kill", "responder decline run-1 kill --reason TEXT") == ask.commands
@@ -183,7 +215,7 @@ def test_an_answered_question_is_gone() -> None:
     assert () == record.seen().awaiting
 
 
-# Clocks ------------------------------------------------------------------------------------------------------
+# Clocks -------------------------------------------------------------------------------------------
 
 
 def clock(record: Record, name: str = "told", minutes: float = 0) -> tuple[str, int | None]:
@@ -259,7 +291,7 @@ def test_the_most_urgent_clock_stands_first() -> None:
     assert lines[0].startswith("⏱ public: OVERDUE by 1h 2m")
 
 
-# Steps and state ---------------------------------------------------------------------------------------------
+# Steps and state ----------------------------------------------------------------------------------
 
 
 def note(record: Record, step: str) -> str:
@@ -350,24 +382,47 @@ def test_the_state_is_said_in_a_few_words(record: Record, alive: bool, state: st
     ("record", "code"),
     [
         pytest.param(Record().add("ended", contained=True, exit=[]), Exit.OK, id="contained"),
-        pytest.param(Record().add("skipped", "ask", reason="false").add("ended", contained=True, exit=[]), Exit.OK, id="a condition skipped a step"),
-        pytest.param(Record().add("skipped", "tell", reason="left").add("ended", contained=True, exit=[]), Exit.NOT_CONTAINED, id="a step was left out"),
-        pytest.param(waiting().add("declined", "kill", digest="d1", reason="no").add("ended", contained=True, exit=[]), Exit.NOT_CONTAINED, id="declined"),
+        pytest.param(
+            Record().add("skipped", "ask", reason="false").add("ended", contained=True, exit=[]),
+            Exit.OK,
+            id="a condition skipped a step",
+        ),
+        pytest.param(
+            Record().add("skipped", "tell", reason="left").add("ended", contained=True, exit=[]),
+            Exit.NOT_CONTAINED,
+            id="a step was left out",
+        ),
+        pytest.param(
+            waiting().add("declined", "kill", digest="d1", reason="no").add("ended", contained=True, exit=[]),
+            Exit.NOT_CONTAINED,
+            id="declined",
+        ),
         pytest.param(Record().add("ended", contained=False, exit=[]), Exit.NOT_CONTAINED, id="not contained"),
         *[
-            pytest.param(Record().add("failed", "look", error="x", kind=kind).add("halted", failed=["look"], kind=kind), code, id=kind)
+            pytest.param(
+                Record()
+                .add("failed", "look", error="x", kind=kind)
+                .add("halted", failed=["look"], kind=kind),
+                code,
+                id=kind,
+            )
             for kind, code in {
-                "unavailable": Exit.PROVIDER, "denied": Exit.PROVIDER, "verification": Exit.UNKNOWN, "unknown": Exit.UNKNOWN,
-                "refused": Exit.REFUSED, "defect": Exit.NOT_CONTAINED,
+                "unavailable": Exit.PROVIDER,
+                "denied": Exit.PROVIDER,
+                "verification": Exit.UNKNOWN,
+                "unknown": Exit.UNKNOWN,
+                "refused": Exit.REFUSED,
+                "defect": Exit.NOT_CONTAINED,
             }.items()
         ],
         pytest.param(
             Record().add("failed", "ask", error="x", kind="denied").add("ended", contained=True, exit=[]),
-            Exit.OK, id="a failure that the playbook lives with",
+            Exit.OK,
+            id="a failure that the playbook lives with",
         ),
         pytest.param(waiting(), Exit.WAITING, id="waiting"),
     ],
-)  # fmt: skip
+)
 def test_the_exit_code_follows_from_how_it_stands(record: Record, code: Exit) -> None:
     assert code == outcome(record.seen())
 
@@ -394,7 +449,7 @@ def test_criteria_that_do_not_hold_are_named() -> None:
     )
 
 
-# The picture -------------------------------------------------------------------------------------------------
+# The picture --------------------------------------------------------------------------------------
 
 
 def test_everything_but_commands_fits_the_width() -> None:
@@ -452,7 +507,7 @@ def test_spans_are_said_as_people_say_them(seconds: int, words: str) -> None:
     assert words == span(timedelta(seconds=seconds))
 
 
-# Lines -------------------------------------------------------------------------------------------------------
+# Lines --------------------------------------------------------------------------------------------
 
 
 def lines_of(record: Record) -> list[str]:

@@ -121,11 +121,11 @@ class Call:
 
     def out(self, text: str) -> None:
         """Print what was asked for."""
-        click.echo(self.scrub(text))
+        click.echo(self.scrub(text), color=_colour())
 
     def say(self, text: str) -> None:
         """Print what a person should read besides; not part of the result."""
-        click.echo(self.scrub(text), err=True)
+        click.echo(self.scrub(text), err=True, color=_colour())
 
     def document(self, data: Any) -> None:
         """Print the one document of `--json`."""
@@ -133,6 +133,11 @@ class Call:
 
         data = self.redactor.scrub_data(data) if self.redactor else data
         click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _colour() -> bool | None:
+    """Return False where colour is not wanted; None leaves it to whether somebody looks at a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def current() -> Call:

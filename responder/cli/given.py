@@ -169,7 +169,7 @@ def check(call: Call, playbook: str | None, report: Report) -> None:
 
 
 def _check_playbook(call: Call, library: Library, name: str) -> None:
-    """Refuse a playbook that lint finds wrong; a broken template stops the step that needs it, not the response."""
+    """Refuse a playbook that lint finds wrong; a broken template stops its step alone."""
     path = library.path(name)
     library.load(name)
     report = lint(path, Shelf(call.registry(), Templates(library.templates())))

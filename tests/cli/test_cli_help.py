@@ -32,7 +32,14 @@ NO_COMMANDS = {
 
 def loaded_by(*words: str) -> set[str]:
     """Return the packages that a call imports, in a process of its own."""
-    code = f"import sys\nsys.argv[1:] = {list(words)!r}\nfrom responder.cli import main\ntry: main()\nfinally: print('\\n'.join(sys.modules))"
+    lines = [
+        "import sys",
+        f"sys.argv[1:] = {list(words)!r}",
+        "from responder.cli import main",
+        "try: main()",
+        "finally: print(*sys.modules, sep='\\n')",
+    ]
+    code = "\n".join(lines)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {line.partition(".")[0] for line in done.stdout.splitlines()}
 

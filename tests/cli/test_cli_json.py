@@ -86,7 +86,8 @@ def test_each_line_of_a_timeline_is_described(place: Path, run: str) -> None:
 def test_a_preview_is_described(place: Path, run: str) -> None:
     (place / "templates").mkdir()
     (place / "templates" / "word.md.j2").write_text(
-        "---\ntemplate: word\nversion: 1\ntitle: A word\naudience: responders\nchannel: slack\nfields:\n  what: {type: text}\n---\nIt is {{ what }}.\n"
+        "---\ntemplate: word\nversion: 1\ntitle: A word\naudience: responders\nchannel: slack\n"
+        "fields:\n  what: {type: text}\n---\nIt is {{ what }}.\n"
     )
 
     check(

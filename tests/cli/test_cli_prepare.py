@@ -59,7 +59,14 @@ def test_without_a_record_nothing_makes_one(place: Path, words: list[str]) -> No
     assert not (place / "state").exists()
 
 
-# init --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("colour", "wanted"), [("1", False), ("", True)])
+def test_no_color_is_respected_on_a_terminal_too(colour: str, wanted: bool) -> None:
+    result = CliRunner().invoke(group, ["status", "--store", "x://y"], color=True, env={"NO_COLOR": colour})
+
+    assert wanted == ("\x1b[" in result.stderr)
+
+
+# init ---------------------------------------------------------------------------------------------
 
 
 def test_init_writes_what_loads_and_lints(tmp_path: Path) -> None:
@@ -89,7 +96,7 @@ def test_init_overwrites_nothing_and_writes_nothing_beside_what_is_there(tmp_pat
     assert ("mine", False) == ((tmp_path / "responder.yaml").read_text(), (tmp_path / "playbooks").exists())
 
 
-# doctor ------------------------------------------------------------------------------------------------------
+# doctor -------------------------------------------------------------------------------------------
 
 
 def checks(place: Path, *words: str) -> tuple[int, dict[tuple[str, str], str]]:
@@ -195,7 +202,7 @@ def test_permissions_are_those_of_the_actions_that_playbooks_use(place: Path) ->
     assert expected == next(one["needs"] for one in found if one["name"] == "hub")
 
 
-# plan and pictures -------------------------------------------------------------------------------------------
+# plan and pictures --------------------------------------------------------------------------------
 
 
 def test_a_plan_reads_and_writes_nothing(place: Path) -> None:

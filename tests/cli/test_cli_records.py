@@ -86,7 +86,8 @@ def test_a_whole_record_verifies_and_shows_its_head(ended: tuple[Path, str, str]
         pytest.param("DELETE FROM entries WHERE seq = 4", "entry 4", id="a missing entry"),
         pytest.param("UPDATE entries SET actor = 'carl' WHERE seq = 2", "entry 2", id="another actor"),
         pytest.param(
-            "INSERT INTO entries SELECT incident, seq + 1, run, event, step, actor, at, epoch, payload, salt, payload_hash, hash, hash, mac FROM entries ORDER BY seq DESC LIMIT 1",
+            "INSERT INTO entries SELECT incident, seq + 1, run, event, step, actor, at, epoch, payload, salt,"
+            " payload_hash, hash, hash, mac FROM entries ORDER BY seq DESC LIMIT 1",
             "was altered",
             id="an entry by hand",
         ),
@@ -141,7 +142,7 @@ def test_nothing_is_presented_where_the_record_does_not_hold(ended: tuple[Path, 
     assert document(typed(place, "verify", incident, "--live", "--json"))["live"] == []
 
 
-# Documents ---------------------------------------------------------------------------------------------------
+# Documents ----------------------------------------------------------------------------------------
 
 
 def test_a_preview_names_everything_that_is_missing_at_once(ended: tuple[Path, str, str]) -> None:
@@ -157,8 +158,9 @@ def test_a_preview_shows_the_text_and_its_digest(ended: tuple[Path, str, str]) -
     place, _, run = ended
     (place / "templates").mkdir()
     (place / "templates" / "word.md.j2").write_text(
-        '---\ntemplate: word\nversion: 1\ntitle: A word\naudience: responders\nchannel: email\nsubject: "About {{ what }}"\n'
-        "fields:\n  what: {type: text}\n  names: {type: list}\n---\n{{ what }} concerns {{ names | join(', ') }}.\n"
+        "---\ntemplate: word\nversion: 1\ntitle: A word\naudience: responders\nchannel: email\n"
+        'subject: "About {{ what }}"\nfields:\n  what: {type: text}\n  names: {type: list}\n---\n'
+        "{{ what }} concerns {{ names | join(', ') }}.\n"
     )
 
     result = typed(

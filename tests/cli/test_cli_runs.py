@@ -42,6 +42,12 @@ def proceeding(place: Path) -> None:
     (place / "playbooks" / "p.yaml").write_text(text)
 
 
+def one_step(place: Path, step: str) -> None:
+    """Write the playbook `q`, which has one step."""
+    text = f"playbook: q\ntitle: t\nversion: 1\nsteps: [{{id: look, phase: analysis, {step}}}]\n"
+    (place / "playbooks" / "q.yaml").write_text(text)
+
+
 def test_a_run_that_proves_death_ends_with_0_and_says_what_is_next(place: Path) -> None:
     proceeding(place)
 
@@ -112,8 +118,7 @@ def test_a_wrong_account_is_refused_before_anything_is_written(place: Path) -> N
     ],
 )
 def test_a_halted_run_ends_with_the_code_of_what_halted_it(place: Path, fault: str, code: int) -> None:
-    text = "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: look, phase: analysis, action: clockwork.look, with: {key: k}, retry: {attempts: 1}}]\n"
-    (place / "playbooks" / "q.yaml").write_text(text)
+    one_step(place, "action: clockwork.look, with: {key: k}, retry: {attempts: 1}")
     (place / "world" / f"{fault}-k").write_text("9")
 
     result = typed(place, "run", "q", "--finding", report(place), "--yes")
@@ -124,8 +129,7 @@ def test_a_halted_run_ends_with_the_code_of_what_halted_it(place: Path, fault: s
 
 
 def test_a_failed_verification_ends_with_5(place: Path) -> None:
-    text = "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: see, phase: analysis, action: clockwork.watch, with: {looks: 1, ok: false}}]\n"
-    (place / "playbooks" / "q.yaml").write_text(text)
+    one_step(place, "action: clockwork.watch, with: {looks: 1, ok: false}")
 
     assert typed(place, "run", "q", "--finding", report(place), "--yes").exit_code == 5
 
@@ -280,8 +284,7 @@ def test_status_shows_open_runs_and_with_all_the_ended_ones_too(place: Path) -> 
 
 def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_own(place: Path) -> None:
     second = cli_bench.environment(place)["SECOND"]
-    text = "playbook: q\ntitle: t\nversion: 1\nsteps:\n  - {id: find, phase: analysis, action: clockwork.look, with: {key: k, find: VALUE}}\n"
-    (place / "playbooks" / "q.yaml").write_text(text.replace("VALUE", second))
+    one_step(place, f"action: clockwork.look, with: {{key: k, find: {second}}}")
     run = begun(place, "q")
     advanced(place, run)
     [child] = [
@@ -296,7 +299,7 @@ def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_ow
     assert {run: 0, child: 1} == {one["run"]: len(one["awaiting"]) for one in everything}
 
 
-# Processes ---------------------------------------------------------------------------------------------------
+# Processes ----------------------------------------------------------------------------------------
 
 PERSONS = """\
 people:
@@ -309,7 +312,10 @@ title: Ask somebody
 version: 1
 roles: {commander: {help: decides}}
 steps:
-  - {id: task, phase: analysis, action: human.task, with: {role: commander, instructions: do it, within: 1h, on_timeout: abort}}
+  - id: task
+    phase: analysis
+    action: human.task
+    with: {role: commander, instructions: do it, within: 1h, on_timeout: abort}
 exit: ["${{ steps.task.status == 'done' }}"]
 """
 
