@@ -319,7 +319,11 @@ class Runner:
     def _settle(self) -> bool:
         """With nothing to do and nobody to wait for, halt or end the run; tell whether anything was written."""
         state = self.state
-        if state.state not in {"open", "aborting"} or self._wake_at() is not None or state.asks():
+        if state.state not in {"open", "aborting"}:
+            return False
+        if any(self._past_limit(step, unit) and self._over_limit(step, unit) for step, unit in self._under_way()):
+            return True  # it passed its limit after it was looked at
+        if self._wake_at() is not None or state.asks():
             return False
         aborting = state.state == "aborting"
         if any(child.state != "ended" for child in state.children.values()) and not aborting:
@@ -329,12 +333,19 @@ class Runner:
             self._write(self._draft("halted", "", {"failed": failed, "kind": state.unit(failed[0]).error_kind}))
             return True
         left = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
+        if self._under_way() and not aborting:
+            return False
         if left:
             reason = "the run was aborted" if aborting else "what it needs did not end well"
             self._write(*(self._draft("skipped", step.id, {"reason": reason}) for step in left))
             return True
         self._end()
         return True
+
+    def _under_way(self) -> list[tuple[Step, Unit]]:
+        """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
+        pairs = [(step, self.state.unit(step.id)) for step in self.state.playbook.steps]
+        return [(step, unit) for step, unit in pairs if unit.status not in ENDED and unit.status != "waiting"]
 
     def _end(self) -> None:
         """Judge the exit criteria, and give the credential's lock back."""

@@ -97,6 +97,8 @@ def stop_outside_a_transaction(process: subprocess.Popen[bytes], place: Path) ->
     """Stop it where it holds no write lock: inside, SQLite makes everybody wait until it goes on."""
     while True:
         os.kill(process.pid, signal.SIGSTOP)
+        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "T":
+            time.sleep(0.001)  # the signal takes effect a moment after it was sent
         database = sqlite3.connect(place / "state" / "r.db", timeout=0.05, isolation_level=None)
         try:
             database.execute("BEGIN IMMEDIATE")
