@@ -56,11 +56,13 @@ class World:
     def write(self, key: str) -> None:
         if self.access.wire._permit is None:
             raise PermitExpired("no permit")
-        self.access.wire._check_permit("test://world", write=True)
-        line = json.dumps({"key": key, "pid": os.getpid(), "marker": self.access.marker}) + "\n"
-        with (self.folder / "effects.jsonl").open("a") as file:
-            file.write(line)
-            file.flush()
+        line = json.dumps({"key": key, "pid": os.getpid(), "marker": self.access.marker}).encode() + b"\n"
+        file = os.open(self.folder / "effects.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            self.access.wire._check_permit("test://world", write=True)  # whoever is stopped after this still sends
+            os.write(file, line)
+        finally:
+            os.close(file)
         fault = self.fault("lost", key)
         if fault:
             raise OutcomeUnknown("the answer was lost")
@@ -170,7 +172,9 @@ class Leak(Action):
             raise Unavailable(f"the world says: {text}")
         if self.how == "denied":
             raise Denied("refused", remedy=f"use another than {text}")
-        return Outcome({"page": text, text: [text, {"deep": (text,)}]}, evidence=[Evidence(text.encode(), f"a page with {text}")])
+        return Outcome(
+            {"page": text, text: [text, {"deep": (text,)}]}, evidence=[Evidence(text.encode(), f"a page with {text}")]
+        )
 
 
 class Say(Action):
@@ -286,7 +290,21 @@ def whoami(client: World) -> Identity:
 
 PROVIDER = Provider(
     name="clockwork",
-    actions=(Nothing, Look, Turn, Final, Broken, Leak, Say, Watch, InspectKey, DisableKey, IssueKey, DeliverKey, ProveKeyDead),
+    actions=(
+        Nothing,
+        Look,
+        Turn,
+        Final,
+        Broken,
+        Leak,
+        Say,
+        Watch,
+        InspectKey,
+        DisableKey,
+        IssueKey,
+        DeliverKey,
+        ProveKeyDead,
+    ),
     connect=World,
     identify=whoami,
     options=Options,
