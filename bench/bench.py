@@ -33,7 +33,12 @@ SETTINGS = "people: {{ann: {{name: Ann, roles: [oncall]}}}}\nconnections: {{cw: 
 def opened(place: Path) -> App:
     (place / "responder.yaml").write_text(SETTINGS.format(folder=place))
     (place / "playbooks").mkdir(exist_ok=True)
-    app = open_app(config=place / "responder.yaml", store=str(place / "r.db"), environment={"HOME": str(place)}, registry=Registry({"clockwork": clockwork.PROVIDER}))
+    app = open_app(
+        config=place / "responder.yaml",
+        store=str(place / "r.db"),
+        environment={"HOME": str(place)},
+        registry=Registry({"clockwork": clockwork.PROVIDER}),
+    )
     app.person = "ann"
     return app
 
@@ -80,7 +85,10 @@ def journal(steps: int, work: Callable[[], None] = lambda: None, width: int = 1)
 
 
 def chain(count: int) -> str:
-    lines = [f"  - {{id: s{n}, phase: analysis, action: clockwork.nothing" + (f", needs: [s{n - 1}]" if n else "") + "}\n" for n in range(count)]
+    lines = [
+        f"  - {{id: s{n}, phase: analysis, action: clockwork.nothing" + (f", needs: [s{n - 1}]" if n else "") + "}\n"
+        for n in range(count)
+    ]
     return "".join(lines)
 
 
@@ -90,7 +98,9 @@ def dag() -> str:
     for level in range(4):
         for lane in range(3):
             needs = f", needs: [s{level - 1}-{lane}, s{level - 1}-{(lane + 1) % 3}]" if level else ""
-            lines.append(f"  - {{id: s{level}-{lane}, phase: analysis, action: clockwork.nothing, with: {{seconds: 0.2}}{needs}}}\n")
+            lines.append(
+                f"  - {{id: s{level}-{lane}, phase: analysis, action: clockwork.nothing, with: {{seconds: 0.2}}{needs}}}\n"
+            )
     return "".join(lines)
 
 
@@ -106,10 +116,28 @@ def process(*arguments: str) -> float:
 
 
 CASES: dict[str, tuple[Callable[[], float], Callable[[], float], float, int, str]] = {
-    "12 no-op steps": (lambda: timed_run(chain(STEPS)), lambda: journal(STEPS), 4.0, 15, "a bare journal with two synchronous commits a step"),
+    "12 no-op steps": (
+        lambda: timed_run(chain(STEPS)),
+        lambda: journal(STEPS),
+        4.0,
+        15,
+        "a bare journal with two synchronous commits a step",
+    ),
     "12-step DAG of 200 ms": (lambda: timed_run(dag()), lambda: 0.8, 1.15, 5, "its longest path, 0.8 s"),
-    f"{ITEMS} x 50 ms, {WIDTH} at once": (lambda: timed_run(fan_out()), lambda: ITEMS * NAP / WIDTH, 1.4, 7, "the limit, 0.5 s"),
-    "responder --help": (lambda: process("-m", "responder", "--help"), lambda: process("-c", "import boto3"), 0.5, 9, 'python -c "import boto3"'),
+    f"{ITEMS} x 50 ms, {WIDTH} at once": (
+        lambda: timed_run(fan_out()),
+        lambda: ITEMS * NAP / WIDTH,
+        1.4,
+        7,
+        "the limit, 0.5 s",
+    ),
+    "responder --help": (
+        lambda: process("-m", "responder", "--help"),
+        lambda: process("-c", "import boto3"),
+        0.5,
+        9,
+        'python -c "import boto3"',
+    ),
 }
 
 
@@ -130,7 +158,10 @@ def main() -> int:
         }  # fmt: skip
         rows.append(row)
         verdict = "ok" if row["ratio"] <= most else "TOO SLOW"
-        print(f"{name:<26} {row['seconds'] * 1000:8.1f} ms  ratio {row['ratio']:.2f} ({row['ratio_least']:.2f} to {row['ratio_most']:.2f}) of {against}; at most {most}: {verdict}", flush=True)
+        print(
+            f"{name:<26} {row['seconds'] * 1000:8.1f} ms  ratio {row['ratio']:.2f} ({row['ratio_least']:.2f} to {row['ratio_most']:.2f}) of {against}; at most {most}: {verdict}",
+            flush=True,
+        )
     if "--json" in sys.argv:
         print(json.dumps(rows, indent=2))
     return 0 if all(row["ratio"] <= row["at_most"] for row in rows) else 1

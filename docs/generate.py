@@ -83,8 +83,7 @@ def actions() -> Page:
     """Return the page of every provider's actions."""
     lines = page(
         "Actions",
-        "What a step can name in `action:`, by provider. The fields are the step's "
-        "`with:`. *Permission* is what",
+        "What a step can name in `action:`, by provider. The fields are the step's `with:`. *Permission* is what",
         "the connection's own credential needs. The `credential` verbs have a [page of "
         "their own](credential-verbs.md).",
     )
@@ -93,9 +92,7 @@ def actions() -> Page:
         lines += action_lines(action)
     for name, provider in providers():
         own = [action for action in provider.actions if not issubclass(action, CredentialAction)]
-        verbs = [
-            f"credential.{action.verb}" for action in provider.actions if issubclass(action, CredentialAction)
-        ]
+        verbs = [f"credential.{action.verb}" for action in provider.actions if issubclass(action, CredentialAction)]
         lines += [f"## {name}", "", one_line(module_doc(provider)), ""]
         if verbs:
             lines += [f"Verbs on the run's own credential: {listed(verbs)}.", ""]
@@ -140,8 +137,7 @@ def credential_verbs() -> Page:
     lines = page(
         "Credential verbs",
         "What a step can do with the run's own credential, whoever issued it. The provider is that of the",
-        "credential's connection. `${{ credential.can.VERB }}` asks whether it offers a "
-        "verb. The `http` provider",
+        "credential's connection. `${{ credential.can.VERB }}` asks whether it offers a verb. The `http` provider",
         "offers those that `responder.yaml` describes.",
     )
     offered = {
@@ -160,10 +156,8 @@ def playbook_language() -> Page:
     """Return the page of the playbook language."""
     lines = page(
         "Playbook language",
-        "Every key that a playbook may have. [How to write "
-        "one](../how-to/write-a-playbook.md) explains the ideas.",
-        "A span of time is written `90s`, `5m`, `1h30m` or `2d`. `responder playbook "
-        "schema` prints the same as a",
+        "Every key that a playbook may have. [How to write one](../how-to/write-a-playbook.md) explains the ideas.",
+        "A span of time is written `90s`, `5m`, `1h30m` or `2d`. `responder playbook schema` prints the same as a",
         "JSON Schema for editors.",
     )
     lines += model_sections(Playbook, {"Playbook": "The file"})
@@ -194,8 +188,7 @@ def settings() -> Page:
     """Return the page of responder.yaml and of the environment."""
     lines = page(
         "Settings",
-        "Everything that `responder.yaml` may hold. A secret is never written there: "
-        "`env:NAME` or `file:PATH`",
+        "Everything that `responder.yaml` may hold. A secret is never written there: `env:NAME` or `file:PATH`",
         "names the place where it is read.",
     )
     lines += model_sections(Settings, {"Settings": "The file"})
@@ -219,8 +212,7 @@ def events() -> Page:
     """Return the page of the timeline's events."""
     lines = page(
         "Events of the timeline",
-        "Every entry has `seq`, `at`, `incident`, `run`, `event`, `step`, `actor`, "
-        "`facts`, `prev` and `hash`.",
+        "Every entry has `seq`, `at`, `incident`, `run`, `event`, `step`, `actor`, `facts`, `prev` and `hash`.",
         "`responder timeline INCIDENT --json` prints one entry a line.",
     )
     return [
@@ -245,9 +237,7 @@ def enum_notes(kind: type[Exit]) -> dict[str, str]:
     """Return what stands below each member in the source."""
     import inspect  # noqa: PLC0415 - only here
 
-    found = re.findall(
-        r'^    ([A-Z_]+) = \d+\n    """(.*?)"""', inspect.getsource(kind), re.DOTALL | re.MULTILINE
-    )
+    found = re.findall(r'^    ([A-Z_]+) = \d+\n    """(.*?)"""', inspect.getsource(kind), re.DOTALL | re.MULTILINE)
     return {name: one_line(text) for name, text in found}
 
 
@@ -268,8 +258,7 @@ def templates() -> Page:
     known = Templates(Library(None).templates())
     lines = page(
         "Templates",
-        "What ships, and what each needs to be told. A field without a source and "
-        "without *optional* must be given",
+        "What ships, and what each needs to be told. A field without a source and without *optional* must be given",
         "by the step or by `responder set`. `responder notice lint TEMPLATE` names what is missing.",
     )
     for name in known.names():

@@ -53,9 +53,7 @@ def watch(drill: Drill) -> list[Text]:
 
 def draw(lines: list[Text]) -> str:
     """Return a terminal that shows these lines, as SVG that asks the network for nothing."""
-    console = Console(
-        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text("\n").join(lines), highlight=False)
     drawn = console.export_svg(title="responder drill", unique_id="drill")
     return re.sub(r"[ \t]+\n", "\n", FONT_FACE.sub("", drawn))

@@ -4,8 +4,7 @@ FAULTS = {
     "latency": "Every answer of the system comes so much later, in real time.",
     "429": "The first N requests are refused with 429 and a Retry-After; three where no number is given.",
     "500": "The first N requests are answered with 500; three where no number is given.",
-    "lost-answer": "The step's write takes effect, and its answer never arrives; once where no "
-    "number is given.",
+    "lost-answer": "The step's write takes effect, and its answer never arrives; once where no number is given.",
     "slow-propagation": "An ended token goes on being accepted for so much longer than its issuer promises.",
     "down": "The system does not answer for so many seconds of the drill's clock, from the first request on.",
     "slack-down": "Slack does not answer for the whole drill.",
@@ -95,8 +94,7 @@ KEYS = {
     "Step.action": "`provider.verb`, or `credential.verb` for the run's own credential.",
     "Step.with": "The action's fields. Expressions may stand anywhere in it.",
     "Step.connection": "Which connection is meant, where more than one fits.",
-    "Step.needs": "The steps that must have ended well before. A step that an expression names "
-    "counts as one.",
+    "Step.needs": "The steps that must have ended well before. A step that an expression names counts as one.",
     "Step.if": "An expression; where it is false, the step is skipped. With `always()` or "
     "`failed('id')` the step "
     "waits for the end of its needs only.",
@@ -121,8 +119,7 @@ KEYS = {
     "changes and messages.",
     "Approval.reason": "Why it is asked; shown to whoever answers.",
     "Person.name": "As notices say it.",
-    "Person.email": "Where notices reach them. An address that a holder has too excludes the person "
-    "from approving.",
+    "Person.email": "Where notices reach them. An address that a holder has too excludes the person from approving.",
     "Person.slack": "Their member id in Slack.",
     "Person.roles": "The roles of playbooks that they may answer for.",
     "Holder.id": "Any name that is unique in the list.",

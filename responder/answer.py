@@ -53,9 +53,7 @@ class Response:
         return self._sealer.secret(found) if isinstance(found, str) and found else None
 
 
-def judge(
-    response: Response, method: str, *, write: bool, expect: frozenset[int], permission: str
-) -> Response:
+def judge(response: Response, method: str, *, write: bool, expect: frozenset[int], permission: str) -> Response:
     """Return the answer where it is one, else raise what may be done next."""
     status = response.status
     if 200 <= status < 300 or status in expect:  # noqa: PLR2004
@@ -69,11 +67,7 @@ def judge(
             f"{host} did not take the request ({status})", where=place, retry_after=_retry_after(response)
         )
     if status in {401, 403}:
-        need = (
-            f"our credential needs: {permission}"
-            if permission
-            else "check the connection's secret and its rights"
-        )
+        need = f"our credential needs: {permission}" if permission else "check the connection's secret and its rights"
         raise Denied(f"{host} refuses us ({status})", where=place, remedy=need)
     if status >= 500:  # noqa: PLR2004
         if write:
@@ -87,9 +81,7 @@ def judge(
         302,
         303,
     }:  # many servers redirect once they have done it; 307 and 308 say: not here
-        raise OutcomeUnknown(
-            f"{host} sends us elsewhere ({status}) after a change", where=place, remedy="read back"
-        )
+        raise OutcomeUnknown(f"{host} sends us elsewhere ({status}) after a change", where=place, remedy="read back")
     raise ProviderError(
         f"{host} does not accept the request ({status})",
         where=place,
@@ -132,9 +124,7 @@ def mail_refusal(code: int, place: str) -> ProviderError:
     """Turn a mail server's refusal into what may be done next; 4yz is for now, 5yz for good (RFC 5321)."""
     if code < 500:  # noqa: PLR2004
         return Unavailable(f"The mail server says {code}: not now", where=place)
-    return Denied(
-        f"The mail server refuses the message ({code})", where=place, remedy="check sender and recipient"
-    )
+    return Denied(f"The mail server refuses the message ({code})", where=place, remedy="check sender and recipient")
 
 
 def _retry_after(response: Response) -> float | None:

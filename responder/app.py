@@ -64,7 +64,11 @@ class App:
         """Return a run by its id, by a unique beginning of it, or by its incident's id where that has one run."""
         rows = self.runs()
         exact = [row for row in rows if row.run == name]
-        fitting = exact or [row for row in rows if row.run.startswith(name)] or [row for row in rows if row.incident == name][:1]
+        fitting = (
+            exact
+            or [row for row in rows if row.run.startswith(name)]
+            or [row for row in rows if row.incident == name][:1]
+        )
         if len(fitting) == 1:
             return fitting[0]
         what = f"{len(fitting)} runs begin with {name!r}" if fitting else f"There is no run {name!r}"
@@ -112,7 +116,9 @@ class App:
     def begin(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any], incident: str = "") -> Begun:
         """Write the first entries of a run, or join the run that responds to this credential already."""
         if not self.person:
-            raise RequestError("This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person")
+            raise RequestError(
+                "This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person"
+            )
         self.check_secrets()
         judgement = self.assess(finding)
         holder = self.means.store.holder(judgement.credential.identifiers)
@@ -184,7 +190,9 @@ class App:
         log.mkdir(parents=True, exist_ok=True)
         with (log / f"{run}.log").open("ab") as output:
             command = [sys.executable, "-m", "responder", *arguments, "resume", run]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - our own command
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )  # noqa: S603 - our own command
         return process.pid
 
     # Answering ---------------------------------------------------------------------------------------------------
@@ -212,7 +220,9 @@ class App:
     def _somebody(self) -> str:
         """Return who speaks. RequestError where this login speaks for nobody."""
         if not self.person:
-            raise RequestError("This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person")
+            raise RequestError(
+                "This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person"
+            )
         return self.person
 
     def _say(self, row: RunRow, *drafts: Draft) -> None:
@@ -233,7 +243,9 @@ class App:
         row = self.row(run)
         state = self.state(row.run)
         if state.state == "ended" or state.status(step) not in {"failed", "declined"}:
-            raise RequestError(f"The step {step} is {state.status(step)}; only failed and declined ones are tried again", where=row.run)
+            raise RequestError(
+                f"The step {step} is {state.status(step)}; only failed and declined ones are tried again", where=row.run
+            )
         self._say(row, Draft("retried", {}, row.run, step, self._somebody()))
         return self.dispatcher.alive(row)
 
@@ -241,7 +253,9 @@ class App:
         """Add a person's words to the timeline."""
         row = self.row(run)
         if looks_like_credential(text):
-            raise RequestError("The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline")
+            raise RequestError(
+                "The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline"
+            )
         self._say(row, Draft("noted", {"text": text}, row.run, actor=self._somebody()))
 
     def set(self, run: str, name: str, value: str) -> None:
@@ -256,7 +270,9 @@ class App:
 
     def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
         """Keep what people wrote into a postmortem; each region's newest text counts."""
-        drafts = [Draft("written", {"region": name, "text": text}, actor=self._somebody()) for name, text in prose.items()]
+        drafts = [
+            Draft("written", {"region": name, "text": text}, actor=self._somebody()) for name, text in prose.items()
+        ]
         if drafts:
             self._take_in_secrets()
             self.dispatcher.timeline(incident).append(*drafts)

@@ -56,10 +56,16 @@ def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
         return ask
     if ask is not None:
         way = {"approval": "approve", "decide": "decide", "task": "done", "unknown": "decide"}[ask.kind]
-        raise RequestError(f"The step {step} waits for something else: {ask.kind}", where=state.run, remedy=f"`responder {way} {state.run} {step}`")
+        raise RequestError(
+            f"The step {step} waits for something else: {ask.kind}",
+            where=state.run,
+            remedy=f"`responder {way} {state.run} {step}`",
+        )
     known = ", ".join(open_one.unit for open_one in state.asks() if open_one.kind in kinds)
     status = state.status(step) if unit else "unknown to this run"
-    raise RequestError(f"Nothing is asked at {step} now (it is {status})", where=state.run, remedy=f"open: {known or 'nothing'}")
+    raise RequestError(
+        f"Nothing is asked at {step} now (it is {status})", where=state.run, remedy=f"open: {known or 'nothing'}"
+    )
 
 
 def check_person(state: RunState, ask: Ask, person: str) -> None:
@@ -69,12 +75,20 @@ def check_person(state: RunState, ask: Ask, person: str) -> None:
         return
     who = ", ".join(allowed) or "nobody: give somebody else the role"
     if not person:
-        raise RequestError("This login speaks for nobody in responder.yaml; it may only look", where=ask.unit, remedy="set `os_user:` of a person")
+        raise RequestError(
+            "This login speaks for nobody in responder.yaml; it may only look",
+            where=ask.unit,
+            remedy="set `os_user:` of a person",
+        )
     if person not in state.people:
-        raise RequestError(f"{person} was not among the people when the run started", where=ask.unit, remedy=f"may answer: {who}")
+        raise RequestError(
+            f"{person} was not among the people when the run started", where=ask.unit, remedy=f"may answer: {who}"
+        )
     if ask.role and ask.role not in state.people[person]["roles"]:
         raise RequestError(f"{person} does not have the role {ask.role}", where=ask.unit, remedy=f"may answer: {who}")
-    raise RequestError(f"{person} {_excluded(state, person)} and may not approve", where=ask.unit, remedy=f"may answer: {who}")
+    raise RequestError(
+        f"{person} {_excluded(state, person)} and may not approve", where=ask.unit, remedy=f"may answer: {who}"
+    )
 
 
 def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
@@ -82,9 +96,15 @@ def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
     ask = open_ask(state, step, ("approval",))
     check_person(state, ask, person)
     if digest and digest != ask.digest:
-        raise RequestError("The change is another now than the one that you saw", where=step, remedy=f"look again: `responder status {state.run}`")
+        raise RequestError(
+            "The change is another now than the one that you saw",
+            where=step,
+            remedy=f"look again: `responder status {state.run}`",
+        )
     if person in ask.agreed:
-        raise RequestError(f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step)
+        raise RequestError(
+            f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step
+        )
     return Draft("agreed", {"digest": ask.digest, "role": ask.role}, state.run, step, person)
 
 
@@ -114,7 +134,15 @@ def report_done(state: RunState, step: str, person: str, said: str) -> Draft:
 
 
 def question(
-    kind: str, role: str, *, due_at: datetime | None, on_timeout: str = "", digest: str = "", quorum: int = 1, text: str = "", **more: Any
+    kind: str,
+    role: str,
+    *,
+    due_at: datetime | None,
+    on_timeout: str = "",
+    digest: str = "",
+    quorum: int = 1,
+    text: str = "",
+    **more: Any,
 ) -> dict[str, Any]:
     """Return the facts of an `asked` entry."""
     return {
@@ -140,4 +168,14 @@ def escalated(ask: Ask, now: datetime) -> dict[str, Any]:
     """Return the same question to the next role, with as much time again; after that it aborts."""
     role = ask.on_timeout.partition("(")[2].rstrip(")")
     span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
-    return question(ask.kind, role, due_at=now + span, on_timeout="abort", digest=ask.digest, quorum=ask.quorum, text=ask.text, options=dict(ask.options), digests=dict(ask.digests))
+    return question(
+        ask.kind,
+        role,
+        due_at=now + span,
+        on_timeout="abort",
+        digest=ask.digest,
+        quorum=ask.quorum,
+        text=ask.text,
+        options=dict(ask.options),
+        digests=dict(ask.digests),
+    )

@@ -85,9 +85,7 @@ def _literals(step: Step, action: type[Action], place: Place, known: Collection[
             name = ".".join(map(str, path))
             secret = action.model_fields[str(path[0])].annotation is Secret
             message = (
-                "a secret is never written out; pass it on whole by an expression"
-                if secret
-                else _said(item["msg"])
+                "a secret is never written out; pass it on whole by an expression" if secret else _said(item["msg"])
             )
             yield Problem(f"{name}: {message}", place.of("with", *path))
 

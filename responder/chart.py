@@ -98,9 +98,7 @@ def chart(story: Story) -> Chart:
     axis = _Axis(story.began_at, story.entries[-1].at)
     lanes: list[Lane] = []
     for state in story.states.values():
-        steps = sorted(
-            state.playbook.steps, key=lambda step: (_PHASES.index(step.phase), _began(state, step))
-        )
+        steps = sorted(state.playbook.steps, key=lambda step: (_PHASES.index(step.phase), _began(state, step)))
         prefix = "" if state is story.main else f"{state.credential.label}: "
         heading = ""
         for step in steps:
@@ -135,9 +133,7 @@ def _lane(story: Story, state: RunState, step: Step, axis: _Axis, y: float) -> L
         title = f"{step.id}: {exact(unit.began_at)} to {exact(end)} UTC, {status}"
         x = axis.x(unit.began_at)
         pieces.append(Piece(x, max(axis.x(end) - x, 3.0), kind, title))
-    own = [
-        entry for entry in story.entries if entry.run == state.run and entry.step.partition("[")[0] == step.id
-    ]
+    own = [entry for entry in story.entries if entry.run == state.run and entry.step.partition("[")[0] == step.id]
     pieces += _waits(own, axis, story.entries[-1].at)
     pieces += _marks(own, axis, message=step.action.startswith("notice."))
     return Lane(y, step.id, status, step.phase, False, tuple(pieces), _note(state, step))
@@ -171,9 +167,7 @@ def _marks(own: Sequence[Entry], axis: _Axis, *, message: bool) -> Iterator[Piec
         x = axis.x(entry.at)
         if kind and (kind, round(x / 9)) not in seen:
             seen.add((kind, round(x / 9)))
-            yield Piece(
-                x, 0.0, kind, f"{entry.event.replace('_', ' ')}, {exact(entry.at)} UTC (entry {entry.seq})"
-            )
+            yield Piece(x, 0.0, kind, f"{entry.event.replace('_', ' ')}, {exact(entry.at)} UTC (entry {entry.seq})")
 
 
 _MARKS = {
@@ -189,8 +183,4 @@ def _note(state: RunState, step: Step) -> str:
         items = state.items[step.id]
         return f"{items.ended} of {len(items.values)}"
     status = state.status(step.id)
-    return (
-        status
-        if status in {"skipped", "failed", "declined", "waiting", "unknown"} or unit.ended_at is None
-        else ""
-    )
+    return status if status in {"skipped", "failed", "declined", "waiting", "unknown"} or unit.ended_at is None else ""

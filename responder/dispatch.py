@@ -103,7 +103,9 @@ class Dispatcher:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder / f"{run}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise RecordError(f"The lock of the run cannot be made: {error}", where=str(folder), remedy="mend the folder's rights") from None
+            raise RecordError(
+                f"The lock of the run cannot be made: {error}", where=str(folder), remedy="mend the folder's rights"
+            ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -67,9 +67,7 @@ def _connection(connection: Connection, means: Means, playbooks: Sequence[Playbo
         return Check("connection", connection.name, "missing", first.what, first.remedy, needs)
     if problem is not None:
         return Check("connection", connection.name, "missing", *problem, needs)
-    return Check(
-        "connection", connection.name, "ok", f"{connection.provider}, account {found.account}", "", needs
-    )
+    return Check("connection", connection.name, "ok", f"{connection.provider}, account {found.account}", "", needs)
 
 
 def _mismatch(connection: Connection, account: str) -> tuple[str, str] | None:
@@ -117,11 +115,7 @@ def _action_at(step: Step, connection: Connection, means: Means) -> type[Action]
         return None
     try:
         if step.action == SendNotice.name:
-            return (
-                means.registry.action(_CHANNELS[connection.provider])
-                if connection.provider in _CHANNELS
-                else None
-            )
+            return means.registry.action(_CHANNELS[connection.provider]) if connection.provider in _CHANNELS else None
         if provider == "credential":
             return (
                 means.registry.verb(connection.provider, verb)
@@ -145,9 +139,7 @@ def _reached(step: Step, means: Means) -> set[str]:
 
 
 def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
-    known = {
-        connection.provider for connection in means.settings.connections.values()
-    } | _BUILT_IN_CONNECTIONS
+    known = {connection.provider for connection in means.settings.connections.values()} | _BUILT_IN_CONNECTIONS
     providers = {step.action.partition(".")[0] for step in playbook.steps} - {"credential", "notice"}
     lacking = sorted(providers - known)
     if lacking:
@@ -200,9 +192,7 @@ def _store(app: App) -> Iterator[Check]:
                 f"its record does not verify: {problems[0]}",
                 f"`responder verify {incident}`",
             )
-    yield Check(
-        "store", path, "ok", f"{len(incidents)} incidents" if incidents else "opens; nothing is in it yet"
-    )
+    yield Check("store", path, "ok", f"{len(incidents)} incidents" if incidents else "opens; nothing is in it yet")
 
 
 def _key(app: App) -> Check:

@@ -194,9 +194,7 @@ def read_templates(folders: Sequence[Path]) -> dict[str, str]:
             try:
                 texts[name] = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise DocumentError(
-                    f"The template cannot be read: {type(error).__name__}", where=str(path)
-                ) from None
+                raise DocumentError(f"The template cannot be read: {type(error).__name__}", where=str(path)) from None
     return texts
 
 

@@ -14,11 +14,43 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from responder.errors import PlaybookError
 from responder.source import nearest
 
-ROOTS = frozenset({"inputs", "incident", "connections", "steps", "item", "now", "credential", "facts", "organisation", "people", "audiences"})
+ROOTS = frozenset(
+    {
+        "inputs",
+        "incident",
+        "connections",
+        "steps",
+        "item",
+        "now",
+        "credential",
+        "facts",
+        "organisation",
+        "people",
+        "audiences",
+    }
+)
 """The names that an expression may read."""
 CALLS = frozenset({"always", "failed", "children", "unknown", "after"})
 """The functions that an expression may call."""
-_FILTERS = ("length", "lower", "upper", "trim", "join", "first", "last", "sort", "list", "default", "round", "int", "map", "selectattr", "rejectattr", "unique", "sum")
+_FILTERS = (
+    "length",
+    "lower",
+    "upper",
+    "trim",
+    "join",
+    "first",
+    "last",
+    "sort",
+    "list",
+    "default",
+    "round",
+    "int",
+    "map",
+    "selectattr",
+    "rejectattr",
+    "unique",
+    "sum",
+)
 _LONGEST = 2_000
 _LONGEST_VALUE = 200_000
 _PATTERN = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -219,14 +251,26 @@ def _check_names(names: set[str], tree: nodes.Template, expression: str) -> None
     for node in tree.find_all(nodes.Filter):
         if node.name not in _FILTERS:
             near = nearest(node.name, list(_FILTERS))
-            raise PlaybookError(f"{expression!r} uses the filter {node.name!r}, which does not exist", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(_FILTERS)}")
+            raise PlaybookError(
+                f"{expression!r} uses the filter {node.name!r}, which does not exist",
+                remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(_FILTERS)}",
+            )
     for call in tree.find_all(nodes.Call):
         if not isinstance(call.node, nodes.Name) or call.node.name not in CALLS:
-            raise PlaybookError(f"{expression!r} calls something that cannot be called", remedy=f"known: {', '.join(sorted(CALLS))}")
+            raise PlaybookError(
+                f"{expression!r} calls something that cannot be called", remedy=f"known: {', '.join(sorted(CALLS))}"
+            )
     for name in sorted(names - ROOTS - called):
         near = nearest(name, sorted(ROOTS | CALLS))
-        dash = "a step whose id holds a dash is read as steps['its-id']; " if "-" in expression and "steps" in names else ""
-        raise PlaybookError(f"{expression!r} reads {name!r}, which does not exist", remedy=dash + (f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(ROOTS))}"))
+        dash = (
+            "a step whose id holds a dash is read as steps['its-id']; "
+            if "-" in expression and "steps" in names
+            else ""
+        )
+        raise PlaybookError(
+            f"{expression!r} reads {name!r}, which does not exist",
+            remedy=dash + (f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(ROOTS))}"),
+        )
 
 
 @lru_cache(maxsize=4096)

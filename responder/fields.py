@@ -15,9 +15,7 @@ from responder.rendition import moment
 from responder.source import Source, nearest, read
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-_BLANK = re.compile(
-    r"\s*(?:tbd|tbc|todo|n/?a|\?+|x{3,}|lorem\b.*|-+|\.\.\.|…)?\s*\.?", re.IGNORECASE | re.DOTALL
-)
+_BLANK = re.compile(r"\s*(?:tbd|tbc|todo|n/?a|\?+|x{3,}|lorem\b.*|-+|\.\.\.|…)?\s*\.?", re.IGNORECASE | re.DOTALL)
 _MOST_TEXT = 100_000
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.DOTALL)
 _LEFTOVER = re.compile(r"\$?\{\{|\{%|\[[A-Z][A-Z _]{2,}\]")
@@ -78,14 +76,10 @@ def read_front(text: str, file: str) -> tuple[Front | None, Source, str, list[Pr
     match = _FRONT.match(text)
     if match is None or len(text) > _MOST_TEXT:
         what = f"is longer than {_MOST_TEXT} characters" if match else "does not begin with front matter"
-        raise DocumentError(
-            f"The template {what}", where=f"{file}:1:1", remedy="begin with ---, `template: NAME`"
-        )
+        raise DocumentError(f"The template {what}", where=f"{file}:1:1", remedy="begin with ---, `template: NAME`")
     source = read("\n" + match.group(1), file, DocumentError)
     if not isinstance(source.data, dict):
-        raise DocumentError(
-            "The front matter is a mapping", where=f"{file}:2:1", remedy="write `template: NAME`"
-        )
+        raise DocumentError("The front matter is a mapping", where=f"{file}:2:1", remedy="write `template: NAME`")
     front, problems = source.check(Front)
     stem = file.removesuffix(".md.j2").removesuffix(".html.j2")
     if front is not None and front.template != stem:
@@ -107,9 +101,7 @@ def unused_problems(front: Front, source: Source, used: Collection[str]) -> Iter
     """Yield the fields that somebody would fill for nothing."""
     for name in front.fields:
         if name not in used and name != "log_coverage":
-            yield Problem(
-                f"the field {name!r} is declared and never used", source.key_place(("fields", name))
-            )
+            yield Problem(f"the field {name!r} is declared and never used", source.key_place(("fields", name)))
 
 
 class _Wrong(Exception):
@@ -126,9 +118,7 @@ def fill_fields(
         try:
             values[name] = _value(name, spec, names, given)
         except _Wrong as wrong:
-            remedy = f"`responder set {name} ...`, or the step's `fields`" + (
-                f": {spec.help}" if spec.help else ""
-            )
+            remedy = f"`responder set {name} ...`, or the step's `fields`" + (f": {spec.help}" if spec.help else "")
             problems.append(Problem(f"{name}: {wrong}", file, remedy))
     return values, problems
 
@@ -272,12 +262,7 @@ def _link(value: Any, _spec: FieldSpec, _names: Mapping[str, Any]) -> str:
         parts = urlsplit(text)
     except ValueError:
         parts = urlsplit("")
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.username
-        or re.search(r"\s", text)
-    ):
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or re.search(r"\s", text):
         raise _Wrong("should be a link: http or https, without a login in it")
     return text
 

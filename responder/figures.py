@@ -151,11 +151,7 @@ def figures(entries: Sequence[Entry]) -> Figures:
 def due_at(story: Story, deadline: Deadline) -> datetime | None:
     """Return when a deadline is due; nothing while its anchor has not happened."""
     anchor = deadline.anchor
-    start = (
-        story.death(story.main)[0]
-        if anchor == "contained_at"
-        else moment_or_none(story.main.incident.get(anchor))
-    )
+    start = story.death(story.main)[0] if anchor == "contained_at" else moment_or_none(story.main.incident.get(anchor))
     return start + deadline.within if start else None
 
 
@@ -179,9 +175,7 @@ def _deadline(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:
     times = [story.effective_at(state, unit) if unit.status in ENDED_WELL else None for unit in units]
     met = None if None in times else max((at for at in times if at), default=None)
     if due is None:
-        return DeadlineFigure(
-            name, deadline.role, step.id, None, met, None, f"{deadline.anchor} has not happened"
-        )
+        return DeadlineFigure(name, deadline.role, step.id, None, met, None, f"{deadline.anchor} has not happened")
     if met is None:
         late = story.entries[-1].at > due
         return DeadlineFigure(

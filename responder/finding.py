@@ -87,18 +87,14 @@ def read_finding(text: str, source: str, sealer: Sealer, value: Secret | None = 
             "The finding is nested too deeply, or holds a number without end", where=f"{source}:1:1"
         ) from None
     if not isinstance(data, dict):
-        raise FindingError(
-            "The finding is a list", where=f"{source}:1:1", remedy="give one finding: a JSON object"
-        )
+        raise FindingError("The finding is a list", where=f"{source}:1:1", remedy="give one finding: a JSON object")
     return _from_data(data, source, sealer, value)
 
 
 def _from_data(data: dict[str, Any], source: str, sealer: Sealer, value: Secret | None) -> Finding:
     raw = data.pop("value", None)
     if raw is not None and not (isinstance(raw, str) and raw.strip()):
-        raise FindingError(
-            "`value` is not text", where=f"{source}.value", remedy="put it in quotes, or leave it out"
-        )
+        raise FindingError("`value` is not text", where=f"{source}.value", remedy="put it in quotes, or leave it out")
     if looks_like_credential(str(data.get("key_id", ""))) not in {None, "aws"}:
         raise FindingError(
             "`key_id` holds a credential itself, not its id",

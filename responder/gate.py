@@ -47,7 +47,9 @@ def gate(step: Step, state: RunState, means: Means) -> Judged:
         bad = [need for need in needs if not state.ended_well(need)]
         if bad:
             return Judged(Verdict.BLOCKED, f"{bad[0]} {state.status(bad[0])}")
-    if waits_for_children(step) and any(not (child.state == "ended" and child.contained) for child in state.children.values()):
+    if waits_for_children(step) and any(
+        not (child.state == "ended" and child.contained) for child in state.children.values()
+    ):
         return Judged(Verdict.WAIT, "another leaked credential of this incident is not dead yet")
     return _condition(step, state, means)
 
@@ -83,7 +85,9 @@ def keyed(value: Any, step: str) -> dict[str, Any]:
     items: dict[str, Any] = {}
     for key, item in pairs:
         if str(key) in items:
-            raise PlaybookError(f"two items of {step} have the key {key!r}", where=f"step {step}", remedy="give each an `id` of its own")
+            raise PlaybookError(
+                f"two items of {step} have the key {key!r}", where=f"step {step}", remedy="give each an `id` of its own"
+            )
         items[str(key)] = item
     return items
 

@@ -96,8 +96,7 @@ def mermaid(playbook: Playbook, registry: Registry) -> str:
         arrow = "-.->" if playbook.by_id[name].condition != "" else "-->"
         lines += [f"  {_name(need)} {arrow} {_name(name)}" for need in above]
     lines += [
-        f"  classDef {name} fill:{ground},stroke:{line},color:#1b1d22"
-        for name, (ground, line) in _COLOURS.items()
+        f"  classDef {name} fill:{ground},stroke:{line},color:#1b1d22" for name, (ground, line) in _COLOURS.items()
     ]
     return "\n".join(lines) + "\n"
 
@@ -117,9 +116,7 @@ def _text(text: str) -> str:
 def svg(playbook: Playbook, registry: Registry) -> str:
     """Return a playbook as a picture that needs nothing from elsewhere."""
     spacing = Spacing()
-    widths = {
-        step.id: _LETTER * max(len(step.id), len(_second(step)) * 0.86) + _PADDING for step in playbook.steps
-    }
+    widths = {step.id: _LETTER * max(len(step.id), len(_second(step)) * 0.86) + _PADDING for step in playbook.steps}
     placed = layout(widths, needs(playbook), spacing)
     width, height = max(placed.width, 640.0), placed.height + _LEGEND_HEIGHT
     size = f'width="{width:.0f}" height="{height:.0f}"'
@@ -179,11 +176,7 @@ def _legend(top: float, spacing: Spacing) -> list[str]:
     parts, x = [], spacing.margin
     for name, words in _LEGEND.items():
         ground, line = _COLOURS[name]
-        parts.append(
-            f'<rect x="{x:.0f}" y="{top:.0f}" width="12" height="12" rx="2" fill="{ground}" stroke="{line}"/>'
-        )
-        parts.append(
-            f'<text x="{x + 17:.0f}" y="{top + 10:.0f}" font-size="10" fill="#3c4048">{words}</text>'
-        )
+        parts.append(f'<rect x="{x:.0f}" y="{top:.0f}" width="12" height="12" rx="2" fill="{ground}" stroke="{line}"/>')
+        parts.append(f'<text x="{x + 17:.0f}" y="{top + 10:.0f}" font-size="10" fill="#3c4048">{words}</text>')
         x += 30 + _LETTER * 0.86 * len(words)
     return parts

@@ -25,7 +25,10 @@ def check_ownership(judgement: Judgement, playbook: Playbook) -> None:
     raise PlanRefused(
         f"{what}: {judgement.reason}. Refused: {', '.join(touching)}",
         where=judgement.credential.label,
-        remedy=_ISSUER_NOTE if judgement.ownership is not Ownership.UNKNOWN else "if it is ours, add it to `inventory` in responder.yaml (by fingerprint or key id); if not: " + _ISSUER_NOTE,
+        remedy=_ISSUER_NOTE
+        if judgement.ownership is not Ownership.UNKNOWN
+        else "if it is ours, add it to `inventory` in responder.yaml (by fingerprint or key id); if not: "
+        + _ISSUER_NOTE,
     )
 
 
@@ -39,7 +42,13 @@ def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem
         if external:
             problems.append(Problem("a text that leaves the house needs an approval", place, "add `approval:`"))
     elif step.approval.on_timeout == "proceed" and effect in {Effect.FINAL, Effect.MESSAGE}:
-        problems.append(Problem(f"`on_timeout: proceed` is not for a {effect.value} effect: silence is no agreement", place, "use abort or escalate(role)"))
+        problems.append(
+            Problem(
+                f"`on_timeout: proceed` is not for a {effect.value} effect: silence is no agreement",
+                place,
+                "use abort or escalate(role)",
+            )
+        )
     return problems
 
 
@@ -67,31 +76,55 @@ def _account(resolved: Resolved, identity: Identity) -> list[Problem]:
     if not connection.account:
         return [Problem("the connection does not say which account it is", place, "set `account:` in responder.yaml")]
     if identity.account != connection.account:
-        return [Problem(f"the provider says that this is account {identity.account!r}, responder.yaml says {connection.account!r}", place, "use the right connection, or correct `account:`")]
+        return [
+            Problem(
+                f"the provider says that this is account {identity.account!r}, responder.yaml says {connection.account!r}",
+                place,
+                "use the right connection, or correct `account:`",
+            )
+        ]
     return []
 
 
 def _executor(resolved: Resolved, identity: Identity, leaked: Credential, ours: Secret | None) -> list[Problem]:
     """Return whether we would act with the very credential that leaked: it would cut our own hand off, or already has."""
     same_value = ours is not None and bool(leaked.fingerprint) and ours.fingerprint == leaked.fingerprint
-    same_key = bool(identity.key_id) and identity.key_id == leaked.key_id and resolved.connection.name == leaked.connection
+    same_key = (
+        bool(identity.key_id) and identity.key_id == leaked.key_id and resolved.connection.name == leaked.connection
+    )
     if not same_value and not same_key:
         return []
     place = f"connection {resolved.connection.name}"
-    return [Problem("this connection acts with the leaked credential itself", place, "give the connection another `secret:`, one that did not leak")]
+    return [
+        Problem(
+            "this connection acts with the leaked credential itself",
+            place,
+            "give the connection another `secret:`, one that did not leak",
+        )
+    ]
 
 
 def _target(step: Step, state: RunState) -> list[Problem]:
     """Return whether an ending would hit a credential that this run has issued itself."""
     if step.action not in {"credential.disable", "credential.revoke", "credential.end_sessions"}:
         return []
-    issued = {str(unit.facts.get("key_id")) for unit in state.units.values() if unit.planned.get("declared") == "credential.issue"}
+    issued = {
+        str(unit.facts.get("key_id"))
+        for unit in state.units.values()
+        if unit.planned.get("declared") == "credential.issue"
+    }
     if state.credential.key_id and state.credential.key_id in issued:
-        return [Problem("this key was issued by this very run", f"step {step.id}", "a response never ends the replacement")]
+        return [
+            Problem("this key was issued by this very run", f"step {step.id}", "a response never ends the replacement")
+        ]
     return []
 
 
 def check_free(credential: Credential, holder: str | None) -> None:
     """Refuse a second response to a credential that another run holds; callers join that run instead."""
     if holder is not None:
-        raise PlanRefused(f"The run {holder} already responds to this credential", where=credential.label, remedy=f"`responder watch {holder}`")
+        raise PlanRefused(
+            f"The run {holder} already responds to this credential",
+            where=credential.label,
+            remedy=f"`responder watch {holder}`",
+        )

@@ -18,8 +18,42 @@ FIELDS = (*CLOCK_FIELDS, "severity", "codename")
 """The fields of an incident that `set` knows; every other name becomes a fact for documents."""
 
 
-_COLOURS = ("amber", "brass", "cobalt", "coral", "ebony", "flint", "indigo", "ivory", "jade", "lilac", "ochre", "olive", "pearl", "rust", "slate", "umber")
-_BIRDS = ("avocet", "bittern", "curlew", "dunlin", "egret", "finch", "godwit", "heron", "ibis", "kestrel", "lapwing", "merlin", "osprey", "plover", "siskin", "wren")
+_COLOURS = (
+    "amber",
+    "brass",
+    "cobalt",
+    "coral",
+    "ebony",
+    "flint",
+    "indigo",
+    "ivory",
+    "jade",
+    "lilac",
+    "ochre",
+    "olive",
+    "pearl",
+    "rust",
+    "slate",
+    "umber",
+)
+_BIRDS = (
+    "avocet",
+    "bittern",
+    "curlew",
+    "dunlin",
+    "egret",
+    "finch",
+    "godwit",
+    "heron",
+    "ibis",
+    "kestrel",
+    "lapwing",
+    "merlin",
+    "osprey",
+    "plover",
+    "siskin",
+    "wren",
+)
 
 
 def codename(incident: str) -> str:
@@ -61,7 +95,11 @@ class Credential(BaseModel):
     @property
     def identifiers(self) -> tuple[str, ...]:
         """Everything under which it can be locked."""
-        named = (f"{self.connection}:{self.key_id}" if self.key_id else "", self.fingerprint, f"inventory:{self.id}" if self.id else "")
+        named = (
+            f"{self.connection}:{self.key_id}" if self.key_id else "",
+            self.fingerprint,
+            f"inventory:{self.id}" if self.id else "",
+        )
         return tuple(name for name in named if name)
 
 
@@ -88,7 +126,9 @@ def judge(finding: Finding, settings: Settings, recognise: Recognise, fingerprin
     recognised = recognise(finding)
     connection, own_key_id = recognised or ("", "")
     key_id = own_key_id or finding.key_id
-    found = Credential(kind=finding.kind, connection=finding.connection or connection, key_id=key_id, fingerprint=finding.fingerprint)
+    found = Credential(
+        kind=finding.kind, connection=finding.connection or connection, key_id=key_id, fingerprint=finding.fingerprint
+    )
     if canary := _canary(settings, {finding.key_id, own_key_id, finding.fingerprint}):
         return Judgement(Ownership.CANARY, f"it is on the list of canaries ({canary})", found)
     known: list[tuple[CredentialEntry, str]] = []
@@ -96,16 +136,26 @@ def judge(finding: Finding, settings: Settings, recognise: Recognise, fingerprin
         fingerprint = fingerprint_of(entry)
         known.append((entry, fingerprint))
         if fingerprint and fingerprint == found.fingerprint:
-            return Judgement(Ownership.OURS, f"the inventory holds it as {entry.id!r}, by its fingerprint", _ours(entry, found, own_key_id))
+            return Judgement(
+                Ownership.OURS,
+                f"the inventory holds it as {entry.id!r}, by its fingerprint",
+                _ours(entry, found, own_key_id),
+            )
     if own_key_id and finding.key_id and own_key_id != finding.key_id:
         reason = f"the report calls it {finding.key_id!r}, and its value says that it is {own_key_id!r}"
         return Judgement(Ownership.UNKNOWN, reason, found)
     named = [entry for entry, kept in known if _is_named(entry, found, kept)]
     if len(named) == 1:
-        return Judgement(Ownership.OURS, f"the inventory holds it as {named[0].id!r}, by its key id", _ours(named[0], found, key_id))
+        return Judgement(
+            Ownership.OURS, f"the inventory holds it as {named[0].id!r}, by its key id", _ours(named[0], found, key_id)
+        )
     if named:
         several = ", ".join(repr(entry.id) for entry in named)
-        return Judgement(Ownership.UNKNOWN, f"its key id fits several entries of the inventory ({several}): name its connection", found)
+        return Judgement(
+            Ownership.UNKNOWN,
+            f"its key id fits several entries of the inventory ({several}): name its connection",
+            found,
+        )
     if recognised:
         reason = f"its form is that of {connection!r}, but the inventory does not hold it"
         return Judgement(Ownership.UNKNOWN, reason, found)

@@ -24,20 +24,28 @@ def find_config(environment: Mapping[str, str]) -> Path | None:
     if named:
         return Path(named)
     home = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".config")
-    return next((path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None)
+    return next(
+        (path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None
+    )
 
 
-def store_path(given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None) -> Path:
+def store_path(
+    given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None
+) -> Path:
     """Return the file that holds the record: the one given, RESPONDER_STORE, the configuration's, or the user's own."""
     named = given or environment.get("RESPONDER_STORE")
     if named:
         if "://" in named:
-            raise SettingsError(f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file")
+            raise SettingsError(
+                f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file"
+            )
         path = Path(named)
         return path / "responder.db" if path.is_dir() else path
     if config is not None and settings is not None and settings.store:
         return config.parent / settings.store
-    home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state")
+    home = Path(
+        environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
+    )
     return home / "responder" / "responder.db"
 
 

@@ -39,9 +39,7 @@ class Spacing:
     """The width that an arrow takes in a layer that it only passes."""
 
 
-def layout(
-    widths: Mapping[str, float], needs: Mapping[str, Sequence[str]], spacing: Spacing = Spacing()
-) -> Layout:
+def layout(widths: Mapping[str, float], needs: Mapping[str, Sequence[str]], spacing: Spacing = Spacing()) -> Layout:
     """Place boxes by what they need; the same graph always gives the same picture."""
     ranks = _ranks(list(widths), needs)
     layers, links = _with_wires(ranks, needs)
@@ -54,17 +52,13 @@ def layout(
     def top(name: str) -> float:
         return spacing.margin + rows[name] * (spacing.height + spacing.down)
 
-    boxes = {
-        name: Box(name, centres[name] - widths[name] / 2 - left, top(name), widths[name]) for name in widths
-    }
+    boxes = {name: Box(name, centres[name] - widths[name] / 2 - left, top(name), widths[name]) for name in widths}
     lines = {
         edge: _points(chain, {name: centres[name] - left for name in chain}, top, spacing)
         for edge, chain in _chains(needs, ranks).items()
     }
     width = max(box.x + box.width for box in boxes.values()) + spacing.margin
-    width = (
-        max(width, *(x + spacing.margin for points in lines.values() for x, _ in points)) if lines else width
-    )
+    width = max(width, *(x + spacing.margin for points in lines.values() for x, _ in points)) if lines else width
     return Layout(
         boxes, lines, width, len(layers) * (spacing.height + spacing.down) - spacing.down + 2 * spacing.margin
     )
@@ -130,9 +124,7 @@ def _order(layers: list[list[str]], links: Mapping[str, Sequence[str]]) -> None:
         for layer in layers if down else reversed(layers):
             linked = links if down else below
             places = {name: place for other in layers for place, name in enumerate(other)}
-            weights = {
-                name: _middle([places[one] for one in linked.get(name, ())], places[name]) for name in layer
-            }
+            weights = {name: _middle([places[one] for one in linked.get(name, ())], places[name]) for name in layer}
             layer.sort(key=lambda name: weights[name])
 
 
@@ -162,10 +154,7 @@ def _centres(
         for layer in layers if sweep % 2 == 0 else list(reversed(layers)):
             _settle(
                 layer,
-                {
-                    name: _middle([centres[one] for one in linked.get(name, ())], centres[name])
-                    for name in layer
-                },
+                {name: _middle([centres[one] for one in linked.get(name, ())], centres[name]) for name in layer},
                 size,
                 spacing,
                 centres,

@@ -44,7 +44,10 @@ class Library:
         if name in paths:
             return paths[name]
         near = nearest(name, list(paths))
-        raise PlaybookError(f"There is no playbook {name!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(paths) or 'none'}")
+        raise PlaybookError(
+            f"There is no playbook {name!r}",
+            remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(paths) or 'none'}",
+        )
 
     def load(self, name: str) -> Playbook:
         """Read a playbook by name or path. PlaybookError carries every problem."""

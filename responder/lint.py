@@ -232,9 +232,7 @@ def _idle(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]
     text = " ".join(playbook.exit)
     for number, step in enumerate(playbook.steps):
         quiet = (
-            step.action.partition(".")[0] not in _KEPT
-            and step.meets is None
-            and _effect(step, shelf) is Effect.READ
+            step.action.partition(".")[0] not in _KEPT and step.meets is None and _effect(step, shelf) is Effect.READ
         )
         if quiet and step.id not in read and not re.search(rf"(?<![\w-]){re.escape(step.id)}(?![\w-])", text):
             yield Problem(

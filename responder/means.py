@@ -65,7 +65,10 @@ class Means:
                 return Connection(name=name, provider=name)
             if name not in known:
                 near = nearest(name, list(known))
-                raise PlaybookError(f"There is no connection {name!r} in responder.yaml", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}")
+                raise PlaybookError(
+                    f"There is no connection {name!r} in responder.yaml",
+                    remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}",
+                )
             return known[name]
         fitting = [connection for connection in known.values() if connection.provider == provider]
         if len(fitting) == 1:
@@ -73,7 +76,10 @@ class Means:
         if not fitting and provider in _WITHOUT_ACCOUNT:
             return Connection(name=provider, provider=provider)
         found = ", ".join(connection.name for connection in fitting) or "none"
-        raise PlaybookError(f"A step needs one connection of {provider}, and responder.yaml has: {found}", remedy="name it with `connection:`")
+        raise PlaybookError(
+            f"A step needs one connection of {provider}, and responder.yaml has: {found}",
+            remedy="name it with `connection:`",
+        )
 
     def access(
         self, connection: Connection, run: str, step: str, permit: Permit | None = None, seconds: float | None = None

@@ -38,7 +38,9 @@ def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
     return {
         "inputs": started.get("inputs", {}),
         "incident": _Lookup(partial(incident_fact, state)),
-        "connections": {name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()},
+        "connections": {
+            name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()
+        },
         "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[step])),
         "credential": {"can": _Lookup(lambda verb: can(state, means, verb)), "shape": shape(state, means)},
         "people": state.people,
@@ -76,7 +78,9 @@ def children(state: RunState, step: str) -> Mapping[str, Any]:
     opened = [child for child in state.children.values() if child.step.partition("[")[0] == step]
     over = state.status(step) in ENDED
     return {
-        "dead": over and step not in state.unanswered and all(child.state == "ended" and child.contained for child in opened),
+        "dead": over
+        and step not in state.unanswered
+        and all(child.state == "ended" and child.contained for child in opened),
         "count": len(opened),
         "open": sum(child.state != "ended" for child in opened),
     }

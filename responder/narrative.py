@@ -132,9 +132,7 @@ class _Words:
         state = self.states.get(entry.run)
         other = f"{state.credential.label}: " if state is not None and state is not self._main else ""
         if "[" in entry.step and state is not None:
-            return other + self._many(
-                entry, count, state.items.get(entry.step.partition("[")[0]), _between(row)
-            )
+            return other + self._many(entry, count, state.items.get(entry.step.partition("[")[0]), _between(row))
         text = self.sentence(entry)
         times = f" ({count} times{_between(row)})" if count > 1 else ""
         return other + (f"{entry.step}: {text}" if entry.step else f"{text[:1].upper()}{text[1:]}") + times
@@ -229,9 +227,7 @@ def _started(words: _Words, entry: Entry) -> str:
 def _planned(words: _Words, entry: Entry) -> str:
     if entry.facts.get("template"):
         return f"the text of {entry.facts['template']} was rendered"
-    return (
-        f"planned for {words.target(entry)}: {entry.facts.get('before')} becomes {entry.facts.get('after')}"
-    )
+    return f"planned for {words.target(entry)}: {entry.facts.get('before')} becomes {entry.facts.get('after')}"
 
 
 def _asked(words: _Words, entry: Entry) -> str:
@@ -279,11 +275,7 @@ def _ended(_: _Words, entry: Entry) -> str:
 
 def _adopted(_: _Words, entry: Entry) -> str:
     epoch = int(entry.facts["epoch"])
-    return (
-        "an executor took the run up"
-        if epoch == 1
-        else f"another executor took the run over (number {epoch})"
-    )
+    return "an executor took the run up" if epoch == 1 else f"another executor took the run over (number {epoch})"
 
 
 def _decided(words: _Words, entry: Entry) -> str:

@@ -27,7 +27,9 @@ class Offspring:
             start.store(writing)
             other = writing.lock(start.credential.identifiers, start.run)
             if other is not None:  # the step is tried again, and finds it then
-                raise Unavailable(f"The run {other} has just begun for a credential that was found here", where=start.credential.label)
+                raise Unavailable(
+                    f"The run {other} has just begun for a credential that was found here", where=start.credential.label
+                )
 
 
 def children_of(findings: Sequence[Finding], state: RunState, means: Means, incident: str, address: str) -> Offspring:
@@ -44,12 +46,24 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
         judgement = assess(finding, means)
         place = finding.exposure.model_dump(mode="json")
         if judgement.ownership is not Ownership.OURS:
-            told = {"credential": judgement.credential.label, "ownership": judgement.ownership.value, "reason": judgement.reason, "exposure": place}
+            told = {
+                "credential": judgement.credential.label,
+                "ownership": judgement.ownership.value,
+                "reason": judgement.reason,
+                "exposure": place,
+            }
             drafts.append(Draft("left_alone", told, state.run, address))
             continue
         holder = means.store.holder(judgement.credential.identifiers)
         if holder is not None:
-            drafts.append(Draft("linked", {"credential": judgement.credential.label, "run": holder, "exposure": place}, state.run, address))
+            drafts.append(
+                Draft(
+                    "linked",
+                    {"credential": judgement.credential.label, "run": holder, "exposure": place},
+                    state.run,
+                    address,
+                )
+            )
             continue
         try:
             playbook = choose(finding, judgement, means)
@@ -58,9 +72,26 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
             run = f"{state.run}.{hashlib.sha256((address + name).encode()).hexdigest()[:6]}"
             start = prepare(means, incident, finding, judgement, playbook, {}, requester, parent, run)
         except InputError as error:
-            drafts.append(Draft("left_alone", {"credential": judgement.credential.label, "ownership": "ours", "reason": str(error), "exposure": place}, state.run, address))
+            drafts.append(
+                Draft(
+                    "left_alone",
+                    {
+                        "credential": judgement.credential.label,
+                        "ownership": "ours",
+                        "reason": str(error),
+                        "exposure": place,
+                    },
+                    state.run,
+                    address,
+                )
+            )
             continue
-        opened = {"child": start.run, "credential": judgement.credential.label, "playbook": playbook.playbook, "exposure": place}
+        opened = {
+            "child": start.run,
+            "credential": judgement.credential.label,
+            "playbook": playbook.playbook,
+            "exposure": place,
+        }
         drafts.append(Draft("opened_child", opened, state.run, address))
         drafts += start.drafts
         starts.append(start)
@@ -69,4 +100,6 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
 
 def _known_fingerprints(means: Means, incident: str) -> set[str]:
     """Return the fingerprints of the credentials that open runs of this incident are about already."""
-    return {name for row in means.store.runs(incident) for name in means.store.locked(row.run) if name.startswith("fp:")}
+    return {
+        name for row in means.store.runs(incident) for name in means.store.locked(row.run) if name.startswith("fp:")
+    }

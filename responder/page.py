@@ -59,9 +59,7 @@ def _tiles(found: Figures) -> Iterator[Tile]:
         ("time to proven dead", "from aware to proven dead"),
     ):
         seconds = found.span(name)
-        yield Tile(
-            span(seconds) if seconds is not None else "unknown", label, "" if seconds is not None else "bad"
-        )
+        yield Tile(span(seconds) if seconds is not None else "unknown", label, "" if seconds is not None else "bad")
     told = sum(notice.recipients for notice in found.notices)
     yield Tile(str(told), "messages sent" if told != 1 else "message sent")
     late = sum(deadline.on_time is False for deadline in found.deadlines)

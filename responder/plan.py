@@ -102,7 +102,10 @@ def _imagined(start: Start, opened: Draft, means: Means) -> RunState:
     """Return the state that the run would begin with, without writing anything; its value stays in memory."""
     now = means.clock.now()
     drafts = [opened, *start.drafts]
-    entries = [Entry(n, now, start.incident, d.run, d.event, d.step, d.actor, d.facts, 0, GENESIS, GENESIS) for n, d in enumerate(drafts, 1)]
+    entries = [
+        Entry(n, now, start.incident, d.run, d.event, d.step, d.actor, d.facts, 0, GENESIS, GENESIS)
+        for n, d in enumerate(drafts, 1)
+    ]
     return fold(start.run, entries)
 
 
@@ -113,7 +116,9 @@ def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
         "phase": step.phase,
         "action": step.action,
         "effect": kind,
-        "approval": f"{step.approval.role} within {show_duration(step.approval.within)}, else {step.approval.on_timeout}" if step.approval else "",
+        "approval": f"{step.approval.role} within {show_duration(step.approval.within)}, else {step.approval.on_timeout}"
+        if step.approval
+        else "",
         "needs": tuple(sorted(dependencies(step))),
         "condition": str(step.condition) if step.condition != "" else "",
         "meets": step.meets or "",
@@ -150,7 +155,12 @@ def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
     first = next(iter(shown.values()), {})
     whole = len(shown) == len(items) and len(digests) == len(shown)
     more = "" if whole else f"each of {len(items)} items is read when its turn comes"
-    return {**first, "items": len(items), "digest": group_digest(digests) if whole and digests else None, "deferred": first.get("deferred") or more}
+    return {
+        **first,
+        "items": len(items),
+        "digest": group_digest(digests) if whole and digests else None,
+        "deferred": first.get("deferred") or more,
+    }
 
 
 def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
@@ -169,13 +179,22 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     identity = means.identity(resolved.provider, access)
     check_change(step, resolved, planned, state, identity, access.secret)
     digest = planned.digest(resolved.name, identity.account, action.effect)
-    return {"target": planned.target, "before": planned.before, "after": planned.after, "breaks": planned.breaks, "digest": digest}
+    return {
+        "target": planned.target,
+        "before": planned.before,
+        "after": planned.after,
+        "breaks": planned.breaks,
+        "digest": digest,
+    }
 
 
 def _reading_target(resolved: Resolved, state: RunState) -> str:
     given = resolved.record.get("with", {})
     named = given.get("url") or given.get("space") or given.get("template")
-    return str(named or (state.credential.label if "subject" in type(resolved.action).model_fields else resolved.connection.name))
+    return str(
+        named
+        or (state.credential.label if "subject" in type(resolved.action).model_fields else resolved.connection.name)
+    )
 
 
 def _deadlines(state: RunState) -> list[dict[str, Any]]:
@@ -183,5 +202,13 @@ def _deadlines(state: RunState) -> list[dict[str, Any]]:
     for name, deadline in state.playbook.deadlines.items():
         anchor = state.incident.get(deadline.anchor)
         due = datetime.fromisoformat(str(anchor)) + deadline.within if anchor else None
-        rows.append({"name": name, "from": f"incident.{deadline.anchor}", "within": show_duration(deadline.within), "due_at": due.isoformat() if due else None, "role": deadline.role})
+        rows.append(
+            {
+                "name": name,
+                "from": f"incident.{deadline.anchor}",
+                "within": show_duration(deadline.within),
+                "due_at": due.isoformat() if due else None,
+                "role": deadline.role,
+            }
+        )
     return rows

@@ -59,7 +59,9 @@ class Retry(_Model):
 class Deadline(_Model):
     """A time that starts at an event and is due at another."""
 
-    from_: str = Field(alias="from", pattern=r"^incident\.(aware_at|exposed_at|reported_at|public_coverage_at|contained_at)$")
+    from_: str = Field(
+        alias="from", pattern=r"^incident\.(aware_at|exposed_at|reported_at|public_coverage_at|contained_at)$"
+    )
     within: Duration
     role: Slug
     condition: str = Field(default="", alias="if")
@@ -153,10 +155,18 @@ def load_playbook(path: Path) -> tuple[Playbook, Source]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PlaybookError(f"The playbook cannot be read: {type(error).__name__}", where=str(path), remedy="`responder playbook list` shows what there is") from None
+        raise PlaybookError(
+            f"The playbook cannot be read: {type(error).__name__}",
+            where=str(path),
+            remedy="`responder playbook list` shows what there is",
+        ) from None
     playbook, source = parse_playbook(text, path.name)
     if playbook.playbook != path.stem:
-        raise PlaybookError(f"The playbook calls itself {playbook.playbook!r}, its file {path.stem!r}", where=source.place(("playbook",)), remedy="make them equal")
+        raise PlaybookError(
+            f"The playbook calls itself {playbook.playbook!r}, its file {path.stem!r}",
+            where=source.place(("playbook",)),
+            remedy="make them equal",
+        )
     return playbook, source
 
 
@@ -190,7 +200,13 @@ def _structure(playbook: Playbook, source: Source) -> list[Problem]:
             problems += _expression(deadline.condition, playbook, source, ("deadlines", name, "if"), ids)
     for number, match in enumerate(playbook.match):
         for key in match.keys() - MATCH_KEYS:
-            problems.append(Problem(f"`match` does not know {key!r}", source.key_place(("match", number, key)), f"known: {', '.join(sorted(MATCH_KEYS))}"))
+            problems.append(
+                Problem(
+                    f"`match` does not know {key!r}",
+                    source.key_place(("match", number, key)),
+                    f"known: {', '.join(sorted(MATCH_KEYS))}",
+                )
+            )
     return problems or list(_cycle(playbook, source))
 
 
@@ -198,7 +214,11 @@ def _duplicates(playbook: Playbook, source: Source) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for number, step in enumerate(playbook.steps):
         if step.id in seen:
-            yield Problem(f"two steps are called {step.id!r}", source.place(("steps", number, "id")), f"the first is step number {seen[step.id] + 1}")
+            yield Problem(
+                f"two steps are called {step.id!r}",
+                source.place(("steps", number, "id")),
+                f"the first is step number {seen[step.id] + 1}",
+            )
         seen.setdefault(step.id, number)
 
 
@@ -206,14 +226,27 @@ def _known(name: str, known: Mapping[str, Any], what: str, place: str) -> list[P
     if name in known:
         return []
     near = nearest(name, list(known))
-    return [Problem(f"there is no {what} {name!r}", place, f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}")]
+    return [
+        Problem(
+            f"there is no {what} {name!r}",
+            place,
+            f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}",
+        )
+    ]
 
 
-def _references(step: Step, playbook: Playbook, source: Source, place: tuple[str | int, ...], ids: list[str]) -> list[Problem]:
+def _references(
+    step: Step, playbook: Playbook, source: Source, place: tuple[str | int, ...], ids: list[str]
+) -> list[Problem]:
     problems: list[Problem] = []
     for number, need in enumerate(step.needs):
         problems += _known(need, playbook.by_id, "step", source.place((*place, "needs", number)))
-    for key, value in (("if", step.condition), ("with", step.with_), ("for_each", step.for_each), ("connection", step.connection)):
+    for key, value in (
+        ("if", step.condition),
+        ("with", step.with_),
+        ("for_each", step.for_each),
+        ("connection", step.connection),
+    ):
         problems += _expression(value, playbook, source, (*place, key), ids)
     if step.id in step.needs:
         problems.append(Problem(f"the step {step.id!r} needs itself", source.place((*place, "needs"))))
@@ -227,12 +260,22 @@ def _roots(value: Any) -> set[str]:
     return {"item"} if re.search(r"\$\{\{[^}]*\bitem\b", text) else set()
 
 
-def _expression(value: Any, playbook: Playbook, source: Source, path: tuple[str | int, ...], ids: list[str]) -> list[Problem]:
+def _expression(
+    value: Any, playbook: Playbook, source: Source, path: tuple[str | int, ...], ids: list[str]
+) -> list[Problem]:
     """Return what is wrong with the expressions inside a value, each at its own place."""
     if isinstance(value, dict):
-        return [problem for key, inner in value.items() for problem in _expression(inner, playbook, source, (*path, key), ids)]
+        return [
+            problem
+            for key, inner in value.items()
+            for problem in _expression(inner, playbook, source, (*path, key), ids)
+        ]
     if isinstance(value, list):
-        return [problem for key, inner in enumerate(value) for problem in _expression(inner, playbook, source, (*path, key), ids)]
+        return [
+            problem
+            for key, inner in enumerate(value)
+            for problem in _expression(inner, playbook, source, (*path, key), ids)
+        ]
     try:
         found = references(value)
     except PlaybookError as error:
@@ -270,4 +313,8 @@ def _cycle(playbook: Playbook, source: Source) -> Iterator[Problem]:
     if waiting:
         names = [step.id for step in playbook.steps if step.id in waiting]
         number = next(n for n, step in enumerate(playbook.steps) if step.id in waiting)
-        yield Problem(f"these steps wait for each other: {', '.join(names)}", source.place(("steps", number)), "remove one of the needs")
+        yield Problem(
+            f"these steps wait for each other: {', '.join(names)}",
+            source.place(("steps", number)),
+            "remove one of the needs",
+        )

@@ -59,9 +59,7 @@ def present(app: App, run: str) -> Looked:
     surfaces = {str(name): str(probe) for name, probe in look.facts.get("surfaces", {}).items()}
     incident = app.row(run).incident
     app.dispatcher.timeline(incident).append(
-        Draft(
-            "presented", {"surfaces": surfaces, "sessions": look.facts.get("sessions")}, run, actor=app.person
-        )
+        Draft("presented", {"surfaces": surfaces, "sessions": look.facts.get("sessions")}, run, actor=app.person)
     )
     return Looked(run, state.credential.label, surfaces)
 

@@ -43,7 +43,10 @@ class Registry:
         for point in entry_points(group=_GROUP, name=name):
             return _checked(point.load())
         near = nearest(name, self.names())
-        raise PlaybookError(f"There is no provider {name!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(self.names())}")
+        raise PlaybookError(
+            f"There is no provider {name!r}",
+            remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(self.names())}",
+        )
 
     def action(self, name: str) -> type[Action]:
         """Return the class behind `provider.verb`; for `credential.verb` the contract of the verb."""
@@ -52,11 +55,17 @@ class Registry:
             if verb in VERBS:
                 return VERBS[verb]
             near = nearest(verb, list(VERBS))
-            raise PlaybookError(f"There is no verb {name!r}", remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(VERBS)}")
+            raise PlaybookError(
+                f"There is no verb {name!r}",
+                remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(VERBS)}",
+            )
         actions = {action.name: action for action in self.provider(provider).actions}
         if name not in actions:
             near = nearest(name, list(actions))
-            raise PlaybookError(f"There is no action {name!r}", remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(actions))}")
+            raise PlaybookError(
+                f"There is no action {name!r}",
+                remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(actions))}",
+            )
         return actions[name]
 
     def verb(self, provider: str, verb: str) -> type[CredentialAction]:
@@ -64,7 +73,10 @@ class Registry:
         for action in self.provider(provider).actions:
             if issubclass(action, CredentialAction) and action.verb == verb:
                 return action
-        raise PlaybookError(f"{provider} cannot {verb.replace('_', ' ')} a credential", remedy=f"ask with `if: ${{{{ credential.can.{verb} }}}}`")
+        raise PlaybookError(
+            f"{provider} cannot {verb.replace('_', ' ')} a credential",
+            remedy=f"ask with `if: ${{{{ credential.can.{verb} }}}}`",
+        )
 
     def options(self, connection: Connection) -> BaseModel:
         """Check a connection's own fields. SettingsError names every problem."""
@@ -112,5 +124,7 @@ def _option_problems(error: ValidationError, place: str, options: type[BaseModel
 
 def _checked(provider: Any) -> Provider:
     if not isinstance(provider, Provider):
-        raise PlaybookError(f"{provider!r} is not a Provider", remedy="a provider's module exports PROVIDER = Provider(...)")
+        raise PlaybookError(
+            f"{provider!r} is not a Provider", remedy="a provider's module exports PROVIDER = Provider(...)"
+        )
     return provider

@@ -15,9 +15,7 @@ ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 BUILT_IN = ("default", "first", "last", "length", "lower", "trim", "upper")
 """The filters of Jinja that templates may use besides ours: none of them multiplies text."""
 
-_SAYS_WHEN = frozenset(
-    {"by", "within", "from", "at", "before", "after", "until", "on", "in", "every", "already"}
-)
+_SAYS_WHEN = frozenset({"by", "within", "from", "at", "before", "after", "until", "on", "in", "every", "already"})
 _MOST_TEXT = 1_000_000
 
 

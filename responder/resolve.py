@@ -51,14 +51,20 @@ def resolve(step: Step, state: RunState, means: Means, names: Mapping[str, Any])
     elif step.action == DraftNotice.name:
         record = _draft(_build(DraftNotice, given, step), state, means, names)
     else:
-        record = {"action": step.action, "connection": _connection_name(step, given, connection, state, means), "with": plain(given)}
+        record = {
+            "action": step.action,
+            "connection": _connection_name(step, given, connection, state, means),
+            "with": plain(given),
+        }
     return rebuild(record, step, state, means)
 
 
 def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means) -> Resolved:
     """Make the action again of what the timeline holds of it; sealed secrets are opened."""
     if record["action"] == DraftNotice.name:
-        return Resolved(_build(DraftNotice, record["with"], step), Connection(name="draft", provider="draft"), None, record)
+        return Resolved(
+            _build(DraftNotice, record["with"], step), Connection(name="draft", provider="draft"), None, record
+        )
     connection = means.connection(record["connection"], str(record["action"]).partition(".")[0])
     provider = means.registry.provider(connection.provider)
     kind = _class(str(record["action"]), connection, means)
@@ -102,24 +108,54 @@ def _connection_name(step: Step, given: Mapping[str, Any], named: str, state: Ru
     return means.connection("", provider).name
 
 
-def _message(notice: SendNotice, connection: str, means: Means, state: RunState, names: Mapping[str, Any]) -> dict[str, Any]:
+def _message(
+    notice: SendNotice, connection: str, means: Means, state: RunState, names: Mapping[str, Any]
+) -> dict[str, Any]:
     """Render a notice, and turn it into the channel's own action with that immutable text."""
     document = _rendered(notice.template, notice.fields, state, means, names)
     to = notice.to.get("email") if isinstance(notice.to, Mapping) else notice.to and str(notice.to)
     if not to:
-        raise PlaybookError(f"The notice {notice.template!r} has nobody to go to", remedy="give an address, or a holder or person with an `email`")
-    told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text, "to": to}
+        raise PlaybookError(
+            f"The notice {notice.template!r} has nobody to go to",
+            remedy="give an address, or a holder or person with an `email`",
+        )
+    told = {
+        "template": document.template,
+        "audience": document.audience,
+        "external": document.external,
+        "subject": document.subject,
+        "text": document.text,
+        "to": to,
+    }
     if "@" in to:
-        subject = document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).front.title
+        subject = (
+            document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).front.title
+        )
         arguments = {"to": to, "subject": subject, "body": document.text, "template": document.template}
-        return {"action": "email.send_message", "connection": means.connection(connection, "email").name, "with": arguments, **told}
+        return {
+            "action": "email.send_message",
+            "connection": means.connection(connection, "email").name,
+            "with": arguments,
+            **told,
+        }
     arguments = {"channel": to, "text": document.text, "template": document.template}
-    return {"action": "slack.post_message", "connection": means.connection(connection, "slack").name, "with": arguments, **told}
+    return {
+        "action": "slack.post_message",
+        "connection": means.connection(connection, "slack").name,
+        "with": arguments,
+        **told,
+    }
 
 
 def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[str, Any]) -> dict[str, Any]:
     document = _rendered(notice.template, notice.fields, state, means, names)
-    told = {"template": document.template, "audience": document.audience, "external": document.external, "subject": document.subject, "text": document.text}
+    told = {
+        "template": document.template,
+        "audience": document.audience,
+        "external": document.external,
+        "subject": document.subject,
+        "text": document.text,
+    }
     return {"action": DraftNotice.name, "connection": "", "with": {"template": notice.template}, **told}
 
 
@@ -179,7 +215,9 @@ def _build(kind: type[A], arguments: Mapping[str, Any], step: Step) -> A:
         return kind.model_validate(dict(arguments))
     except ValidationError as error:
         problems = tuple(
-            Problem(item["msg"].removeprefix("Value error, "), ".".join(["step", step.id, "with", *map(str, item["loc"])]))
+            Problem(
+                item["msg"].removeprefix("Value error, "), ".".join(["step", step.id, "with", *map(str, item["loc"])])
+            )
             for item in error.errors(include_input=False, include_url=False)
         )
         raise PlaybookError(problems=problems) from None

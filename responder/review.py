@@ -58,9 +58,7 @@ def _filled(text: str, words: Mapping[str, str], facts: "_Facts", template: Temp
             lines += [f"<!-- prose:{name} draft={_short(draft)} -->", draft]
     if left:
         known = ", ".join(match["name"] for match in map(_OPENS.fullmatch, text.splitlines()) if match)
-        problems = (
-            Problem(f"the template has no region {name!r}", template.file, f"known: {known}") for name in left
-        )
+        problems = (Problem(f"the template has no region {name!r}", template.file, f"known: {known}") for name in left)
         raise DocumentError(problems=tuple(problems))
     return "\n".join(lines) + "\n"
 
@@ -99,9 +97,7 @@ def prose_of(text: str) -> dict[str, str]:
         elif inside:
             collected.append(line)
     if inside:
-        problems.append(
-            Problem(f"the region {inside!r} is not closed", f"line {start}", "end it with <!-- /prose -->")
-        )
+        problems.append(Problem(f"the region {inside!r} is not closed", f"line {start}", "end it with <!-- /prose -->"))
     if problems:
         raise DocumentError(problems=tuple(problems))
     return {name: prose for name, prose in found.items() if _short(prose.strip()) != drafts[name]}
@@ -197,14 +193,10 @@ def _factors(facts: _Facts) -> str:
         )
     if facts.terms():
         listed = "; ".join(term.rstrip(".") for term in facts.terms())
-        said.append(
-            f"The terms of the programme, as they stood. {listed}. People had reasons; the reasons are data."
-        )
+        said.append(f"The terms of the programme, as they stood. {listed}. People had reasons; the reasons are data.")
     detection = found.span("TTD")
     if detection is not None:
-        said.append(
-            f"It took {span(detection)} from the exposure until it was reported. What would have halved that?"
-        )
+        said.append(f"It took {span(detection)} from the exposure until it was reported. What would have halved that?")
     if found.children:
         said.append("Another credential stood in the same place, in an earlier version, where nobody looked.")
     if len(said) < 2:  # noqa: PLR2004 - one cause alone is a sign that the search ended early
@@ -236,13 +228,9 @@ def _badly(facts: _Facts) -> str:
 def _follow_ups(facts: _Facts) -> str:
     lines = ["| Action | Owner | Due | Kind |", "|---|---|---|---|"]
     if facts.shared:
-        lines.append(
-            "| Give each holder a credential of their own from the first day | _role_ | _date_ | prevent |"
-        )
+        lines.append("| Give each holder a credential of their own from the first day | _role_ | _date_ | prevent |")
     if facts.terms():
-        lines.append(
-            "| Answer the concerns about the programme's terms, with dates | _role_ | _date_ | repair |"
-        )
+        lines.append("| Answer the concerns about the programme's terms, with dates | _role_ | _date_ | repair |")
     todo = [(f"Find out why {name} was late, and what would halve it", "improve") for name in facts.late()]
     todo += [(f"Search every place that held {cell(one.label)}", "detect") for one in facts.figures.children]
     lines += [f"| {what} | _role_ | _date_ | {kind} |" for what, kind in todo]
@@ -256,9 +244,7 @@ def _contributors(facts: _Facts) -> str:
         for one in (heard if isinstance(heard, list) else [])
         if isinstance(one, Mapping)
     ]
-    return (
-        _listed(said) or "_What did the people who held the credential see, and what would they have wanted?_"
-    )
+    return _listed(said) or "_What did the people who held the credential see, and what would they have wanted?_"
 
 
 def _listed(said: Sequence[str]) -> str:

@@ -81,7 +81,11 @@ class Runner:
             apply(self.state, entries[self._position])
             self._position += 1
         if self.state.epoch > self._fence.epoch:
-            raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy="nothing to do here: the other one goes on")
+            raise StaleExecutor(
+                "Another executor has taken the run over",
+                where=self._fence.run,
+                remedy="nothing to do here: the other one goes on",
+            )
 
     def _collect(self) -> None:
         """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""
@@ -191,7 +195,9 @@ class Runner:
         """Sort the items into those that nobody has begun and those that were begun; anew after a restart."""
         units = [self.state.unit(f"{step.id}[{key}]") for key in self.state.items[step.id].values]
         self._untouched[step.id] = deque(unit.address for unit in units if unit.status == "waiting")
-        self._parked[step.id] = {unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"}
+        self._parked[step.id] = {
+            unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"
+        }
 
     def _candidates(self, step: Step) -> Iterator[str]:
         """Yield the items that may be started: those that were begun first, then new ones, while there is room."""
@@ -210,7 +216,12 @@ class Runner:
 
     def _ask_for_all(self, step: Step, parent: Unit) -> bool:
         """Ask once for all items that are planned and not approved, when no item is left to plan."""
-        if step.approval is None or parent.ask is not None or self._untouched[step.id] or self._stands_still(step, parent):
+        if (
+            step.approval is None
+            or parent.ask is not None
+            or self._untouched[step.id]
+            or self._stands_still(step, parent)
+        ):
             return False
         if any(owner == step.id for owner in self._busy.values()):
             return False
@@ -237,7 +248,10 @@ class Runner:
         if bad:
             shown = ", ".join(list(bad)[:5]) + (", ..." if len(bad) > 5 else "")  # noqa: PLR2004
             first = next(iter(bad.values()))
-            facts = {"error": f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}", "kind": first.error_kind}
+            facts = {
+                "error": f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}",
+                "kind": first.error_kind,
+            }
             self._write(self._draft("failed", step.id, facts))
         else:
             self._write(self._draft("done", step.id, {"facts": {}, "items": len(units)}))
@@ -286,7 +300,14 @@ class Runner:
             text, options, kind = action.instructions, {}, "task"
         else:
             raise RecordError(f"{step.action} asks nothing", where=step.id)
-        facts = question(kind, action.role, due_at=self._means.clock.now() + action.within, on_timeout=action.on_timeout, text=text, options=options)
+        facts = question(
+            kind,
+            action.role,
+            due_at=self._means.clock.now() + action.within,
+            on_timeout=action.on_timeout,
+            text=text,
+            options=options,
+        )
         self._told(unit.address, self._draft("asked", unit.address, facts))
 
     def _expire(self, step: Step, unit: Unit, now: datetime) -> bool:
@@ -295,23 +316,51 @@ class Runner:
         if ask is None or ask.due_at is None or ask.due_at > now:
             return False
         consequence = ask.on_timeout.partition("(")[0]
-        drafts = [self._draft("expired", unit.address, {"consequence": consequence, "role": ask.role, "digest": ask.digest, "reason": f"nobody with the role {ask.role} answered in time"})]
+        drafts = [
+            self._draft(
+                "expired",
+                unit.address,
+                {
+                    "consequence": consequence,
+                    "role": ask.role,
+                    "digest": ask.digest,
+                    "reason": f"nobody with the role {ask.role} answered in time",
+                },
+            )
+        ]
         if consequence == "escalate":
             drafts.append(self._draft("asked", unit.address, escalated(ask, now)))
         elif consequence == "proceed" and ask.kind != "approval":
-            drafts.append(self._draft("failed", unit.address, {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}))
+            drafts.append(
+                self._draft(
+                    "failed", unit.address, {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}
+                )
+            )
         self._write(*drafts)
         return True
 
     def _past_limit(self, step: Step, unit: Unit) -> bool:
-        return step.limit is not None and unit.began_at is not None and self._means.clock.now() >= unit.began_at + step.limit
+        return (
+            step.limit is not None
+            and unit.began_at is not None
+            and self._means.clock.now() >= unit.began_at + step.limit
+        )
 
     def _over_limit(self, step: Step, unit: Unit) -> bool:
         """End a step that has taken longer than its limit, once nothing of it is in a thread or in flight."""
         units = [unit, *(self.state.unit(address) for address in self._parked.get(step.id, ()))]
         if any(owner == step.id for owner in self._busy.values()) or any(one.in_flight for one in units):
             return False
-        self._write(self._draft("failed", step.id, {"error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}", "kind": "verification" if unit.looks else "unavailable"}))
+        self._write(
+            self._draft(
+                "failed",
+                step.id,
+                {
+                    "error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}",
+                    "kind": "verification" if unit.looks else "unavailable",
+                },
+            )
+        )
         return True
 
     # Ending ------------------------------------------------------------------------------------------------------
@@ -328,7 +377,9 @@ class Runner:
         aborting = state.state == "aborting"
         if any(child.state != "ended" for child in state.children.values()) and not aborting:
             return False
-        failed = [step.id for step in state.playbook.steps if state.status(step.id) == "failed" and step.on_error == "block"]
+        failed = [
+            step.id for step in state.playbook.steps if state.status(step.id) == "failed" and step.on_error == "block"
+        ]
         if failed and not aborting:
             self._write(self._draft("halted", "", {"failed": failed, "kind": state.unit(failed[0]).error_kind}))
             return True
@@ -351,7 +402,10 @@ class Runner:
         """Judge the exit criteria, and give the credential's lock back."""
         criteria = [judge_criterion(text, self.state, self._means) for text in self.state.playbook.exit]
         contained = bool(criteria) and all(held for _, held, _ in criteria)
-        facts = {"contained": contained, "exit": [{"criterion": text, "held": held, "why": why} for text, held, why in criteria]}
+        facts = {
+            "contained": contained,
+            "exit": [{"criterion": text, "held": held, "why": why} for text, held, why in criteria],
+        }
         self._timeline.append(self._draft("ended", "", facts), fence=self._fence, also=self._give_back)
 
     def _give_back(self, writing: Writing) -> None:

@@ -112,10 +112,6 @@ def _own_help(model: type) -> dict[str, str]:
     for field, words in pairwise(body):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
-        if (
-            isinstance(words, ast.Expr)
-            and isinstance(words.value, ast.Constant)
-            and isinstance(words.value.value, str)
-        ):
+        if isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant) and isinstance(words.value.value, str):
             found[field.target.id] = inspect.cleandoc(words.value.value)
     return found

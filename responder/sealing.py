@@ -33,9 +33,7 @@ class Sealer:
 
     def __init__(self, master_key: bytes, redactor: Redactor) -> None:
         if len(master_key) != _KEY_BYTES:
-            raise SettingsError(
-                "The sealing key does not have 32 bytes", remedy="make one with `responder init`"
-            )
+            raise SettingsError("The sealing key does not have 32 bytes", remedy="make one with `responder init`")
         self._wrap = _derive(master_key, b"wrap")
         self._fingerprint = _derive(master_key, b"fingerprint")
         self._sign = hmac.new(_derive(master_key, b"timeline"), digestmod=hashlib.sha256)
@@ -50,10 +48,7 @@ class Sealer:
     def fingerprint(self, value: str) -> str:
         """Return the keyed hash by which a value is known here: equal values, equal fingerprints."""
         return (
-            "fp:"
-            + hmac.new(self._fingerprint, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[
-                :16
-            ]
+            "fp:" + hmac.new(self._fingerprint, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:16]
         )
 
     def sign(self, data: bytes) -> str:

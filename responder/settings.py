@@ -20,9 +20,7 @@ SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
 
 class Person(_Model):
@@ -84,9 +82,7 @@ class CredentialEntry(_Model):
 class Connection(_Model):
     """A named account at a provider. Everything besides the common fields is the provider's own."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
     name: str = ""
     provider: Name
@@ -162,14 +158,10 @@ class Settings(_Model):
             ]
         logins = [person.os_user for person in self.people.values() if person.os_user]
         wrong += [
-            f"the login {name!r} speaks for several people"
-            for name in sorted(set(logins))
-            if logins.count(name) > 1
+            f"the login {name!r} speaks for several people" for name in sorted(set(logins)) if logins.count(name) > 1
         ]
         ids = [entry.id for entry in self.inventory]
-        wrong += [
-            f"the credential {name!r} stands twice" for name in {name for name in ids if ids.count(name) > 1}
-        ]
+        wrong += [f"the credential {name!r} stands twice" for name in {name for name in ids if ids.count(name) > 1}]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -180,9 +172,7 @@ class Settings(_Model):
 
     def person_of(self, os_user: str) -> str:
         """Return the id of the person for whom a login speaks; empty where there is none: they may only look."""
-        return next(
-            (name for name, person in self.people.items() if person.os_user and person.os_user == os_user), ""
-        )
+        return next((name for name, person in self.people.items() if person.os_user and person.os_user == os_user), "")
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -232,9 +222,7 @@ def _with_files(settings: Settings, path: Path) -> Settings:
     return settings.model_copy(update={"inventory": inventory, "connections": connections})
 
 
-def _with_holders(
-    entry: CredentialEntry, folder: Path, settings: Settings, problems: list[Problem]
-) -> CredentialEntry:
+def _with_holders(entry: CredentialEntry, folder: Path, settings: Settings, problems: list[Problem]) -> CredentialEntry:
     """Read the file of a credential's holders, if it has one; each holder stands once, and is whom the row says."""
     seen = {holder.id for holder in entry.holders}
     if len(seen) < len(entry.holders):
@@ -277,9 +265,7 @@ def _with_holders(
                 seen.add(holder.id)
                 holders.append(holder)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        problems.append(
-            Problem(f"The holders of {entry.id!r} cannot be read: {type(error).__name__}", str(path))
-        )
+        problems.append(Problem(f"The holders of {entry.id!r} cannot be read: {type(error).__name__}", str(path)))
     return entry.model_copy(update={"holders": tuple(holders)})
 
 

@@ -70,9 +70,7 @@ class Source:
         if item["type"] == "extra_forbidden":
             unknown = str(item["loc"][-1])
             known = _fields_at(model, item["loc"][:-1])
-            return Problem(
-                f"unknown key {unknown!r}", self.key_place((*path, *item["loc"])), _nearest(unknown, known)
-            )
+            return Problem(f"unknown key {unknown!r}", self.key_place((*path, *item["loc"])), _nearest(unknown, known))
         if item["type"] == "missing":
             return Problem(
                 f"{item['loc'][-1]!r} is missing",
@@ -157,14 +155,14 @@ def _check_depth(text: str, name: str, error: type[InputError], loader: Any) -> 
             raise error(f"nested deeper than {_DEEPEST} levels", where=f"{name}:{line + 1}:{column + 1}")
 
 
-def _value(
-    node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem], name: str
-) -> Any:
+def _value(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem], name: str) -> Any:
     """Turn a node into plain data, and note its place."""
     places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if len(places) > _MOST_NODES:
         if len(places) == _MOST_NODES + 1:
-            problems.append(Problem(f"the file comes to more than {_MOST_NODES} values", _at(node, name), "write fewer aliases"))
+            problems.append(
+                Problem(f"the file comes to more than {_MOST_NODES} values", _at(node, name), "write fewer aliases")
+            )
             places[(*path, "\0full")] = places[path]
         return None
     if len(path) > _DEEPEST:
@@ -175,23 +173,18 @@ def _value(
         problems.append(Problem(f"the tag {node.tag!r} is not used here", _at(node, name), "write plain values"))
         return None
     if isinstance(node, yaml.SequenceNode):
-        return [
-            _value(item, (*path, number), places, problems, name) for number, item in enumerate(node.value)
-        ]
+        return [_value(item, (*path, number), places, problems, name) for number, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, places, problems, name)
     if node.tag not in _PLAIN_TAGS:
-        problems.append(
-            Problem(f"the tag {node.tag!r} is not used here", _at(node, name), "write plain values")
-        )
+        problems.append(Problem(f"the tag {node.tag!r} is not used here", _at(node, name), "write plain values"))
         return None
     return _scalar(node)
 
 
 _COLLECTION_TAGS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _PLAIN_TAGS = {
-    f"tag:yaml.org,2002:{tag}"
-    for tag in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+    f"tag:yaml.org,2002:{tag}" for tag in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
 }
 
 
@@ -211,13 +204,9 @@ def _mapping(
             continue
         if key in data:
             line = places[(*path, key, "\0key")][0]
-            problems.append(
-                Problem(f"the key {key!r} stands twice", _at(key_node, name), f"first on line {line}")
-            )
+            problems.append(Problem(f"the key {key!r} stands twice", _at(key_node, name), f"first on line {line}"))
         if key == "<<":
-            problems.append(
-                Problem("merge keys are not used here", _at(key_node, name), "write the values out")
-            )
+            problems.append(Problem("merge keys are not used here", _at(key_node, name), "write the values out"))
         places[(*path, key, "\0key")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         data[key] = _value(value_node, (*path, key), places, problems, name)
     return data

@@ -53,7 +53,12 @@ def assess(finding: Finding, means: Means) -> Judgement:
                 return connection.name, key_id
         return None
 
-    return judge(finding, means.settings, recognise, lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by))
+    return judge(
+        finding,
+        means.settings,
+        recognise,
+        lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by),
+    )
 
 
 def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
@@ -69,7 +74,11 @@ def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
     if len(best) == 1:
         return best[0]
     names = ", ".join(playbook.playbook for playbook in best) or "none"
-    raise RequestError(f"Not exactly one playbook fits this finding: {names}", where=judgement.credential.label, remedy="name it: `responder run PLAYBOOK`")
+    raise RequestError(
+        f"Not exactly one playbook fits this finding: {names}",
+        where=judgement.credential.label,
+        remedy="name it: `responder run PLAYBOOK`",
+    )
 
 
 def incident_draft(finding: Finding, means: Means, incident: str) -> Draft:
@@ -139,7 +148,12 @@ def prepare(
 
 def checked_inputs(playbook: Playbook, given: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """Return every input with its type. FindingError names all that are missing, unknown or wrong."""
-    problems = [Problem(f"the playbook has no input {name!r}", f"input {name}", f"known: {', '.join(playbook.inputs) or 'none'}") for name in given.keys() - playbook.inputs.keys()]
+    problems = [
+        Problem(
+            f"the playbook has no input {name!r}", f"input {name}", f"known: {', '.join(playbook.inputs) or 'none'}"
+        )
+        for name in given.keys() - playbook.inputs.keys()
+    ]
     values: dict[str, Any] = {}
     for name, declared in playbook.inputs.items():
         value = given.get(name, declared.default)

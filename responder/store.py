@@ -234,9 +234,7 @@ class SQLiteStore:
 
     def rows(self, incident: str, after: int = 0) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order."""
-        found = self._all(
-            "SELECT * FROM entries WHERE incident = ? AND seq > ? ORDER BY seq", incident, after
-        )
+        found = self._all("SELECT * FROM entries WHERE incident = ? AND seq > ? ORDER BY seq", incident, after)
         return [Row(*row) for row in found]  # type: ignore[arg-type]
 
     def incidents(self) -> list[str]:
@@ -245,9 +243,7 @@ class SQLiteStore:
 
     def runs(self, incident: str = "") -> list[RunRow]:
         """Return all runs, or those of one incident, oldest first."""
-        found = self._all(
-            f"SELECT {_RUN} FROM runs WHERE incident = ? OR ? = '' ORDER BY rowid", incident, incident
-        )  # noqa: S608
+        found = self._all(f"SELECT {_RUN} FROM runs WHERE incident = ? OR ? = '' ORDER BY rowid", incident, incident)  # noqa: S608
         return [RunRow(*row) for row in found]  # type: ignore[arg-type]
 
     def run(self, run: str) -> RunRow | None:
@@ -310,9 +306,7 @@ class SQLiteStore:
             holder = self._all("SELECT run FROM locks WHERE identifier = ? AND run <> ?", identifier, run)
             if holder:
                 return str(holder[0][0])
-        self._db.executemany(
-            "INSERT OR IGNORE INTO locks VALUES (?, ?)", [(name, run) for name in identifiers]
-        )
+        self._db.executemany("INSERT OR IGNORE INTO locks VALUES (?, ?)", [(name, run) for name in identifiers])
         return None
 
     def locked(self, run: str) -> list[str]:

@@ -81,9 +81,7 @@ class Story:
 
     def effective_at(self, state: RunState, unit: Unit) -> datetime | None:
         """Return when a step or item took effect; the end of what changes nothing."""
-        return self.effect_at.get((state.run, unit.address)) or (
-            unit.ended_at if unit.status in ENDED_WELL else None
-        )
+        return self.effect_at.get((state.run, unit.address)) or (unit.ended_at if unit.status in ENDED_WELL else None)
 
     def death(self, state: RunState) -> tuple[datetime | None, datetime | None]:
         """Return the first refusal after the last acceptance, and when it was proven; nothing until then."""
@@ -103,9 +101,7 @@ class Story:
         """When the credential was ended at its issuer: before anybody proved it."""
         ends = {"credential.disable", "credential.revoke"}
         found = (
-            self.effect_at.get((self.main.run, step.id))
-            for step in self.main.playbook.steps
-            if step.action in ends
+            self.effect_at.get((self.main.run, step.id)) for step in self.main.playbook.steps if step.action in ends
         )
         return min((at for at in found if at is not None), default=None)
 

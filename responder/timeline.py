@@ -293,9 +293,7 @@ def _read(row: Row) -> Entry:
         ) from None
 
 
-def verify(
-    store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None
-) -> list[Problem]:
+def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None) -> list[Problem]:
     """Check a whole chain offline; return what is wrong with it, the first bad entry first.
 
     `known_head` is an entry's number and hash that left the house earlier (in a mail, a document): the chain must
@@ -315,20 +313,14 @@ def verify(
         problems.append(Problem("the note of the last entry was not written by us", f"{incident} head"))
     elif head.seq > last:
         first = last + 1
-        problems.append(
-            Problem(f"entry {first} is missing: the chain was cut at its end", f"{incident} entry {first}")
-        )
+        problems.append(Problem(f"entry {first} is missing: the chain was cut at its end", f"{incident} entry {first}"))
     elif head.seq < last:
         extra = rows[head.seq].seq if head.seq < len(rows) else last
         problems.append(
-            Problem(
-                "this entry was not written by us: it lies beyond the last one", f"{incident} entry {extra}"
-            )
+            Problem("this entry was not written by us: it lies beyond the last one", f"{incident} entry {extra}")
         )
     elif head.hash != rows[-1].hash:
-        problems.append(
-            Problem("the last entry is not the one that was written", f"{incident} entry {head.seq}")
-        )
+        problems.append(Problem("the last entry is not the one that was written", f"{incident} entry {head.seq}"))
     if known_head is not None and known_head not in {(row.seq, row.hash) for row in rows}:
         problems.append(
             Problem(

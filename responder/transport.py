@@ -63,9 +63,7 @@ class Transport:
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def wire(
-        self, run: str, step: str, permit: Permit | None = None, seconds: float | None = None
-    ) -> "Wire":
+    def wire(self, run: str, step: str, permit: Permit | None = None, seconds: float | None = None) -> "Wire":
         """Return the connection of one try of a step. Without a permit it can only read.
 
         `seconds` is how long all its requests may take together; a single one never takes longer than the
@@ -102,9 +100,7 @@ class Transport:
 class Wire:
     """What an action sends through: it knows the step, holds the permit, and counts the time on the network."""
 
-    def __init__(
-        self, transport: Transport, agent: str, permit: Permit | None, seconds: float | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, agent: str, permit: Permit | None, seconds: float | None = None) -> None:
         self._transport = transport
         self._until = monotonic() + seconds if seconds is not None else None
         self.agent = agent
@@ -154,15 +150,11 @@ class Wire:
         if content is not None:
             sent.setdefault("content-type", "application/json")
         parts = {"headers": sent, "params": params, "content": content, "data": form, "timeout": wait}
-        answer, read, complete = self._exchange(
-            method, url, parts, most_bytes or _MOST_BODY, wait, write=write
-        )
+        answer, read, complete = self._exchange(method, url, parts, most_bytes or _MOST_BODY, wait, write=write)
         if not complete and most_bytes is None:
             raise lost(method, url, "the answer does not end", write=write)
         sealer = self._transport.sealer
-        response = Response(
-            answer.status_code, dict(answer.headers), read, url, sealer, complete, method, write
-        )
+        response = Response(answer.status_code, dict(answer.headers), read, url, sealer, complete, method, write)
         judged = judge(response, method, write=write, expect=expect, permission=permission)
         self.changed = self.changed or (write and judged.status < 300)  # noqa: PLR2004 - accepted
         return judged
@@ -284,9 +276,7 @@ class Wire:
                 raise OutcomeUnknown(
                     "The permit to send ran out in the middle of a change", where=place, remedy="read back"
                 )
-            raise PermitExpired(
-                "The permit to send ran out before the request left; nothing was sent", where=place
-            )
+            raise PermitExpired("The permit to send ran out before the request left; nothing was sent", where=place)
 
 
 @contextlib.contextmanager

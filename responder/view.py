@@ -163,13 +163,9 @@ def view(
         aware_at=incident_fact(state, "aware_at") if state.incident else None,
         now=now,
         awaiting=tuple(_ask(one, ask, now, program) for one in asking for ask in one.asks()),
-        clocks=tuple(
-            clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()
-        ),
+        clocks=tuple(clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()),
         steps=tuple(_step(state, step, now) for step in state.playbook.steps),
-        children=tuple(
-            ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()
-        ),
+        children=tuple(ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()),
         exit=tuple(
             CriterionView(str(e["criterion"]), bool(e["held"]), str(e.get("why", "")))
             for e in state.ended.get("exit", ())
@@ -207,9 +203,7 @@ def _ended_badly(state: RunState, step: Step) -> bool:
 
 
 def _incomplete(state: RunState) -> bool:
-    left_out = any(
-        state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps
-    )
+    left_out = any(state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps)
     return left_out or bool(_failed(state))
 
 

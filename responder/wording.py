@@ -37,9 +37,7 @@ _INSIDE_NAME = re.compile(
     r"\blocalhost\b|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:internal|local|lan|corp|intranet|localdomain)\b", _I
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC(?: \([^)]*\))?")
-_LEFTOVER = re.compile(
-    r"\$?\{\{|\}\}|\{%|\[[A-Z][A-Z _]{2,}\]|\blorem ipsum\b|\b(?:TBD|TODO)\b|<[A-Z][A-Z _]{2,}>"
-)
+_LEFTOVER = re.compile(r"\$?\{\{|\}\}|\{%|\[[A-Z][A-Z _]{2,}\]|\blorem ipsum\b|\b(?:TBD|TODO)\b|<[A-Z][A-Z _]{2,}>")
 _RELATIVE = re.compile(
     r"\b(?:today|yesterday|tomorrow|tonight|soon|shortly|momentarily|recently|asap|in due course"
     r"|(?:this|last|next) (?:morning|afternoon|evening|night|week|month))\b",
@@ -123,11 +121,7 @@ def problems_in(subject: str, text: str, rules: Rules, redactor: Redactor) -> li
         *_secrets(whole, redactor),
         *(_addresses(whole, rules) if rules.external else ()),
         *_phrases(_URL.sub("", whole), rules),
-        *(
-            f"names {stranger!r}, whom it does not concern"
-            for stranger in rules.strangers
-            if stranger in whole
-        ),
+        *(f"names {stranger!r}, whom it does not concern" for stranger in rules.strangers if stranger in whole),
         *_shape(subject, text, rules),
     ]
     return [Problem(redactor.scrub(what), rules.place) for what in found]

@@ -83,7 +83,9 @@ class Worker:
         except (InputError, ProviderError) as error:
             self._fail(job, error, "refused" if isinstance(error, InputError) else "denied")
         except Exception as error:  # noqa: BLE001 - a defect in a provider must not end the run
-            self._fail(job, ResponderError(f"A defect in {job.record['action']}: {type(error).__name__}: {error}"), "defect")
+            self._fail(
+                job, ResponderError(f"A defect in {job.record['action']}: {type(error).__name__}: {error}"), "defect"
+            )
 
     def _dispatch(self, job: Job) -> None:
         resolved = rebuild(job.record, job.step, self._state, self._means)
@@ -130,7 +132,13 @@ class Worker:
         self._means.hook("after-apply", job.address)
         facts, also = kept(*self._place(job), outcome)
         opened = children_of(outcome.findings, self._state, self._means, self._timeline.incident, job.address)
-        self.append(job, "done", {"facts": facts, "io_seconds": access.wire.seconds}, *opened.drafts, also=both(also, opened.store))
+        self.append(
+            job,
+            "done",
+            {"facts": facts, "io_seconds": access.wire.seconds},
+            *opened.drafts,
+            also=both(also, opened.store),
+        )
         self._means.hook("after-record", job.address)
 
     def _observe(self, job: Job, resolved: Resolved, action: Observing) -> None:
@@ -215,7 +223,13 @@ class Worker:
             raise RecordError("An approval was asked for a step that needs none", where=job.address)
         due = self._means.clock.now() + approval.within
         facts = question(
-            "approval", approval.role, due_at=due, on_timeout=approval.on_timeout, digest=digest, quorum=approval.quorum, text=approval.reason
+            "approval",
+            approval.role,
+            due_at=due,
+            on_timeout=approval.on_timeout,
+            digest=digest,
+            quorum=approval.quorum,
+            text=approval.reason,
         )
         return Draft("asked", facts, self._fence.run, job.address)
 
@@ -223,7 +237,9 @@ class Worker:
         """Write the intent, send, and write what came of it."""
         for _ in range(_MOST_PERMITS):
             permit = Permit.starting_now()
-            intent = Draft("intended", {"digest": facts["digest"], "target": change.target}, self._fence.run, job.address)
+            intent = Draft(
+                "intended", {"digest": facts["digest"], "target": change.target}, self._fence.run, job.address
+            )
             same_plan = job.unit.planned.get("digest") == facts["digest"]
             drafts = [intent] if same_plan else [Draft("planned", facts, self._fence.run, job.address), intent]
             self._timeline.append(*drafts, fence=self._fence)
@@ -236,13 +252,17 @@ class Worker:
                 continue
             except (InputError, ProviderError) as error:
                 if access.wire.changed:  # a later part failed, after an earlier one had been accepted
-                    raise OutcomeUnknown(f"A part of the change was made, then: {error}", where=job.address, remedy="read back") from error
+                    raise OutcomeUnknown(
+                        f"A part of the change was made, then: {error}", where=job.address, remedy="read back"
+                    ) from error
                 self.append(job, "not_sent", {"reason": str(error)})
                 raise
             except (RecordError, OutcomeUnknown):
                 raise
             except Exception as error:
-                raise OutcomeUnknown(f"A defect in {resolved.name} while it changed something: {type(error).__name__}") from error
+                raise OutcomeUnknown(
+                    f"A defect in {resolved.name} while it changed something: {type(error).__name__}"
+                ) from error
             self._means.hook("after-apply", job.address)
             try:
                 known, also = kept(*self._place(job), outcome)
@@ -252,7 +272,9 @@ class Worker:
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
             return
-        raise Unavailable("The machine is too slow to send within the permit", where=job.address, remedy="nothing was sent")
+        raise Unavailable(
+            "The machine is too slow to send within the permit", where=job.address, remedy="nothing was sent"
+        )
 
     def _verify(self, job: Job, resolved: Resolved, action: Changing, change: Change) -> None:
         """Read back; a write's own status code proves nothing."""
@@ -316,7 +338,13 @@ class Worker:
             if job.unit.in_flight:
                 self._ask_what_happened(job, f"it cannot be read back: {error.message}")
             elif isinstance(error, _NotYet):
-                self._fail(job, VerificationFailed(error.message, where=error.where, remedy=f"`responder retry {self._fence.run} {job.address}`"), "verification")
+                self._fail(
+                    job,
+                    VerificationFailed(
+                        error.message, where=error.where, remedy=f"`responder retry {self._fence.run} {job.address}`"
+                    ),
+                    "verification",
+                )
             else:
                 self._fail(job, error, "unavailable")
             return
@@ -324,14 +352,23 @@ class Worker:
         if not isinstance(error, _NotYet):  # systems that settle do so in the clock's time, networks in real time
             pause = self._means.clock_seconds(max(pause, error.retry_after or 0.0))
         next_at = self._means.clock.now() + timedelta(seconds=pause)
-        self.append(job, "retrying", {"error": str(error), "next_at": next_at.isoformat(), "attempt": job.unit.tries + 1})
+        self.append(
+            job, "retrying", {"error": str(error), "next_at": next_at.isoformat(), "attempt": job.unit.tries + 1}
+        )
 
     def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
         self.append(job, "failed", {"error": str(error), "kind": kind})
 
+
 def _change_of(planned: Mapping[str, Any]) -> Change:
     """Return the change that was planned, from the timeline."""
-    return Change(planned["target"], planned["before"], planned["after"], planned.get("breaks", ""), planned.get("preconditions", {}))
+    return Change(
+        planned["target"],
+        planned["before"],
+        planned["after"],
+        planned.get("breaks", ""),
+        planned.get("preconditions", {}),
+    )
 
 
 class _NotYet(Unavailable):

@@ -67,7 +67,11 @@ def opened(place: Path) -> Iterator[OpenApp]:
     apps: list[App] = []
 
     def open_as(person: str = "ann", **more: Any) -> App:
-        environment: Mapping[str, str] = {"LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place)}
+        environment: Mapping[str, str] = {
+            "LEAKED": leaked_value(),
+            "SECOND": "second-" + "w3Xk" * 6,
+            "HOME": str(place),
+        }
         registry = Registry({"clockwork": clockwork.PROVIDER})
         app = open_app(
             config=place / "responder.yaml", store=str(place / "state" / "r.db"), registry=registry,

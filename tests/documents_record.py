@@ -77,9 +77,7 @@ class Record:
 
 
 def credential(holders: int, label: str = "early-access") -> dict[str, Any]:
-    people = [
-        {"id": f"h{n}", "name": f"Mina Okafor{n}", "email": f"h{n}@example.org"} for n in range(holders)
-    ]
+    people = [{"id": f"h{n}", "name": f"Mina Okafor{n}", "email": f"h{n}@example.org"} for n in range(holders)]
     return {
         "id": label,
         "kind": "key",
@@ -122,9 +120,7 @@ def contain(record: Record) -> None:
     """Capture, ask, kill, and look until it is dead."""
     record.add("began", "snapshot", {"action": "evidence.capture_page"})
     record.add("began", "history", {"action": "huggingface.commit_log"})
-    record.add(
-        "done", "snapshot", {"facts": {"sha256": "ab" * 32, "captured_at": record.at(5)}, "io_seconds": 0.2}
-    )
+    record.add("done", "snapshot", {"facts": {"sha256": "ab" * 32, "captured_at": record.at(5)}, "io_seconds": 0.2})
     target = {
         "action": "http.disable",
         "target": "key k-1",
@@ -151,12 +147,8 @@ def contain(record: Record) -> None:
     first = record.now + timedelta(seconds=5)
     refused = {"surfaces": {"api": "refused"}, "first_refused_at": first.isoformat()}
     for _ in range(3):
-        record.add(
-            "observed", "dead", {"verdict": "refused", "facts": refused, "next_at": record.at(90)}, after=5
-        )
-    record.add(
-        "done", "dead", {"verdict": "dead", "facts": {**refused, "refusals": 4, "verdict": "dead"}}, after=15
-    )
+        record.add("observed", "dead", {"verdict": "refused", "facts": refused, "next_at": record.at(90)}, after=5)
+    record.add("done", "dead", {"verdict": "dead", "facts": {**refused, "refusals": 4, "verdict": "dead"}}, after=15)
 
 
 def child(record: Record) -> None:
@@ -202,9 +194,7 @@ def tell(record: Record, holders: int) -> None:
             "target": "a mail",
             "digest": f"m{one['id']}",
         }
-        record.add(
-            "planned", f"tell-holders[{one['id']}]", {"action": "email.send_message", **planned}, after=0.01
-        )
+        record.add("planned", f"tell-holders[{one['id']}]", {"action": "email.send_message", **planned}, after=0.01)
     record.add(
         "asked",
         "tell-holders",
@@ -238,13 +228,9 @@ def give_back(record: Record, holders: int) -> None:
         record.add("intended", address, {"digest": "t", "target": "a key"}, after=0.01)
         if number == 1:
             record.add("adopted", "", {"epoch": 2, "executor": "host:2", "reason": "resumed"}, after=3)
-            record.add(
-                "reconciled", address, {"reason": "the key bears our marker", "facts": {"key_id": "k"}}
-            )
+            record.add("reconciled", address, {"reason": "the key bears our marker", "facts": {"key_id": "k"}})
         else:
-            record.add(
-                "applied", address, {"facts": {"key_id": f"k{number}", "claim": "https://issuer.example/c"}}
-            )
+            record.add("applied", address, {"facts": {"key_id": f"k{number}", "claim": "https://issuer.example/c"}})
             record.add("verified", address, {"target": "a key", "after": "issued"}, after=0.01)
     record.add("done", "tokens", {"facts": {}, "items": len(people)})
 

@@ -36,9 +36,7 @@ def check_requests(name: str, origin: str, seen: list[Seen]) -> list[str]:
     described: dict[str, Any] = yaml.safe_load((CONTRACTS / name).read_text(encoding="utf-8"))
     contract = OpenAPI.from_dict(described, config=Config(spec_validator_cls=None))
     known = [
-        one
-        for one in seen
-        if one.path.removeprefix("/api") in described["paths"] or one.path in described["paths"]
+        one for one in seen if one.path.removeprefix("/api") in described["paths"] or one.path in described["paths"]
     ]
     for one in known:
         contract.validate_request(

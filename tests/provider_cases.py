@@ -92,18 +92,14 @@ def a_world() -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
         made = ScaledClock.create(Path(folder) / "clock.json", ORIGIN, 1000.0)
         clock = HandClock(made.origin_real, made.origin, made.speed)
-        spec = WorldSpec(
-            dir=Path(folder) / "world", clock=Path(folder) / "clock.json", holders=3, public_rate=0
-        )
+        spec = WorldSpec(dir=Path(folder) / "world", clock=Path(folder) / "clock.json", holders=3, public_rate=0)
         with World(spec, clock) as world:
             yield world
 
 
 def connection(provider: str, **options: Any) -> Connection:
     """Make a connection as responder.yaml would describe it."""
-    return Connection.model_validate(
-        {"name": provider, "provider": provider, "secret": "env:OURS", **options}
-    )
+    return Connection.model_validate({"name": provider, "provider": provider, "secret": "env:OURS", **options})
 
 
 # ---- http: the drill's issuer, edge, vault and site, as one described system
@@ -321,9 +317,7 @@ def a_workspace() -> Iterator[Gated]:
 def earlier_message(live: Gated, _: Take) -> Action:
     channel = next(each for each in live.world.slack.channels.values() if each.name == "incidents")
     stamp = "1777712400.000001"
-    channel.messages.append(
-        {"type": "message", "user": "UBOT", "ts": stamp, "text": "before", "blocks": None}
-    )
+    channel.messages.append({"type": "message", "user": "UBOT", "ts": stamp, "text": "before", "blocks": None})
     return UpdateMessage(channel="incidents", ts=stamp, text="after <https://lumen.example>")
 
 
@@ -331,9 +325,7 @@ SLACK = ProviderCase(
     slack.PROVIDER,
     a_workspace,
     (
-        ActionCase(
-            lambda *_: OpenChannel(channel="inc-1", invite=("ines@lumen.example", "UTOMAS")), "open_channel"
-        ),
+        ActionCase(lambda *_: OpenChannel(channel="inc-1", invite=("ines@lumen.example", "UTOMAS")), "open_channel"),
         ActionCase(
             lambda *_: PostMessage(channel="incidents", text="We look into it.", template="internal-alert"),
             "post_message",
@@ -426,9 +418,7 @@ EMAIL = ProviderCase(
     a_mailbox,
     (
         ActionCase(
-            lambda *_: email.SendMessage(
-                to="ada@early.example", subject="Zugang für Ada", body="Liebe Ada,\n."
-            ),
+            lambda *_: email.SendMessage(to="ada@early.example", subject="Zugang für Ada", body="Liebe Ada,\n."),
             "send_message",
         ),
     ),

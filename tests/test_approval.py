@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from test_state import agreed, asked, folded, planned
 
 from responder.approval import agree, decide, decline, group_digest, may_answer, report_done
 from responder.errors import RequestError
 from responder.state import RunState
-from test_state import agreed, asked, folded, planned
 
 PEOPLE = {
     "ann": {"name": "Ann", "email": "ann@lumen.example", "roles": ["oncall", "commander"]},

@@ -139,12 +139,8 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@pytest.mark.parametrize(
-    "command", [["run", "ask", "--yes"], ["plan", "ask"], ["doctor"], ["status"]], ids=" ".join
-)
-def test_a_bad_configuration_is_refused_before_anything_is_made(
-    good: Path, name: str, command: list[str]
-) -> None:
+@pytest.mark.parametrize("command", [["run", "ask", "--yes"], ["plan", "ask"], ["doctor"], ["status"]], ids=" ".join)
+def test_a_bad_configuration_is_refused_before_anything_is_made(good: Path, name: str, command: list[str]) -> None:
     for path in (BAD / "configurations").glob(f"{name}.*"):
         (good / path.name).write_text(path.read_text().replace("HERE_STANDS_A_TOKEN", TOKEN))
     before = files(good)
@@ -206,9 +202,7 @@ def test_a_store_that_is_no_database_is_left_alone(begun: tuple[Path, str], comm
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_truncated_database_is_an_error_and_not_an_empty_record(
-    begun: tuple[Path, str], command: list[str]
-) -> None:
+def test_a_truncated_database_is_an_error_and_not_an_empty_record(begun: tuple[Path, str], command: list[str]) -> None:
     place, run = begun
     data = database(place).read_bytes()
     database(place).write_bytes(data[: len(data) // 2])

@@ -78,9 +78,7 @@ def spawn(place: Path, run: str, *kill: str) -> "subprocess.CompletedProcess[byt
 @pytest.fixture
 def _with_secrets(place: Path) -> None:
     path = place / "responder.yaml"
-    text = path.read_text().replace(
-        "account: acct-1,", "account: acct-1, secret: env:OWN, control: env:CONTROL,"
-    )
+    text = path.read_text().replace("account: acct-1,", "account: acct-1, secret: env:OWN, control: env:CONTROL,")
     path.write_text(text)
 
 
@@ -152,9 +150,7 @@ def test_no_secret_is_in_anything_that_was_written_or_said(
     assert b"asking with" in logged, "debugging was on"
     texts = {
         "said": said.out.encode() + logged,
-        "record": "".join(
-            str(entry.document()) for entry in final.timeline(final.row(run).incident)
-        ).encode(),
+        "record": "".join(str(entry.document()) for entry in final.timeline(final.row(run).incident)).encode(),
     }
     texts |= {
         str(path.relative_to(place)): path.read_bytes()

@@ -80,12 +80,8 @@ def case_of(action: type[Action], account: Callable[[Access], str] = lambda _: "
         ask(client, "GET")
         return Identity(account(client))
 
-    provider = Provider(
-        "lamp", (action,), connect=lambda access: access, identify=identify, options=BaseModel
-    )
-    return ProviderCase(
-        provider, open_lamp, (ActionCase(lambda _, take: action(value=take("t4ke" * 6)), "off"),)
-    )
+    provider = Provider("lamp", (action,), connect=lambda access: access, identify=identify, options=BaseModel)
+    return ProviderCase(provider, open_lamp, (ActionCase(lambda _, take: action(value=take("t4ke" * 6)), "off"),))
 
 
 def broken(case: ProviderCase) -> set[str]:

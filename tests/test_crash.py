@@ -29,8 +29,16 @@ POINTS = ("before-apply", "after-apply", "after-record")
 
 
 def spawn(place: Path, run: str, *kill: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place), "PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.Popen([sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill], env=environment)
+    environment = {
+        **os.environ,
+        "LEAKED": leaked_value(),
+        "SECOND": "second-" + "w3Xk" * 6,
+        "HOME": str(place),
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill], env=environment
+    )
 
 
 def answer_all(app: App, run: str, place: Path, until: subprocess.Popen[bytes]) -> None:
@@ -62,7 +70,9 @@ def test_killed_at_a_point_and_resumed_the_end_is_the_same(opened: OpenApp, plac
     assert -signal.SIGKILL == first.returncode, "the kill point was never reached"
     assert 0 == second.returncode
     state = other.state(run)
-    assert {"skip": "skipped"} == {name: status for name, status in statuses(state).items() if status not in {"done", "unchanged"}}
+    assert {"skip": "skipped"} == {
+        name: status for name, status in statuses(state).items() if status not in {"done", "unchanged"}
+    }
     assert sorted(["a", "f", "i", "j", "k", "said", "key next"]) == sorted(effects(place))
     assert [] == other.verify(state.incident["id"])
 
@@ -70,10 +80,15 @@ def test_killed_at_a_point_and_resumed_the_end_is_the_same(opened: OpenApp, plac
 def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened: OpenApp, place: Path) -> None:
     app = opened()
     steps = "".join(
-        f"  - {{id: s{n}, phase: analysis, action: clockwork.turn, with: {{key: k{n}}}" + (f", needs: [s{n - 1}]" if n else "") + "}\n"
+        f"  - {{id: s{n}, phase: analysis, action: clockwork.turn, with: {{key: k{n}}}"
+        + (f", needs: [s{n - 1}]" if n else "")
+        + "}\n"
         for n in range(40)
     )
-    steps = steps.replace("  - {id: s20,", "  - {id: pause, phase: analysis, action: clockwork.nothing, with: {seconds: 1}, needs: [s19]}\n  - {id: s20,").replace("needs: [s19]}\n  - {id: s21", "needs: [pause]}\n  - {id: s21")
+    steps = steps.replace(
+        "  - {id: s20,",
+        "  - {id: pause, phase: analysis, action: clockwork.nothing, with: {seconds: 1}, needs: [s19]}\n  - {id: s20,",
+    ).replace("needs: [s19]}\n  - {id: s21", "needs: [pause]}\n  - {id: s21")
     run = begun(app, written(place, steps.replace("key: k20}, needs: [s19]", "key: k20}, needs: [pause]")))
 
     first = spawn(place, run)
@@ -127,7 +142,12 @@ def test_a_live_executor_is_not_replaced(opened: OpenApp, place: Path) -> None:
 def test_a_changed_change_asks_again(opened: OpenApp, place: Path) -> None:
     app = opened()
     approval = "approval: {role: commander, within: 1h, on_timeout: abort}"
-    run = begun(app, written(place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, {approval}}}\n", head=HEAD))
+    run = begun(
+        app,
+        written(
+            place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, {approval}}}\n", head=HEAD
+        ),
+    )
     (place / "world" / "account").write_text("acct-1")
     asked: list[str] = []
 

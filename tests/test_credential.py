@@ -140,9 +140,7 @@ def test_a_live_credential_is_looked_at_again_soon_and_a_busy_server_is_not_hamm
 
 
 def test_only_refusals_since_the_last_acceptance_count() -> None:
-    history = [
-        Observed(START, verdict, {}) for verdict in ("refused", "alive", "refused", "unknown", "refused")
-    ]
+    history = [Observed(START, verdict, {}) for verdict in ("refused", "alive", "refused", "unknown", "refused")]
 
     assert 2 == len(refusals_since_acceptance(history))
 

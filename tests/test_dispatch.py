@@ -64,9 +64,7 @@ def test_an_escalated_approval_for_many_signs_the_same_items(opened: OpenApp, pl
     assert {"a", "b", "c"} == set(effects(place))
 
 
-def test_an_item_that_was_planned_after_the_question_is_asked_about_by_itself(
-    opened: OpenApp, place: Path
-) -> None:
+def test_an_item_that_was_planned_after_the_question_is_asked_about_by_itself(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-c").write_text("1")
     run = begun(app, written(place, each(APPROVAL % ("1h", "abort"), "retry: {first: 0.5s}")))
@@ -109,9 +107,7 @@ def test_an_abort_stops_what_was_not_sent_yet(opened: OpenApp, place: Path) -> N
 
     assert ("ended", False) == (state.state, state.contained)
     assert {"each": "skipped", "pick": "skipped", "watch": "skipped", "clean": "done"} == statuses(state)
-    assert (
-        sum(unit.status == "done" for address, unit in state.units.items() if address.startswith("each[")) < 8
-    )
+    assert sum(unit.status == "done" for address, unit in state.units.items() if address.startswith("each[")) < 8
 
 
 def test_a_limit_stops_a_step_with_many_items(opened: OpenApp, place: Path) -> None:
@@ -126,9 +122,7 @@ def test_a_limit_stops_a_step_with_many_items(opened: OpenApp, place: Path) -> N
     assert time.monotonic() - started < 0.85
 
 
-def test_a_failed_proof_that_is_retried_is_looked_at_again_and_not_skipped(
-    opened: OpenApp, place: Path
-) -> None:
+def test_a_failed_proof_that_is_retried_is_looked_at_again_and_not_skipped(opened: OpenApp, place: Path) -> None:
     app = opened()
     steps = """
   - {id: look, phase: analysis, action: clockwork.watch, with: {looks: 30}, limit: 0.2s}
@@ -161,9 +155,7 @@ def test_a_write_that_fails_for_ever_is_asked_of_a_person_and_not_repeated_for_e
     assert "done" == state.status("a")
 
 
-@pytest.mark.parametrize(
-    "value", ["${{ 3 }}", "${{ 'abc' }}", "${{ none }}", "${{ [{'id': 1}, {'id': 1}] }}"]
-)
+@pytest.mark.parametrize("value", ["${{ 3 }}", "${{ 'abc' }}", "${{ none }}", "${{ [{'id': 1}, {'id': 1}] }}"])
 def test_what_is_no_list_fails_its_step_with_a_reason(opened: OpenApp, place: Path, value: str) -> None:
     app = opened()
 
@@ -171,9 +163,7 @@ def test_what_is_no_list_fails_its_step_with_a_reason(opened: OpenApp, place: Pa
         app,
         begun(
             app,
-            written(
-                place, f'  - {{id: a, phase: analysis, action: clockwork.nothing, for_each: "{value}"}}\n'
-            ),
+            written(place, f'  - {{id: a, phase: analysis, action: clockwork.nothing, for_each: "{value}"}}\n'),
         ),
     )
 
@@ -205,9 +195,7 @@ def test_an_executor_that_was_overtaken_while_it_waits_for_people_stops(opened: 
     thread.join()
 
 
-def test_two_first_runs_at_once_have_a_heartbeat(
-    opened: OpenApp, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_first_runs_at_once_have_a_heartbeat(opened: OpenApp, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "HEARTBEAT_SECONDS", 0.05)
     app = opened()
     steps = "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 0.6}}\n"

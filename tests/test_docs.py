@@ -100,9 +100,7 @@ def test_every_setting_and_key_has_its_meaning() -> None:
 def test_every_exit_code_has_its_meaning() -> None:
     page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
 
-    assert [] == [
-        code for code in Exit if not re.search(rf"^\| {int(code)} \| {code.name} \| \w", page, re.MULTILINE)
-    ]
+    assert [] == [code for code in Exit if not re.search(rf"^\| {int(code)} \| {code.name} \| \w", page, re.MULTILINE)]
 
 
 def test_every_event_that_can_be_written_is_described() -> None:
@@ -209,9 +207,7 @@ def commands_of(page: Path) -> Iterator[str]:
             yield from (line for line in joined.splitlines() if line.strip() and not line.startswith("#"))
 
 
-TYPED = [
-    pytest.param(page, line, id=f"{named(page)}: {line}") for page in WRITTEN for line in commands_of(page)
-]
+TYPED = [pytest.param(page, line, id=f"{named(page)}: {line}") for page in WRITTEN for line in commands_of(page)]
 
 
 @pytest.mark.parametrize(("page", "line"), TYPED)
@@ -221,9 +217,7 @@ def test_every_command_exists_with_its_options(page: Path, line: str) -> None:
         if words[0] == "responder":
             parse(words[1:])
         elif words[0] == "make":
-            targets = re.findall(
-                r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
-            )
+            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
             wanted = [word for word in words[1:] if "=" not in word]
 
             assert wanted
@@ -295,9 +289,7 @@ def test_every_finding_that_is_shown_is_one(text: str) -> None:
 
 # Words ----------------------------------------------------------------------------------------------------
 
-NOT_USED = re.compile(
-    r"(?<![a-z])(handler|manager|util|helper|service|engine|workflow)s?(?![a-z])", re.IGNORECASE
-)
+NOT_USED = re.compile(r"(?<![a-z])(handler|manager|util|helper|service|engine|workflow)s?(?![a-z])", re.IGNORECASE)
 
 ALLOWED_NAMES = {
     "handler",  # an argument that pydantic gives its hooks
@@ -350,9 +342,7 @@ def test_no_page_uses_the_words_that_say_nothing(page: Path) -> None:
 
 
 def test_the_glossary_gives_each_word_one_meaning() -> None:
-    rows = re.findall(
-        r"^\| ([a-z ,]+) \| .+ \|$", (ROOT / "GLOSSARY.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| ([a-z ,]+) \| .+ \|$", (ROOT / "GLOSSARY.md").read_text(encoding="utf-8"), re.MULTILINE)
     words = [word.strip() for row in rows[1:] for word in row.split(",")]
 
     assert len(words) == len(set(words))

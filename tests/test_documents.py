@@ -191,9 +191,7 @@ def test_a_template_that_wants_more_than_to_show_choose_and_repeat_is_refused(bo
             "{% for a in x %}{% for b in x %}{% for c in x %}{% endfor %}{% endfor %}{% endfor %}",
             id="loops that print nothing",
         ),
-        pytest.param(
-            "{% for a in x %}{% for b in x %}{{ x | join }}{% endfor %}{% endfor %}", id="huge output"
-        ),
+        pytest.param("{% for a in x %}{% for b in x %}{{ x | join }}{% endfor %}{% endfor %}", id="huge output"),
         pytest.param("{{ x | join(x | join(x | join)) }}", id="huge joins"),
         pytest.param("{{ x.nothing.more }}", id="what is not there"),
         pytest.param("{{ x }}", id="raw data"),
@@ -310,9 +308,7 @@ def test_all_that_is_missing_blank_or_wrong_is_said_at_once() -> None:
         "${{ y }}",
     ],
 )
-@pytest.mark.parametrize(
-    "wrap", [lambda x: x, lambda x: [x], lambda x: {"k": [x]}], ids=["text", "list", "mapping"]
-)
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: {"k": [x]}], ids=["text", "list", "mapping"])
 def test_blanks_are_refused_however_deep(blank: str, wrap: Any) -> None:
     value = wrap(blank)
     kind = {str: "text", list: "list", dict: "mapping"}[type(value)]
@@ -321,9 +317,7 @@ def test_blanks_are_refused_however_deep(blank: str, wrap: Any) -> None:
         fill(template("{{ a }}", f"{{a: {{type: {kind}}}}}"), NAMES, {"a": value})
 
 
-@pytest.mark.parametrize(
-    "link", ["ftp://x.example/a", "https://", "https://a:b@x.example/", "https://x.example/a b"]
-)
+@pytest.mark.parametrize("link", ["ftp://x.example/a", "https://", "https://a:b@x.example/", "https://x.example/a b"])
 def test_a_link_leads_to_a_page_and_carries_no_login(link: str) -> None:
     with pytest.raises(DocumentError, match="a: should be a link"):
         fill(template("{{ a }}", "{a: {type: link}}"), NAMES, {"a": link})
@@ -457,8 +451,7 @@ def test_an_unknown_fact_renders_as_its_sentence() -> None:
     document = notice("The use is {{ a }}.", "{a: {type: text}}", {"a": Unknown("the log is read", LATER)})
 
     assert (
-        "The use is not known yet (the log is read; next update by 2026-05-03 10:00 UTC (06:00 EDT))."
-        in document.text
+        "The use is not known yet (the log is read; next update by 2026-05-03 10:00 UTC (06:00 EDT))." in document.text
     )
 
 
@@ -475,9 +468,7 @@ def test_a_documents_fields_are_plain_and_redacted() -> None:
         "b": {"k": "safe"},
         "c": Unknown("hunter2-hunter2 leaked", LATER),
     }
-    one = template(
-        "{{ a }}{{ b.k }}{% if c %}{% endif %}", "{a: {type: time}, b: {type: mapping}, c: {type: text}}"
-    )
+    one = template("{{ a }}{{ b.k }}{% if c %}{% endif %}", "{a: {type: time}, b: {type: mapping}, c: {type: text}}")
 
     document = render_notice(one, NAMES, given, redactor)
 
@@ -497,9 +488,7 @@ ALLOWED = "https://127.0.0.1:8123/claim/1"
     ("text", "expected"),
     [
         pytest.param("It is ghp_" + "a1B2" * 9 + ".", "looks like a credential", id="an unknown credential"),
-        pytest.param(
-            "See https://wiki.corp.internal/x.", "inside address 'wiki.corp.internal'", id="inside host"
-        ),
+        pytest.param("See https://wiki.corp.internal/x.", "inside address 'wiki.corp.internal'", id="inside host"),
         pytest.param("See http://localhost:80/x.", "inside address 'localhost'", id="loopback name"),
         pytest.param("See http://gateway/x.", "inside address 'gateway'", id="bare host"),
         pytest.param("See http://[::1]/x.", "inside address '::1'", id="loopback v6"),
@@ -522,9 +511,7 @@ ALLOWED = "https://127.0.0.1:8123/claim/1"
         pytest.param("One " * 26 + "end.", "first sentence of 27 words", id="long beginning"),
         pytest.param("Dear Mina,\n\n" + "One " * 26 + "end.", "first sentence of 27 words", id="greeting"),
         pytest.param("Hi.\n\n" + "One " * 31 + "end.", "a sentence of 32 words", id="long sentence"),
-        pytest.param(
-            "Hi.\n\n" + "One two three four five. " * 16, "a paragraph of 80 words", id="long paragraph"
-        ),
+        pytest.param("Hi.\n\n" + "One two three four five. " * 16, "a paragraph of 80 words", id="long paragraph"),
         pytest.param("Ben Adler did this.", "names 'Ben Adler'", id="another holder"),
         pytest.param("Ask ben@x.example.", "names 'ben@x.example'", id="another holder's address"),
         pytest.param("Ask third@x.example.", "names 'third@x.example'", id="another recipient"),

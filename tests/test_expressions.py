@@ -78,9 +78,7 @@ def test_an_expression_keeps_its_type(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(
-            "of ${{ item.id }} at ${{ now }}", "of h1 at 2026-05-02T09:00:00+00:00", id="several in a text"
-        ),
+        pytest.param("of ${{ item.id }} at ${{ now }}", "of h1 at 2026-05-02T09:00:00+00:00", id="several in a text"),
         pytest.param("${{ inputs.flag }}", False, id="one alone keeps its type"),
         pytest.param(" ${{ inputs.flag }}\n", False, id="space around it does not count"),
         pytest.param("${{ inputs.name }} }}", "x }}", id="what follows the end stays"),
@@ -182,21 +180,15 @@ def test_rounding_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        pytest.param(
-            "${{ steps.a.n }} ${{ steps['b-c'].x }}", References(steps=frozenset({"a", "b-c"})), id="steps"
-        ),
-        pytest.param(
-            "${{ failed('a') }}", References(ended=frozenset({"a"})), id="failed waits for the end only"
-        ),
+        pytest.param("${{ steps.a.n }} ${{ steps['b-c'].x }}", References(steps=frozenset({"a", "b-c"})), id="steps"),
+        pytest.param("${{ failed('a') }}", References(ended=frozenset({"a"})), id="failed waits for the end only"),
         pytest.param("${{ always() }}", References(always=True), id="always"),
         pytest.param(
             "${{ children('a').dead }}",
             References(steps=frozenset({"a"}), children=frozenset({"a"})),
             id="children",
         ),
-        pytest.param(
-            {"x": ["${{ inputs.y }}", 3, None]}, References(inputs=frozenset({"y"})), id="inside data"
-        ),
+        pytest.param({"x": ["${{ inputs.y }}", 3, None]}, References(inputs=frozenset({"y"})), id="inside data"),
         pytest.param(
             "${{ [steps.a]|map(attribute='n')|list }}",
             References(steps=frozenset({"a"})),

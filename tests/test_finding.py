@@ -23,16 +23,10 @@ def sealer() -> Sealer:
         pytest.param("[]", "is a list", id="a list"),
         pytest.param('{"value": "x"', "s.json:1:14: The finding is not valid JSON", id="cut off"),
         pytest.param("{}", "names no credential", id="no credential"),
-        pytest.param(
-            '{"value": 12345678, "key_id": "k"}', "`value` is not text", id="a value that is a number"
-        ),
-        pytest.param(
-            '{"value": ["' + TOKEN + '"], "key_id": "k"}', "`value` is not text", id="a value in a list"
-        ),
+        pytest.param('{"value": 12345678, "key_id": "k"}', "`value` is not text", id="a value that is a number"),
+        pytest.param('{"value": ["' + TOKEN + '"], "key_id": "k"}', "`value` is not text", id="a value in a list"),
         pytest.param('{"value": "  "}', "`value` is not text", id="an empty value"),
-        pytest.param(
-            '{"key_id": "' + TOKEN + '"}', "holds a credential itself", id="a value given as key id"
-        ),
+        pytest.param('{"key_id": "' + TOKEN + '"}', "holds a credential itself", id="a value given as key id"),
         pytest.param(
             '{"value": "' + TOKEN + '", "valeu": 1, "exposure": {"kind": "secret"}}',
             "s.json.valeu",
@@ -44,12 +38,8 @@ def sealer() -> Sealer:
             id="a time without a zone",
         ),
         pytest.param("[" * 100_000, "nested too deeply", id="many brackets"),
-        pytest.param(
-            '{"key_id": "k", "x": ' + "9" * 5000 + "}", "a number without end", id="a very long number"
-        ),
-        pytest.param(
-            "nothing that looks like one", "holds no recognisable credentials", id="text without one"
-        ),
+        pytest.param('{"key_id": "k", "x": ' + "9" * 5000 + "}", "a number without end", id="a very long number"),
+        pytest.param("nothing that looks like one", "holds no recognisable credentials", id="text without one"),
         pytest.param(f"{TOKEN} and {OTHER}", "holds 2 recognisable credentials", id="text with two"),
     ],
 )

@@ -16,9 +16,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def playbook(steps: str) -> Playbook:
-    return parse_playbook(
-        f"playbook: p\ntitle: A & B\nversion: 1\nroles: {{boss: {{}}}}\nsteps:\n{steps}", "p.yaml"
-    )[0]
+    return parse_playbook(f"playbook: p\ntitle: A & B\nversion: 1\nroles: {{boss: {{}}}}\nsteps:\n{steps}", "p.yaml")[0]
 
 
 def registry() -> Registry:
@@ -96,10 +94,7 @@ def test_no_box_covers_another_and_every_arrow_points_down(name: str) -> None:
         if abs(one.y - other.y) < height and one.x < other.x + other.width and other.x < one.x + one.width
     ]
     upward = [
-        (need, step)
-        for step, own in above.items()
-        for need in own
-        if placed.boxes[need].y >= placed.boxes[step].y
+        (need, step) for step, own in above.items() for need in own if placed.boxes[need].y >= placed.boxes[step].y
     ]
 
     assert ([], []) == (covered, upward)
@@ -124,10 +119,7 @@ def test_no_arrow_runs_through_a_box_in_between() -> None:
 
     passing = [x for x, y in placed.lines["a", "d"] if y > placed.boxes["b"].y - 1]
     inside = [
-        x
-        for x in passing[:-1]
-        for box in (placed.boxes["b"], placed.boxes["c"])
-        if box.x < x < box.x + box.width
+        x for x in passing[:-1] for box in (placed.boxes["b"], placed.boxes["c"]) if box.x < x < box.x + box.width
     ]
 
     assert [] == inside

@@ -85,9 +85,7 @@ def test_whose_it_is(
         pytest.param({"key_id": "key-7"}, None, "key-7", id="the inventory does"),
     ],
 )
-def test_which_key_would_be_ended(
-    fields: dict[str, object], recognised: tuple[str, str] | None, key_id: str
-) -> None:
+def test_which_key_would_be_ended(fields: dict[str, object], recognised: tuple[str, str] | None, key_id: str) -> None:
     assert key_id == judged(recognised, **fields).credential.key_id
 
 

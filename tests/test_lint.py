@@ -60,25 +60,17 @@ PROCEED = "approval: {role: commander, within: 5m, on_timeout: proceed}"
         pytest.param("action: credential.stop", "credential.stop", "There is no verb", id="verb"),
         pytest.param("action: clokwork.turn", "clokwork", "did you mean 'clockwork'?", id="provider"),
         pytest.param("action: notice.sent", "notice.sent", "did you mean 'notice.send'?", id="notice"),
-        pytest.param(
-            "action: clockwork.turn, with: {kye: a, key: b}", "kye", "did you mean 'key'?", id="argument"
-        ),
+        pytest.param("action: clockwork.turn, with: {kye: a, key: b}", "kye", "did you mean 'key'?", id="argument"),
         pytest.param("action: clockwork.turn", "one", "clockwork.turn needs 'key'", id="missing argument"),
-        pytest.param(
-            "action: clockwork.watch, with: {looks: many}", "many", "a valid integer", id="wrong type"
-        ),
-        pytest.param(
-            "action: credential.disable, with: {subject: {}}", "subject", "no 'subject'", id="subject"
-        ),
+        pytest.param("action: clockwork.watch, with: {looks: many}", "many", "a valid integer", id="wrong type"),
+        pytest.param("action: credential.disable, with: {subject: {}}", "subject", "no 'subject'", id="subject"),
         pytest.param(
             "action: credential.deliver, with: {consumer: '${{ item }}', value: words}, for_each: [a]",
             "words",
             "a secret is never written out",
             id="a secret written out",
         ),
-        pytest.param(
-            f"{SENDING} {{template: outsid, to: a}}", "outsid", "did you mean 'outside'?", id="template"
-        ),
+        pytest.param(f"{SENDING} {{template: outsid, to: a}}", "outsid", "did you mean 'outside'?", id="template"),
         pytest.param(
             f"{SENDING} {{template: outside, to: a, fields: {{waht: x, what: y}}}}",
             "waht",
@@ -91,9 +83,7 @@ PROCEED = "approval: {role: commander, within: 5m, on_timeout: proceed}"
             "nobody fills the field 'what'",
             id="unfilled",
         ),
-        pytest.param(
-            "action: clockwork.final, with: {key: a}", "one", "a final change needs", id="final, unapproved"
-        ),
+        pytest.param("action: clockwork.final, with: {key: a}", "one", "a final change needs", id="final, unapproved"),
         pytest.param(
             "action: notice.send, with: {template: outside, to: a, fields: {what: x}}",
             "one",
@@ -124,9 +114,7 @@ def test_an_error_stands_at_its_place_with_its_remedy(tmp_path: Path, step: str,
 
 
 def test_a_broken_template_is_named_at_its_own_place(tmp_path: Path) -> None:
-    [error] = errors(
-        linted(tmp_path, f"  - {{id: one, phase: containment, {SENDING} {{template: broken, to: a}}}}\n")
-    )
+    [error] = errors(linted(tmp_path, f"  - {{id: one, phase: containment, {SENDING} {{template: broken, to: a}}}}\n"))
 
     assert error.startswith("broken.md.j2:8:1: ")
 
@@ -144,16 +132,12 @@ def test_every_error_of_every_step_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param(
-            "action: clockwork.watch, with: {looks: '${{ inputs.n }}'}", id="an expression may give any type"
-        ),
+        pytest.param("action: clockwork.watch, with: {looks: '${{ inputs.n }}'}", id="an expression may give any type"),
         pytest.param(
             "action: notice.draft, with: {template: outside, fields: {what: x}}",
             id="a draft leaves by a person's hand",
         ),
-        pytest.param(
-            "action: notice.draft, with: {template: '${{ inputs.n }}'}", id="a template chosen at run time"
-        ),
+        pytest.param("action: notice.draft, with: {template: '${{ inputs.n }}'}", id="a template chosen at run time"),
         pytest.param(
             f"action: clockwork.turn, with: {{key: a}}, {PROCEED}",
             id="proceed on what can be undone",
@@ -239,9 +223,7 @@ FINAL = f"  - {{id: end, phase: containment, action: credential.revoke, NEEDS{AP
         ),
     ],
 )
-def test_a_final_step_that_nobody_looked_before_is_a_warning(
-    tmp_path: Path, steps: str, warned: bool
-) -> None:
+def test_a_final_step_that_nobody_looked_before_is_a_warning(tmp_path: Path, steps: str, warned: bool) -> None:
     assert warned == any("the final step 'end'" in warning for warning in warnings(tmp_path, steps))
 
 

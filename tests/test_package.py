@@ -62,11 +62,7 @@ def elsewhere(installed: Path, cwd: Path, *arguments: str) -> str:
 def bundled(wheel: Path) -> set[str]:
     prefix = "responder/_bundled/"
     with zipfile.ZipFile(wheel) as archive:
-        return {
-            name.removeprefix(prefix)
-            for name in archive.namelist()
-            if name.startswith(prefix) and name[-1] != "/"
-        }
+        return {name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix) and name[-1] != "/"}
 
 
 @pytest.mark.parametrize(("folder", "pattern"), [("playbooks", "*.yaml"), ("templates", "**/*.j2")])

@@ -96,9 +96,7 @@ def hostile_record() -> list[Entry]:
     asked = {"kind": "approval", "role": HOSTILE, "digest": "x", "text": HOSTILE}
     record.add("asked", "holding", asked)
     record.add("failed", "partner", {"error": HOSTILE, "kind": "denied"})
-    record.add(
-        "ended", "", {"contained": False, "exit": [{"criterion": HOSTILE, "held": False, "why": HOSTILE}]}
-    )
+    record.add("ended", "", {"contained": False, "exit": [{"criterion": HOSTILE, "held": False, "why": HOSTILE}]})
     return record.entries
 
 
@@ -135,9 +133,7 @@ def test_a_missed_deadline_is_not_hidden_among_the_figures() -> None:
     record.now = record.now.replace(hour=11)
     contain(record)
 
-    assert '<div class="tile bad"><b>0 of 3</b><span>deadlines met</span></div>' in page(
-        TEMPLATE, record.entries
-    )
+    assert '<div class="tile bad"><b>0 of 3</b><span>deadlines met</span></div>' in page(TEMPLATE, record.entries)
 
 
 def test_a_run_that_has_only_begun_has_a_page() -> None:
@@ -175,9 +171,7 @@ def test_time_runs_from_left_to_right() -> None:
 
 
 def test_waiting_for_people_and_their_answers_are_marked() -> None:
-    kinds = {
-        name: [piece.kind for piece in LANES[name].pieces] for name in ("kill", "access", "holding", "tokens")
-    }
+    kinds = {name: [piece.kind for piece in LANES[name].pieces] for name in ("kill", "access", "holding", "tokens")}
 
     assert kinds["kill"] == ["bar", "wait", "agreed"]
     assert kinds["access"] == ["bar", "wait", "agreed"]

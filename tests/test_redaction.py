@@ -127,7 +127,15 @@ def test_a_key_that_is_no_key_is_refused() -> None:
         Sealer(b"short", Redactor())
 
 
-@pytest.mark.parametrize(("text", "whose"), [("hf_" + "a" * 34, "huggingface"), ("ghp_" + "A" * 36, "github"), ("xoxb-" + "1" * 24, "slack"), ("a note about hf_ tokens", None)])
+@pytest.mark.parametrize(
+    ("text", "whose"),
+    [
+        ("hf_" + "a" * 34, "huggingface"),
+        ("ghp_" + "A" * 36, "github"),
+        ("xoxb-" + "1" * 24, "slack"),
+        ("a note about hf_ tokens", None),
+    ],
+)
 def test_known_shapes_are_recognised(text: str, whose: str | None) -> None:
     assert whose == looks_like_credential(text)
 
@@ -147,7 +155,9 @@ def test_forms_that_other_tools_write_are_struck_out(sealer: Sealer, secret: Sec
 def test_a_secret_that_looks_like_a_number_is_struck_out_of_data(sealer: Sealer) -> None:
     secret = sealer.secret("4829113377")
 
-    assert {"code": str(secret), "other": 4829113378} == sealer.redactor.scrub_data({"code": 4829113377, "other": 4829113378})
+    assert {"code": str(secret), "other": 4829113378} == sealer.redactor.scrub_data(
+        {"code": 4829113377, "other": 4829113378}
+    )
 
 
 def test_half_a_character_is_no_reason_to_fail(sealer: Sealer) -> None:

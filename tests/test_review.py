@@ -34,9 +34,7 @@ FIGURES = figures(ENTRIES)
 
 
 def seconds(found: Figures) -> dict[str, float | None]:
-    return {
-        span.name: span.seconds if span.seconds is None else round(span.seconds, 1) for span in found.spans
-    }
+    return {span.name: span.seconds if span.seconds is None else round(span.seconds, 1) for span in found.spans}
 
 
 def texts(entries: list[Entry]) -> list[str]:
@@ -163,9 +161,7 @@ def test_a_notice_that_not_all_have_is_not_on_time() -> None:
     contain(record)
     tell(record, 3)
     place = next(
-        n
-        for n, entry in enumerate(record.entries)
-        if (entry.event, entry.step) == ("applied", "tell-holders[h2]")
+        n for n, entry in enumerate(record.entries) if (entry.event, entry.step) == ("applied", "tell-holders[h2]")
     )
 
     found = figures(record.entries[:place])
@@ -415,9 +411,9 @@ def test_a_draft_that_nobody_touched_is_not_prose() -> None:
 def test_edits_outside_the_regions_do_not_matter() -> None:
     text = postmortem(TEMPLATE, ENTRIES, {"summary": "Short."})
 
-    assert prose_of(
-        "An extra line\n" + text.replace("## Impact", "## What it did").replace("\n", "\r\n")
-    ) == {"summary": "Short."}
+    assert prose_of("An extra line\n" + text.replace("## Impact", "## What it did").replace("\n", "\r\n")) == {
+        "summary": "Short."
+    }
 
 
 @pytest.mark.parametrize(
@@ -435,9 +431,7 @@ def test_edits_outside_the_regions_do_not_matter() -> None:
             "line 4: the region 'x' stands twice",
             id="twice",
         ),
-        pytest.param(
-            "<!-- prose:x -->\n<!--/prose->\n<!-- /prose -->", "line 2: this mark is broken", id="misspelt"
-        ),
+        pytest.param("<!-- prose:x -->\n<!--/prose->\n<!-- /prose -->", "line 2: this mark is broken", id="misspelt"),
     ],
 )
 def test_a_broken_mark_is_named_with_its_line(text: str, expected: str) -> None:

@@ -17,7 +17,9 @@ HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}, comms: {}, onc
 
 
 def written(place: Path, steps: str, name: str = "p", head: str = HEAD) -> str:
-    (place / "playbooks" / f"{name}.yaml").write_text(head.replace("playbook: p", f"playbook: {name}") + "steps:\n" + steps)
+    (place / "playbooks" / f"{name}.yaml").write_text(
+        head.replace("playbook: p", f"playbook: {name}") + "steps:\n" + steps
+    )
     return name
 
 
@@ -161,7 +163,9 @@ def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Pat
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")
     (place / "world" / "refuse-a").write_text("1")
-    name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, retry: {first: 0.01s}}\n")
+    name = written(
+        place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, retry: {first: 0.01s}}\n"
+    )
 
     state = driven(app, begun(app, name))
 
@@ -252,12 +256,20 @@ def test_requester_and_holder_may_not_approve_and_a_stranger_may_only_look(opene
 
 @pytest.mark.parametrize(
     ("on_timeout", "status", "done"),
-    [pytest.param("proceed", "done", ["a"], id="proceed"), pytest.param("abort", "declined", [], id="abort"), pytest.param("escalate(comms)", "declined", [], id="escalate, and nobody there either")],
+    [
+        pytest.param("proceed", "done", ["a"], id="proceed"),
+        pytest.param("abort", "declined", [], id="abort"),
+        pytest.param("escalate(comms)", "declined", [], id="escalate, and nobody there either"),
+    ],
 )
-def test_silence_does_what_the_playbook_says(opened: OpenApp, place: Path, on_timeout: str, status: str, done: list[str]) -> None:
+def test_silence_does_what_the_playbook_says(
+    opened: OpenApp, place: Path, on_timeout: str, status: str, done: list[str]
+) -> None:
     app = opened()
     approval = f"{{role: commander, within: 0.1s, on_timeout: {on_timeout}}}"
-    name = written(place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, approval: {approval}}}\n")
+    name = written(
+        place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, approval: {approval}}}\n"
+    )
 
     state = driven(app, begun(app, name))
 
@@ -351,7 +363,9 @@ exit: ["${{{{ steps.dead.verdict == 'dead' and children('look').dead }}}}"]
     assert 2 == len(app.runs())
 
 
-def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_being_contained(opened: OpenApp, place: Path) -> None:
+def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_being_contained(
+    opened: OpenApp, place: Path
+) -> None:
     app = opened()
     written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n", "leaked-credential")
     name = written(
@@ -445,7 +459,9 @@ def test_without_our_own_credentials_nothing_begins_and_nothing_is_taken_over(op
     app = opened()
     name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")
     run = begun(app, name)
-    (place / "responder.yaml").write_text(text.replace("provider: clockwork,", "provider: clockwork, secret: env:OURS,"))
+    (place / "responder.yaml").write_text(
+        text.replace("provider: clockwork,", "provider: clockwork, secret: env:OURS,")
+    )
 
     with pytest.raises(SettingsError, match="env:OURS"):
         opened().resume(run)

@@ -41,15 +41,11 @@ def test_the_example_fits_it() -> None:
     "step",
     [
         pytest.param({"action": "credential.inspekt"}, id="unknown action"),
-        pytest.param(
-            {"action": "human.task", "with": {"role": "x", "on_timeout": "abort"}}, id="missing argument"
-        ),
+        pytest.param({"action": "human.task", "with": {"role": "x", "on_timeout": "abort"}}, id="missing argument"),
         pytest.param({"action": "human.task"}, id="no arguments at all"),
         pytest.param({"with": {"subject": {}}}, id="the subject is the runner's"),
         pytest.param({"with": {"wat": 1}}, id="unknown argument"),
-        pytest.param(
-            {"action": "evidence.capture_page", "with": {"url": "https://x", "within": 5}}, id="wrong type"
-        ),
+        pytest.param({"action": "evidence.capture_page", "with": {"url": "https://x", "within": 5}}, id="wrong type"),
         pytest.param({"aproval": {}}, id="unknown key"),
     ],
 )
@@ -58,9 +54,7 @@ def test_what_lint_refuses_the_schema_refuses(step: dict[str, Any]) -> None:
 
 
 def test_an_expression_may_stand_for_any_argument() -> None:
-    assert [] == problems(
-        action="credential.issue", **{"with": {"holder": "${{ item }}", "scopes": "${{ inputs.x }}"}}
-    )
+    assert [] == problems(action="credential.issue", **{"with": {"holder": "${{ item }}", "scopes": "${{ inputs.x }}"}})
 
 
 def test_every_action_has_its_words() -> None:
@@ -71,11 +65,6 @@ def test_every_action_has_its_words() -> None:
 
 
 def test_fields_bear_the_docstrings_that_stand_under_them() -> None:
-    conditions = {
-        one["if"]["properties"]["action"]["const"]: one["then"] for one in SCHEMA["$defs"]["Step"]["allOf"]
-    }
+    conditions = {one["if"]["properties"]["action"]["const"]: one["then"] for one in SCHEMA["$defs"]["Step"]["allOf"]}
 
-    assert (
-        "Who may answer."
-        == conditions["human.task"]["properties"]["with"]["properties"]["role"]["description"]
-    )
+    assert "Who may answer." == conditions["human.task"]["properties"]["with"]["properties"]["role"]["description"]

@@ -63,9 +63,7 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, text: str, said
             "holders.csv:2:1: this row has more fields",
             id="a comma in a name",
         ),
-        pytest.param(
-            "id,name\nh1,A\nh1,B\n", "holders.csv:3:1: the holder 'h1' stands twice", id="a holder twice"
-        ),
+        pytest.param("id,name\nh1,A\nh1,B\n", "holders.csv:3:1: the holder 'h1' stands twice", id="a holder twice"),
         pytest.param(
             "id,name,person\nh1,Hal,hall\n",
             "holders.csv:2:1: names the unknown person 'hall'",
@@ -106,9 +104,7 @@ def test_without_a_file_everything_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_login_speaks_for_its_person_and_nobody_for_an_empty_one() -> None:
-    settings = Settings.model_validate(
-        {"people": {"hal": {"name": "Hal", "os_user": "hal"}, "ann": {"name": "Ann"}}}
-    )
+    settings = Settings.model_validate({"people": {"hal": {"name": "Hal", "os_user": "hal"}, "ann": {"name": "Ann"}}})
 
     assert ("hal", "", "") == (settings.person_of("hal"), settings.person_of("ann"), settings.person_of(""))
 

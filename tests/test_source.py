@@ -31,9 +31,7 @@ def problems(text: str) -> list[str]:
         pytest.param("12:30:45", "12:30:45", id="sexagesimal is text"),
         pytest.param("2026-05-02", "2026-05-02", id="a date is text"),
         pytest.param(".inf", ".inf", id="infinity is text"),
-        pytest.param(
-            "12345678901234567890", "12345678901234567890", id="a number longer than any id stays text"
-        ),
+        pytest.param("12345678901234567890", "12345678901234567890", id="a number longer than any id stays text"),
         pytest.param("true", True, id="true"),
         pytest.param("'true'", "true", id="quoted true is text"),
         pytest.param("~", None, id="null"),
@@ -85,8 +83,7 @@ def test_what_is_not_strict_is_refused_with_its_place(text: str, said: list[str]
 
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{here}: &{here} [{', '.join([f'*{before}'] * 10)}]\n"
-    for before, here in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{here}: &{here} [{', '.join([f'*{before}'] * 10)}]\n" for before, here in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
 
@@ -95,12 +92,8 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     [
         pytest.param(LAUGHS, "more than 200000 values", id="a billion laughs"),
         pytest.param("&a [*a, *a]", "", id="a list that holds itself twice"),
-        pytest.param(
-            "[" * 200_000 + "]" * 200_000, "nested deeper than 40", id="two hundred thousand brackets"
-        ),
-        pytest.param(
-            "".join(" " * n + "a:\n" for n in range(500)), "nested deeper than 40", id="a very deep mapping"
-        ),
+        pytest.param("[" * 200_000 + "]" * 200_000, "nested deeper than 40", id="two hundred thousand brackets"),
+        pytest.param("".join(" " * n + "a:\n" for n in range(500)), "nested deeper than 40", id="a very deep mapping"),
         pytest.param("{a: " * 100 + "1" + "}" * 100, "nested deeper than 40", id="a hundred braces"),
         pytest.param("x" * (5 * 1024 * 1024), "larger than", id="too large"),
     ],
@@ -147,9 +140,7 @@ def test_what_does_not_fit_a_model_has_its_place_and_a_remedy(text: str, said: l
 
 
 def test_what_fits_neither_side_of_a_union_has_a_place_of_its_own() -> None:
-    _, found = read("name: x\neither:\n  - {role: a}\n  - {role: b, rule: c}", "f.yaml", PlaybookError).check(
-        Outer
-    )
+    _, found = read("name: x\neither:\n  - {role: a}\n  - {role: b, rule: c}", "f.yaml", PlaybookError).check(Outer)
 
     assert {"f.yaml:4", "f.yaml:3"} >= {
         problem.where.rpartition(":")[0] for problem in found if "unknown key" in problem.what

@@ -60,12 +60,8 @@ EXPIRED = ("expired", "a", {"consequence": "abort", "role": "commander", "digest
 @pytest.mark.parametrize(
     ("said", "status", "approved"),
     [
-        pytest.param(
-            [planned(), asked(), agreed(), DECLINED], "running", "d1", id="declined after it was agreed"
-        ),
-        pytest.param(
-            [planned(), asked(), DECLINED, agreed()], "declined", "", id="agreed after it was declined"
-        ),
+        pytest.param([planned(), asked(), agreed(), DECLINED], "running", "d1", id="declined after it was agreed"),
+        pytest.param([planned(), asked(), DECLINED, agreed()], "declined", "", id="agreed after it was declined"),
         pytest.param(
             [planned(), asked(), agreed(), INTENDED, DECLINED],
             "running",
@@ -93,9 +89,7 @@ EXPIRED = ("expired", "a", {"consequence": "abort", "role": "commander", "digest
             "",
             id="declined an older change",
         ),
-        pytest.param(
-            [planned(), asked(quorum=2), agreed(), agreed()], "running", "", id="one person twice is not two"
-        ),
+        pytest.param([planned(), asked(quorum=2), agreed(), agreed()], "running", "", id="one person twice is not two"),
         pytest.param(
             [planned(), asked(quorum=2), agreed(), agreed(by="cora")],
             "running",
@@ -122,8 +116,7 @@ def test_what_is_in_flight_is_known_whoever_declines_or_waits_too_long() -> None
 
 def test_the_first_of_two_choices_counts() -> None:
     choices = [
-        ("decided", "a", {"facts": {"choice": choice}}, who)
-        for choice, who in (("one", "carl"), ("two", "cora"))
+        ("decided", "a", {"facts": {"choice": choice}}, who) for choice, who in (("one", "carl"), ("two", "cora"))
     ]
 
     unit = folded(asked("decide", ""), *choices).unit("a")
@@ -135,8 +128,7 @@ def test_the_first_of_two_words_on_an_unknown_outcome_counts() -> None:
     words = [("answered", "a", {"answer": answer}) for answer in ("happened", "not-happened")]
 
     assert (
-        "happened"
-        == folded(planned(), INTENDED, ("unknown", "a", {}), asked("unknown", ""), *words).unit("a").answer
+        "happened" == folded(planned(), INTENDED, ("unknown", "a", {}), asked("unknown", ""), *words).unit("a").answer
     )
 
 

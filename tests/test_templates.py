@@ -17,8 +17,7 @@ TEMPLATES = Templates(read_templates([ROOT]))
 NOW = datetime(2026, 5, 2, 10, 5, tzinfo=UTC)
 LATER = datetime(2026, 5, 3, 9, 0, tzinfo=UTC)
 HOLDERS = [
-    {"id": f"h{number}", "name": f"Mina Okafor{number}", "email": f"h{number}@example.org"}
-    for number in range(300)
+    {"id": f"h{number}", "name": f"Mina Okafor{number}", "email": f"h{number}@example.org"} for number in range(300)
 ]
 CLAIM = "http://127.0.0.1:8123/claim/9f2c"
 
@@ -66,21 +65,15 @@ FIELDS: dict[str, dict[str, Any]] = {
     "contributor-notice": {},
     "contributor-followup": {
         "claim": CLAIM,
-        "concerns_heard": [
-            {"concern": "Testing is not paid", "answer": "From June, testers are paid by the hour"}
-        ],
+        "concerns_heard": [{"concern": "Testing is not paid", "answer": "From June, testers are paid by the hour"}],
         "changes": [{"what": "Every tester has a token of their own", "by": "2026-05-04T12:00:00+00:00"}],
-        "cannot_change": [
-            {"what": "We cannot pay for earlier months by the hour", "why": "Nobody counted the hours"}
-        ],
+        "cannot_change": [{"what": "We cannot pay for earlier months by the hour", "why": "Nobody counted the hours"}],
     },
     "internal-alert": {
         "impact": "Anybody can use the model as our testers",
         "mode": "kill: the token is public",
         "actions_done": ["page captured"],
-        "actions_needed": [
-            {"what": "approve the holders' mail", "who": "comms", "by": "2026-05-02T10:20:00+00:00"}
-        ],
+        "actions_needed": [{"what": "approve the holders' mail", "who": "comms", "by": "2026-05-02T10:20:00+00:00"}],
         "commander": "noor",
         "channel": "#inc-quiet-harbour",
         "do_not_do": "Do not answer in public, and do not write to testers",
@@ -220,9 +213,7 @@ def test_the_contributor_notice_names_nobody_else() -> None:
     assert [holder["id"] for holder in HOLDERS[1:] if holder["name"] in text or holder["email"] in text] == []
 
 
-@pytest.mark.parametrize(
-    "phrase", ["the culprit", "legal action", "a rogue tester", "an outage", "human error"]
-)
+@pytest.mark.parametrize("phrase", ["the culprit", "legal action", "a rogue tester", "an outage", "human error"])
 def test_the_contributor_notice_refuses_words_that_accuse(phrase: str) -> None:
     with pytest.raises(DocumentError, match="no text of ours says"):
         notice("contributor-notice", {"known": [f"This was about {phrase}"]})

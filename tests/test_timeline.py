@@ -51,12 +51,16 @@ def test_a_chain_that_nobody_touched_verifies(store: SQLiteStore, sealer: Sealer
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        pytest.param("UPDATE entries SET payload = replace(payload, '2', '3') WHERE seq = 3", "entry 3", id="a byte of the facts"),
+        pytest.param(
+            "UPDATE entries SET payload = replace(payload, '2', '3') WHERE seq = 3", "entry 3", id="a byte of the facts"
+        ),
         pytest.param("UPDATE entries SET actor = 'mallory' WHERE seq = 3", "entry 3", id="the actor"),
         pytest.param("UPDATE entries SET at = '2020-01-01T00:00:00+00:00' WHERE seq = 3", "entry 3", id="the time"),
         pytest.param("UPDATE entries SET salt = 'ff' WHERE seq = 3", "entry 3", id="the salt"),
         pytest.param("UPDATE entries SET mac = 'ff' WHERE seq = 3", "entry 3", id="the signature"),
-        pytest.param("UPDATE entries SET payload = NULL, salt = NULL WHERE seq = 3", "entry 3", id="the facts are gone"),
+        pytest.param(
+            "UPDATE entries SET payload = NULL, salt = NULL WHERE seq = 3", "entry 3", id="the facts are gone"
+        ),
         pytest.param("DELETE FROM entries WHERE seq = 3", "entry 3", id="a row is cut out"),
         pytest.param("DELETE FROM entries WHERE seq = 5", "entry 5", id="the last row is cut off"),
         pytest.param("UPDATE heads SET seq = 4", "head", id="the note of the last entry"),
@@ -103,7 +107,9 @@ def test_facts_are_withheld_for_good_and_the_chain_still_verifies(store: SQLiteS
 def test_secrets_are_struck_out_before_anything_is_hashed_or_stored(store: SQLiteStore, sealer: Sealer) -> None:
     secret = sealer.secret('quote" back\\slash ' + "z9" * 10)
 
-    timeline(store, sealer).append(Draft("noted", {"text": f"it is {secret.reveal()}", "also": [secret], secret.reveal(): 1}))
+    timeline(store, sealer).append(
+        Draft("noted", {"text": f"it is {secret.reveal()}", "also": [secret], secret.reveal(): 1})
+    )
 
     assert "z9z9" not in str(store.rows("inc-1"))
     assert [] == verify(store, sealer, "inc-1")
@@ -138,7 +144,9 @@ def test_two_processes_see_each_others_entries(store: SQLiteStore, sealer: Seale
 
 def test_a_stale_executor_cannot_write(store: SQLiteStore, sealer: Sealer) -> None:
     record = timeline(store, sealer)
-    record.append(Draft("started", run="run-1"), also=lambda writing: writing.put_run(RunRow("run-1", "inc-1", "p", epoch=2)))
+    record.append(
+        Draft("started", run="run-1"), also=lambda writing: writing.put_run(RunRow("run-1", "inc-1", "p", epoch=2))
+    )
 
     with pytest.raises(StaleExecutor):
         record.append(Draft("intended", run="run-1"), fence=Fence("run-1", 1))
@@ -161,7 +169,9 @@ def test_entries_and_what_belongs_to_them_are_stored_together_or_not_at_all(stor
     assert store.blob("b") is None
 
 
-def test_a_sealed_value_opens_only_with_its_key_and_name_and_not_once_shredded(store: SQLiteStore, sealer: Sealer) -> None:
+def test_a_sealed_value_opens_only_with_its_key_and_name_and_not_once_shredded(
+    store: SQLiteStore, sealer: Sealer
+) -> None:
     sealed = sealer.seal(sealer.secret("value-" + "x" * 20), "b")
     with store.write() as writing:
         writing.put_blob(Blob("b", "inc-1", "leaked", sealed))
@@ -286,12 +296,17 @@ def test_half_a_character_from_a_server_does_not_stop_the_record(store: SQLiteSt
         pytest.param("UPDATE entries SET payload = 'no JSON' WHERE seq = 3", id="facts that are no JSON"),
         pytest.param("UPDATE entries SET at = 'yesterday' WHERE seq = 3", id="a time that is none"),
         pytest.param("UPDATE entries SET payload = x'00ff', salt = 7 WHERE seq = 3", id="bytes and numbers for text"),
-        pytest.param("UPDATE entries SET event = 'withheld', payload = '{\"entries\": 3}' WHERE seq = 3", id="a withholding that is none"),
+        pytest.param(
+            "UPDATE entries SET event = 'withheld', payload = '{\"entries\": 3}' WHERE seq = 3",
+            id="a withholding that is none",
+        ),
         pytest.param("DELETE FROM heads", id="the note of the last entry is gone"),
         pytest.param("DELETE FROM entries", id="every entry is gone"),
     ],
 )
-def test_what_cannot_even_be_read_is_named_and_never_a_traceback(store: SQLiteStore, sealer: Sealer, statement: str) -> None:
+def test_what_cannot_even_be_read_is_named_and_never_a_traceback(
+    store: SQLiteStore, sealer: Sealer, statement: str
+) -> None:
     timeline(store, sealer, 5)
     tamper(store, statement)
 

@@ -396,9 +396,7 @@ def test_a_mail_is_not_handed_over_once_the_permit_ran_out(transport: Transport)
                 connection.sendall(b"250 ok\r\n")
 
     with listening(slow) as port, pytest.raises(PermitExpired):
-        transport.wire("run-1", "step", Permit(monotonic() + 0.2)).send_mail(
-            "127.0.0.1", port, letter(), tls="none"
-        )
+        transport.wire("run-1", "step", Permit(monotonic() + 0.2)).send_mail("127.0.0.1", port, letter(), tls="none")
 
     assert [] == got
 

@@ -94,9 +94,7 @@ def type_in(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_command_up_to_the_first_plan_works_and_changes_nothing(
-    tmp_path: Path, gateway: Gateway
-) -> None:
+def test_every_command_up_to_the_first_plan_works_and_changes_nothing(tmp_path: Path, gateway: Gateway) -> None:
     begun = type_in(section(2)[0], tmp_path)
 
     assert begun.returncode == 0, begun.stderr

@@ -184,11 +184,7 @@ def test_an_item_s_address_is_quoted_for_the_shell() -> None:
 
 def test_one_question_for_many_items_shows_how_many_and_the_first() -> None:
     record = (
-        Record()
-        .add("expanded", "tell", items={"a": 1, "b": 2})
-        .planned("tell[a]")
-        .planned("tell[b]")
-        .asked("tell")
+        Record().add("expanded", "tell", items={"a": 1, "b": 2}).planned("tell[a]").planned("tell[b]").asked("tell")
     )
 
     [ask] = record.seen().awaiting
@@ -352,17 +348,13 @@ def test_items_are_counted_with_those_that_failed() -> None:
             id="every item waits",
         ),
         pytest.param(
-            Record()
-            .add("failed", "look", error="x", kind="denied")
-            .add("halted", failed=["look"], kind="denied"),
+            Record().add("failed", "look", error="x", kind="denied").add("halted", failed=["look"], kind="denied"),
             True,
             "halted",
             "halted: look failed",
             id="halted",
         ),
-        pytest.param(
-            Record().add("ended", contained=True, exit=[]), True, "ended", "ended, contained", id="contained"
-        ),
+        pytest.param(Record().add("ended", contained=True, exit=[]), True, "ended", "ended, contained", id="contained"),
         pytest.param(
             Record().add("ended", contained=False, exit=[]),
             True,
@@ -400,9 +392,7 @@ def test_the_state_is_said_in_a_few_words(record: Record, alive: bool, state: st
         pytest.param(Record().add("ended", contained=False, exit=[]), Exit.NOT_CONTAINED, id="not contained"),
         *[
             pytest.param(
-                Record()
-                .add("failed", "look", error="x", kind=kind)
-                .add("halted", failed=["look"], kind=kind),
+                Record().add("failed", "look", error="x", kind=kind).add("halted", failed=["look"], kind=kind),
                 code,
                 id=kind,
             )
@@ -520,9 +510,7 @@ def test_three_hundred_items_are_ten_lines() -> None:
     state = RunState("run-1")
     shown_lines: list[str] = []
     for number in range(300):
-        record.add("planned", f"tell[{number}]", digest="d").add(
-            "verified", f"tell[{number}]", target="x", after="y"
-        )
+        record.add("planned", f"tell[{number}]", digest="d").add("verified", f"tell[{number}]", target="x", after="y")
     for entry in record.entries:
         apply(state, entry)
         shown_lines += told.of([entry], state)

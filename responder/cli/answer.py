@@ -36,10 +36,7 @@ def change_lines(state: RunState, step: str) -> list[str]:
     items = state.items.get(step)
     units = [state.unit(f"{step}[{key}]") for key in items.values] if items else [unit]
     planned = [one.planned for one in units if one.planned.get("target")]
-    lines = [
-        f"  {one['target']}: {one.get('before') or '?'} -> {one.get('after')}"
-        for one in planned[:_MOST_SHOWN]
-    ]
+    lines = [f"  {one['target']}: {one.get('before') or '?'} -> {one.get('after')}" for one in planned[:_MOST_SHOWN]]
     if len(planned) > _MOST_SHOWN:
         lines.append(f"  and {len(planned) - _MOST_SHOWN} more")
     texts = {str(one["text"]) for one in planned if one.get("text")}

@@ -12,9 +12,7 @@ from responder.errors import RequestError
 @click.command("approve", cls=Command)
 @click.argument("run")
 @click.argument("step")
-@click.option(
-    "--digest", default="", help="The digest that you saw, or its beginning: another change is refused."
-)
+@click.option("--digest", default="", help="The digest that you saw, or its beginning: another change is refused.")
 def command(run: str, step: str, digest: str) -> Exit:
     """Agree to what a step would change.
 

@@ -105,9 +105,7 @@ class Call:
     def _open(self, store: str | None = None) -> "App":
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
-        return open_app(
-            config=self.config, store=store or self.store, debug=self.debug, registry=self.providers
-        )
+        return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.providers)
 
     def registry(self) -> "Registry":
         """Return the providers that there are."""

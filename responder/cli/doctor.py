@@ -33,11 +33,7 @@ def command(playbooks: tuple[str, ...]) -> Exit:
     else:
         for check in checks:
             _tell(call, check)
-        call.out(
-            "Everything that is needed is there."
-            if _ready(checks)
-            else "Something that is needed is missing."
-        )
+        call.out("Everything that is needed is there." if _ready(checks) else "Something that is needed is missing.")
     return Exit.OK if _ready(checks) else Exit.PROVIDER
 
 
@@ -48,9 +44,7 @@ def _chosen(app: App, names: tuple[str, ...]) -> tuple[list[Playbook], list[Play
     ships = built_in("playbooks")
     own = {name for name, path in app.library.playbook_paths().items() if path.parent != ships}
     known = app.library.playbooks()
-    return [one for name, one in known.items() if name in own], [
-        one for name, one in known.items() if name not in own
-    ]
+    return [one for name, one in known.items() if name in own], [one for name, one in known.items() if name not in own]
 
 
 def _ready(checks: list[Check]) -> bool:

@@ -22,15 +22,38 @@ DEFAULT = "shared-access-token-public"
 
 @click.command("drill", cls=Command, short_help=COMMANDS["drill"])
 @click.argument("playbook", default=DEFAULT)
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where everything is left; else in a new temporary folder.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where everything is left; else in a new temporary folder.",
+)
 @click.option("--seed", default=7, show_default=True, help="Fixes ids, values, faults and answers, but not timings.")
-@click.option("--fault", "faults", multiple=True, metavar="NAME[:WHERE]", help="What goes wrong, and where; an unknown name lists all. Repeatable.")
-@click.option("--speed", default=12.0, show_default=True, type=click.FloatRange(1, 1000), help="How fast the drill's clock runs.")
-@click.option("--holders", default=300, show_default=True, type=click.IntRange(1, 999), help="How many people hold the token.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:WHERE]",
+    help="What goes wrong, and where; an unknown name lists all. Repeatable.",
+)
+@click.option(
+    "--speed", default=12.0, show_default=True, type=click.FloatRange(1, 1000), help="How fast the drill's clock runs."
+)
+@click.option(
+    "--holders", default=300, show_default=True, type=click.IntRange(1, 999), help="How many people hold the token."
+)
 @click.option("--live", is_flag=True, help="You are the commander: answer from another terminal.")
 @click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
 def command(
-    playbook: str, keep: Path | None, seed: int, faults: tuple[str, ...], speed: float, holders: int, *, live: bool, no_restart: bool
+    playbook: str,
+    keep: Path | None,
+    seed: int,
+    faults: tuple[str, ...],
+    speed: float,
+    holders: int,
+    *,
+    live: bool,
+    no_restart: bool,
 ) -> Exit:
     """Practise a playbook in a loopback world that misbehaves.
 
@@ -133,9 +156,15 @@ def score_lines(document: dict[str, Any]) -> list[str]:
         f"{'agrees with the ledger' if record['agrees_with_ledger'] else 'DISAGREES: ' + '; '.join(record['disagreements'])}",
     ]
     if document["faults"]:
-        told = (f"{fault['name']}:{fault['where']} {'happened' if fault['happened'] else 'did not happen'}" for fault in document["faults"])
+        told = (
+            f"{fault['name']}:{fault['where']} {'happened' if fault['happened'] else 'did not happen'}"
+            for fault in document["faults"]
+        )
         lines.append(f"  faults                  {', '.join(told)}; {record['restarts']} restarts")
-    lines += [f"  time                    {timing['wall_seconds']:.1f} s here, {timing['critical_path_seconds']:.1f} s at the least", ""]
+    lines += [
+        f"  time                    {timing['wall_seconds']:.1f} s here, {timing['critical_path_seconds']:.1f} s at the least",
+        "",
+    ]
     return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
 
 

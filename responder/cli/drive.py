@@ -59,9 +59,7 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
 
 def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
     """Let what is being sent finish, and say how to go on; a second interruption leaves at once."""
-    call.say(
-        "\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way."
-    )
+    call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
     app.dispatcher.stop()
     with suppress(KeyboardInterrupt):
         worker.join(_PATIENCE_SECONDS)
@@ -117,17 +115,11 @@ def conclusion(seen: RunView, program: str) -> list[str]:
     if seen.contained_at and seen.aware_at:
         lines.append(f"  proven dead {span(seen.contained_at - seen.aware_at)} after we knew")
     lines += [
-        f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}"
-        for one in seen.exit
-        if not one.held
+        f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}" for one in seen.exit if not one.held
     ]
     lines += [f"  {step.id}: {step.status}, {step.note}" for step in seen.steps if step.id in seen.failed]
     lines += [f"  {clock.name}: {clock.state}" for clock in seen.clocks if clock.state in {"overdue", "late"}]
-    lines += [
-        f"  {child.credential}: {child.state}, run {child.run}"
-        for child in seen.children
-        if not child.contained
-    ]
+    lines += [f"  {child.credential}: {child.state}, run {child.run}" for child in seen.children if not child.contained]
     lines += [f"  {seen.incident}  {seen.run}", *_next(seen, program)]
     return lines
 
@@ -150,11 +142,7 @@ def by_hand(call: Call, state: RunState) -> None:
     """Print what a person must now do by hand: the record cannot be written, so nothing more is done here."""
     if not hasattr(state, "playbook"):
         return
-    left = [
-        step
-        for step in state.playbook.steps
-        if step.phase == "containment" and state.status(step.id) not in ENDED
-    ]
+    left = [step for step in state.playbook.steps if step.phase == "containment" and state.status(step.id) not in ENDED]
     credential = state.credential
     call.say("The record cannot be written, so nothing more is done. Contain it by hand, and note the times:")
     for number, step in enumerate(left, 1):

@@ -31,9 +31,7 @@ def finding_options(command: F) -> F:
             metavar="FILE|-",
             help="The report: JSON or text, in a file or on standard input.",
         ),
-        click.option(
-            "--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH or fd:N."
-        ),
+        click.option("--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH or fd:N."),
         click.option(
             "-i",
             "--input",
@@ -53,9 +51,7 @@ def pairs(words: tuple[str, ...], what: str) -> dict[str, str]:
     wrong = [word.partition("=")[0] for word in words if "=" not in word or word.startswith("=")]
     if wrong:
         raise RequestError(
-            problems=tuple(
-                Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong
-            )
+            problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong)
         )
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
@@ -98,9 +94,7 @@ def _text(finding: str) -> str:
             remedy="give a file that can be read, or - for standard input",
         ) from None
     if len(data) > _MOST_BYTES:
-        raise FindingError(
-            f"The finding is larger than {_MOST_BYTES} bytes", where=finding, remedy="give one finding"
-        )
+        raise FindingError(f"The finding is larger than {_MOST_BYTES} bytes", where=finding, remedy="give one finding")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -49,7 +49,5 @@ def command(folder: Path) -> Exit:
     else:
         for path in wanted:
             call.out(f"written: {path}")
-        call.out(
-            "next: fill in responder.yaml, then `responder doctor`; `responder drill` shows a whole response"
-        )
+        call.out("next: fill in responder.yaml, then `responder doctor`; `responder drill` shows a whole response")
     return Exit.OK

@@ -65,11 +65,7 @@ class Lines:
         step = entry.step.partition("[")[0]
         items = state.items.get(step)
         if entry.event not in _ITEM_ENDS or items is None:
-            return (
-                sentence(entry)
-                if entry.event in {"failed", "declined", "unknown", "asked", "decided"}
-                else ""
-            )
+            return sentence(entry) if entry.event in {"failed", "declined", "unknown", "asked", "decided"} else ""
         percent = 100 * items.ended // max(1, len(items.values))
         tenth = percent - percent % _EVERY_PERCENT
         if tenth <= self._shown.get(step, 0):

@@ -68,10 +68,7 @@ def lint_command(templates: tuple[str, ...]) -> Exit:
     known = _templates(call)
     found = {name: _problems(known, name) for name in templates or known.names()}
     if call.json:
-        shown = [
-            {"template": name, "errors": [asdict(one) for one in problems]}
-            for name, problems in found.items()
-        ]
+        shown = [{"template": name, "errors": [asdict(one) for one in problems]} for name, problems in found.items()]
         call.document({"templates": shown})
     else:
         for name, problems in found.items():
@@ -93,9 +90,7 @@ def _problems(templates: Templates, name: str) -> tuple[Problem, ...]:
 @command.command("preview")
 @click.argument("template")
 @click.option("--run", "run", required=True, help="The run whose facts fill it.")
-@click.option(
-    "-f", "--field", "fields", multiple=True, metavar="NAME=VALUE", help="A field's value; may stand often."
-)
+@click.option("-f", "--field", "fields", multiple=True, metavar="NAME=VALUE", help="A field's value; may stand often.")
 def preview_command(template: str, run: str, fields: tuple[str, ...]) -> Exit:
     """Render a notice with a run's facts; nothing is sent.
 

@@ -296,12 +296,7 @@ def _parts() -> list[type]:
     own = [value for value in globals().values() if isinstance(value, type)]
     return [
         *own,
-        *(
-            value
-            for module in (view, deadlines)
-            for value in vars(module).values()
-            if isinstance(value, type)
-        ),
+        *(value for module in (view, deadlines) for value in vars(module).values() if isinstance(value, type)),
     ]
 
 

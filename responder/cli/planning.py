@@ -25,9 +25,7 @@ def plan_lines(plan: Plan) -> list[str]:
 def summary(plan: Plan) -> str:
     """Return in one line what a plan comes to."""
     effects = [step.effect for step in plan.steps]
-    counts = ", ".join(
-        f"{effects.count(name)} {words}" for name, words in _EFFECTS.items() if name in effects
-    )
+    counts = ", ".join(f"{effects.count(name)} {words}" for name, words in _EFFECTS.items() if name in effects)
     asked = sum(bool(step.approval) for step in plan.steps)
     refused = f"; {len(plan.problems)} REFUSED" if plan.problems else ""
     return f"{len(plan.steps)} steps: {counts}; {asked} ask for approval{refused}"

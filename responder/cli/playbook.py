@@ -78,9 +78,7 @@ def _lines(playbook: Playbook) -> list[str]:
     lines = [f"{playbook.title} ({playbook.playbook}, version {playbook.version})"]
     lines += [" ".join(playbook.summary.split())] if playbook.summary else []
     for name, given in playbook.inputs.items():
-        lines.append(
-            f"  input {name} ({given.type}{'' if given.required else ', not required'}): {given.help}"
-        )
+        lines.append(f"  input {name} ({given.type}{'' if given.required else ', not required'}): {given.help}")
     for name, role in playbook.roles.items():
         lines.append(f"  role {name}: {role.help}")
     for phase in dict.fromkeys(step.phase for step in playbook.steps):
@@ -91,9 +89,7 @@ def _lines(playbook: Playbook) -> list[str]:
                 after = f", after {', '.join(sorted(dependencies(step)))}" if dependencies(step) else ""
                 lines.append(f"  {step.id}: {step.title or step.action} [{step.action}{asks}{after}]")
     lines += ["", "contained when"] if playbook.exit else []
-    return lines + [
-        f"  {criterion.replace('${{', '').replace('}}', '').strip()}" for criterion in playbook.exit
-    ]
+    return lines + [f"  {criterion.replace('${{', '').replace('}}', '').strip()}" for criterion in playbook.exit]
 
 
 @command.command("lint")
@@ -106,9 +102,7 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
     config = call.config_path()
     facts = load_settings(config).facts if config else None
     shelf = Shelf(call.registry(), Templates(library.templates()), facts)
-    paths = (
-        [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
-    )
+    paths = [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
     reports = [lint(path, shelf) for path in paths]
     if call.json:
         call.document({"playbooks": [_document(report) for report in reports]})
@@ -135,10 +129,7 @@ def _print(call: Call, reports: list[Report]) -> None:
                     call.out(f"    {one.remedy}")
         if not report.errors:
             count = len(report.warnings)
-            call.out(
-                f"{report.name}: no errors"
-                + (f", {count} warning{'s' if count > 1 else ''}" if count else "")
-            )
+            call.out(f"{report.name}: no errors" + (f", {count} warning{'s' if count > 1 else ''}" if count else ""))
 
 
 @command.command("graph")
@@ -160,9 +151,7 @@ def graph_command(playbook: str, output: Path | None, *, picture: bool) -> Exit:
         write_text(output, drawn)
         call.say(f"written: {output}")
     if call.json:
-        call.document(
-            {"playbook": loaded.playbook, "format": "svg" if picture else "mermaid", "graph": drawn}
-        )
+        call.document({"playbook": loaded.playbook, "format": "svg" if picture else "mermaid", "graph": drawn})
     elif output is None:
         call.out(drawn.rstrip())
     return Exit.OK

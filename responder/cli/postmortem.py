@@ -77,9 +77,5 @@ def _tell(call: Call, incident: str, text: str, output: Path | None, kept: int) 
     else:
         call.say(
             f"written: {output}"
-            + (
-                f"; what people wrote in {kept} region{'s' if kept > 1 else ''} is on the timeline"
-                if kept
-                else ""
-            )
+            + (f"; what people wrote in {kept} region{'s' if kept > 1 else ''} is on the timeline" if kept else "")
         )

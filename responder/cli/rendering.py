@@ -22,8 +22,6 @@ def page_of(app: App, entries: Sequence[Entry]) -> str:
 
 def _carried(app: App, entries: Sequence[Entry]) -> tuple[Templates, str]:
     """Return the templates as they were when the run started, and the name of its review."""
-    started = next(
-        (entry.facts for entry in entries if entry.event == "started" and not entry.facts.get("parent")), {}
-    )
+    started = next((entry.facts for entry in entries if entry.event == "started" and not entry.facts.get("parent")), {})
     name = str(started.get("playbook", {}).get("postmortem", "postmortem"))
     return Templates({**app.library.templates(), **started.get("templates", {})}), name

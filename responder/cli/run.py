@@ -92,9 +92,7 @@ def _detach(call: Call, app: App, begun: Begun) -> Exit:
     if not begun.joined:
         app.detach(begun.run, call.options())
     if call.json:
-        call.document(
-            {"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True}
-        )
+        call.document({"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True})
     else:
         call.out(f"{begun.run} goes on in the background ({begun.incident})")
         call.out(f"next: {call.program} watch {begun.run}")

@@ -64,9 +64,7 @@ def header(seen: RunView) -> list[Text]:
     state = Text.assemble((headline(seen), _STATES.get(seen.state, "")), f"  {seen.credential}")
     if seen.aware_at is not None:
         until = seen.contained_at or seen.now
-        state.append(
-            f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}"
-        )
+        state.append(f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}")
     ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}", style="dim")
     return [title, state, ids]
 
@@ -156,9 +154,7 @@ def _clock(clock: ClockView, now: datetime) -> Text:
     style = _CLOCKS[clock.state]
     if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
         style = "yellow"
-    return Text.assemble(
-        ("⏱ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim")
-    )
+    return Text.assemble(("⏱ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim"))
 
 
 def clock_words(clock: ClockView, now: datetime) -> str:
@@ -205,9 +201,7 @@ def _counts(shown: Sequence[StepView]) -> str:
 
 def _step(step: StepView, wide: int) -> Text:
     mark, style = _MARKS.get(step.status, ("·", ""))
-    line = Text.assemble(
-        "  ", (mark, style), " ", (step.id.ljust(wide), style if step.status == "waiting" else "")
-    )
+    line = Text.assemble("  ", (mark, style), " ", (step.id.ljust(wide), style if step.status == "waiting" else ""))
     if step.items is not None:
         line.append("  ").append_text(_bar(step))
     elif step.status in {"failed", "declined", "skipped", "unknown"}:

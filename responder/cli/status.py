@@ -29,11 +29,7 @@ def command(run: str | None, *, everything: bool) -> Exit:
         return _show(call, [], detail=False)
     with call.open_existing() as app:
         rows: Iterable[RunRow] = [app.row(run)] if run else app.runs()
-        seen = [
-            _seen(call, app, row, alone=run is None)
-            for row in rows
-            if run or everything or row.state != "ended"
-        ]
+        seen = [_seen(call, app, row, alone=run is None) for row in rows if run or everything or row.state != "ended"]
         return _show(call, seen, detail=run is not None)
 
 
@@ -103,8 +99,6 @@ def _print_screen(call: Call, seen: RunView) -> None:
     lines = screen(seen, width=width)
     if terminal:
         text = Text("\n").join(lines)
-        Console(highlight=False).print(
-            text if call.scrub(text.plain) == text.plain else call.scrub(text.plain)
-        )
+        Console(highlight=False).print(text if call.scrub(text.plain) == text.plain else call.scrub(text.plain))
     else:
         call.out("\n".join(line.plain.rstrip() for line in lines))

@@ -15,12 +15,8 @@ from responder.probing import Looked, present
 
 @click.command("verify", cls=Command)
 @click.argument("incident")
-@click.option(
-    "--head", metavar="SEQ:HASH", help="An entry that left the house earlier; the record must still hold it."
-)
-@click.option(
-    "--live", is_flag=True, help="Present the leaked value once more, and say whether it is refused."
-)
+@click.option("--head", metavar="SEQ:HASH", help="An entry that left the house earlier; the record must still hold it.")
+@click.option("--live", is_flag=True, help="Present the leaked value once more, and say whether it is refused.")
 def command(incident: str, head: str | None, *, live: bool) -> Exit:
     """Check that the record is whole and unaltered.
 
@@ -89,10 +85,7 @@ def _head(text: str) -> tuple[int, str]:
 def _live(app: App, name: str, asked: str) -> list[Looked]:
     """Present the leaked value of the run that was named, or of every run of the incident."""
     runs = [row.run for row in app.runs(name)]
-    return [
-        present(app, run)
-        for run in ([app.row(asked).run] if asked not in {name, *_beginnings(name)} else runs)
-    ]
+    return [present(app, run) for run in ([app.row(asked).run] if asked not in {name, *_beginnings(name)} else runs)]
 
 
 def _beginnings(name: str) -> set[str]:
@@ -104,9 +97,7 @@ def _tell(call: Call, found: _Found) -> None:
         call.out(f"{problem.where}: {problem.what}")
     if found.problems:
         call.out(f"The record of {found.incident} does NOT verify; the first bad entry stands first.")
-        call.out(
-            "next: keep this file as it is, compare it with a backup, and count what follows as unproven"
-        )
+        call.out("next: keep this file as it is, compare it with a backup, and count what follows as unproven")
     else:
         call.out(f"The record of {found.incident} verifies: {found.entries} entries. Head {found.head}")
     for one in found.looked:

@@ -70,11 +70,17 @@ class Drill:
 def begin(options: Options) -> Drill:
     """Set the stage, and begin a run as the world's on-call engineer would. InputError for a wrong fault."""
     faults = parse_faults(options.faults)
-    stage = set_stage(options.folder, seed=options.seed, speed=options.speed, faults=options.faults, holders=options.holders, live=options.live, store=options.store)
+    stage = set_stage(
+        options.folder,
+        seed=options.seed,
+        speed=options.speed,
+        faults=options.faults,
+        holders=options.holders,
+        live=options.live,
+        store=options.store,
+    )
     try:
-        app = open_app(
-            config=stage.config, environment=stage.environment, ids=SeededIds(options.seed)
-        )
+        app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
         app.person = "ruth"
         begun = app.begin(app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook))
     except BaseException:
@@ -85,12 +91,21 @@ def begin(options: Options) -> Drill:
 
 def plan(options: Options) -> Plan:
     """Return what a run would do in a fresh world; nothing is changed there, and the world ends with it."""
-    stage = set_stage(options.folder, seed=options.seed, speed=options.speed, faults=options.faults, holders=options.holders, live=False)
+    stage = set_stage(
+        options.folder,
+        seed=options.seed,
+        speed=options.speed,
+        faults=options.faults,
+        holders=options.holders,
+        live=False,
+    )
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
         app.person = "ruth"
         try:
-            return app.plan(app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook))
+            return app.plan(
+                app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook)
+            )
         finally:
             app.close()
     finally:
@@ -125,7 +140,11 @@ def inputs(stage: Stage, app: App, playbook: str) -> Mapping[str, Any]:
 def carry_out(drill: Drill, tell: Told) -> None:
     """Drive the run in a process of its own, restart it when it was killed, and let the people answer."""
     people = People(
-        app=_second_opening(drill), clock=drill.stage.clock, control=drill.stage.urls["control"], seed=drill.options.seed, me="ines" if drill.options.live else ""
+        app=_second_opening(drill),
+        clock=drill.stage.clock,
+        control=drill.stage.urls["control"],
+        seed=drill.options.seed,
+        me="ines" if drill.options.live else "",
     )
     answering = threading.Thread(target=people.live, name="people", daemon=True)
     answering.start()
@@ -176,7 +195,11 @@ def _wait(runner: subprocess.Popen[bytes], deadline: float) -> int:
                 return runner.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 if time.time() > deadline:
-                    raise RequestError("The drill took too long and was given up", where=f"pid {runner.pid}", remedy="read output/run.log") from None
+                    raise RequestError(
+                        "The drill took too long and was given up",
+                        where=f"pid {runner.pid}",
+                        remedy="read output/run.log",
+                    ) from None
     finally:
         if runner.stdin is not None:
             runner.stdin.close()

@@ -121,9 +121,7 @@ FORMS = tuple(form for form, _ in _FAULTS.values())
 
 def _split(text: str) -> tuple[str, str, str]:
     # A key such as `notify[a=b]` may hold the signs that separate the parts.
-    keyed = re.fullmatch(
-        r"(?P<name>[^:=\[]+)(?::(?P<where>[^=\[]*(?:\[[^\]]*\][^=]*)?))?(?:=(?P<value>.*))?", text
-    )
+    keyed = re.fullmatch(r"(?P<name>[^:=\[]+)(?::(?P<where>[^=\[]*(?:\[[^\]]*\][^=]*)?))?(?:=(?P<value>.*))?", text)
     if keyed is None:
         return text, "", ""
     return keyed["name"], keyed["where"] or "", keyed["value"] or ""

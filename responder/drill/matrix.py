@@ -47,8 +47,12 @@ class Ending:
         missing = Counter(other.effects) - Counter(self.effects)
         told += [f"{count} x {kind} {subject} too many" for (kind, subject), count in added.items()]
         told += [f"{count} x {kind} {subject} missing" for (kind, subject), count in missing.items()]
-        told += [f"{self.repeated} effects repeated"] * bool(self.repeated) + [f"{self.lost} effects lost"] * bool(self.lost)
-        told += list(self.violations) + ["not contained"] * (not self.contained) + ["does not verify"] * (not self.verified)
+        told += [f"{self.repeated} effects repeated"] * bool(self.repeated) + [f"{self.lost} effects lost"] * bool(
+            self.lost
+        )
+        told += (
+            list(self.violations) + ["not contained"] * (not self.contained) + ["does not verify"] * (not self.verified)
+        )
         return told
 
 
@@ -90,7 +94,8 @@ def _standing(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         line
         for line in lines
-        if not (kind(line) == "key_issued" and line["effect"]["id"] in gone) and not (kind(line) == "key_revoked" and key(line) in gone)
+        if not (kind(line) == "key_issued" and line["effect"]["id"] in gone)
+        and not (kind(line) == "key_revoked" and key(line) in gone)
     ]
 
 
@@ -114,7 +119,10 @@ def lost_answers(playbook: Playbook) -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print a row for each fault; 0 when every ending equals the one without faults."""
-    kinds = [word for word in arguments if not word.startswith("-") and word in {"crash", "lost-answer"}] or ["crash", "lost-answer"]
+    kinds = [word for word in arguments if not word.startswith("-") and word in {"crash", "lost-answer"}] or [
+        "crash",
+        "lost-answer",
+    ]
     only = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
     names = ["shared-access-token-public", "leaked-credential"]
     books = [load_playbook(built_in("playbooks") / f"{name}.yaml")[0] for name in names]
@@ -123,7 +131,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"without faults: {wanted}")  # noqa: T201 - a table for people
         return 1
     bad = 0
-    for fault in [fault for book in books for chosen in kinds for fault in (crash_faults(book) if chosen == "crash" else lost_answers(book))]:
+    for fault in [
+        fault
+        for book in books
+        for chosen in kinds
+        for fault in (crash_faults(book) if chosen == "crash" else lost_answers(book))
+    ]:
         if only and f":{only}" not in fault:
             continue
         ending = _practise_quietly(names[0], fault)

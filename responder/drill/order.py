@@ -76,11 +76,7 @@ def _before_death(lines: Sequence[Line], facts: Facts, dead: datetime | None) ->
 
 
 def _public_words(lines: Sequence[Line]) -> list[str]:
-    return [
-        f"a public discussion was opened at {subject(line)}"
-        for line in lines
-        if kind(line) == "public_discussion"
-    ]
+    return [f"a public discussion was opened at {subject(line)}" for line in lines if kind(line) == "public_discussion"]
 
 
 def _followups(lines: Sequence[Line], facts: Facts) -> list[str]:

@@ -102,7 +102,9 @@ class People:
             return found
 
     def _post_world(self, path: str, body: Mapping[str, Any]) -> Any:
-        request = urllib.request.Request(self.control + path, json.dumps(body).encode(), {"content-type": "application/json"})  # noqa: S310
+        request = urllib.request.Request(
+            self.control + path, json.dumps(body).encode(), {"content-type": "application/json"}
+        )  # noqa: S310
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
 

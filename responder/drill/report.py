@@ -45,7 +45,10 @@ def report(drill: Drill) -> dict[str, Any]:
         "notices": rows,
         "record": record,
         "faults": _faults(drill, finished),
-        "timing": {"wall_seconds": round(drill.wall_seconds, 3), "critical_path_seconds": round(critical_path(state, entries, drill.stage.clock), 3)},
+        "timing": {
+            "wall_seconds": round(drill.wall_seconds, 3),
+            "critical_path_seconds": round(critical_path(state, entries, drill.stage.clock), 3),
+        },
         "score": total(ledger, rows, record),
         "paths": paths,
     }
@@ -69,7 +72,9 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
     inventory = drill.stage.inventory
-    agreed = next((entry.at for entry in entries if entry.step == "kill" and entry.event in {"agreed", "expired"}), None)
+    agreed = next(
+        (entry.at for entry in entries if entry.step == "kill" and entry.event in {"agreed", "expired"}), None
+    )
     emails = {holder.id: holder.email for holder in inventory.holders}
     expected = [Expected("mail_sent", email, "contributor-notice") for email in emails.values()]
     restored = state.units.get("access") is not None and state.unit("access").facts.get("choice") == "restore"
@@ -98,7 +103,11 @@ def _within_reach(state: RunState) -> set[str]:
 def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, datetime | None]]:
     """Return audience and deadline of each template that the run was to send."""
     due: dict[str, tuple[str, datetime | None]] = {}
-    audiences = {str(entry.facts.get("template")): str(entry.facts.get("audience")) for entry in entries if entry.facts.get("template")}
+    audiences = {
+        str(entry.facts.get("template")): str(entry.facts.get("audience"))
+        for entry in entries
+        if entry.facts.get("template")
+    }
     for step in state.playbook.steps:
         if step.action != "notice.send" or state.status(step.id) == "skipped":
             continue
@@ -135,7 +144,15 @@ def _disagreements(state: RunState, ledger: Mapping[str, Any]) -> list[str]:
     alive = [one["label"] for one in ledger["credentials"] if one["state"] != "dead"]
     if state.contained and alive:
         told.append(f"the record says contained, the world still accepts: {', '.join(alive)}")
-    issued = sum(1 for key in state.items["one-token-each"].values if state.unit(f"one-token-each[{key}]").facts.get("key_id")) if "one-token-each" in state.items else 0
+    issued = (
+        sum(
+            1
+            for key in state.items["one-token-each"].values
+            if state.unit(f"one-token-each[{key}]").facts.get("key_id")
+        )
+        if "one-token-each" in state.items
+        else 0
+    )
     if issued != ledger["issued"]:
         told.append(f"the record says {issued} tokens were issued, the world {ledger['issued']}")
     return told
@@ -155,11 +172,20 @@ def _write_documents(drill: Drill, entries: Sequence[Entry]) -> dict[str, str]:
     output = drill.stage.output
     state = drill.app.state(drill.run)
     templates = Templates(dict(state.started["templates"]))
-    paths = {"postmortem": output / "postmortem.md", "page": output / "page.html", "timeline": output / "timeline.jsonl", "state": drill.stage.state}
+    paths = {
+        "postmortem": output / "postmortem.md",
+        "page": output / "page.html",
+        "timeline": output / "timeline.jsonl",
+        "state": drill.stage.state,
+    }
     paths["postmortem"].write_text(postmortem(templates.get(state.playbook.postmortem), entries, {}), encoding="utf-8")
     paths["page"].write_text(page(templates.get("report"), entries), encoding="utf-8")
-    paths["timeline"].write_text("".join(json.dumps(entry.document(), ensure_ascii=False) + "\n" for entry in entries), encoding="utf-8")
+    paths["timeline"].write_text(
+        "".join(json.dumps(entry.document(), ensure_ascii=False) + "\n" for entry in entries), encoding="utf-8"
+    )
     for entry in entries:
         if entry.event in {"planned", "began"} and entry.facts.get("text") and "[" not in entry.step:
-            (output / f"{entry.step}.txt").write_text(f"{entry.facts.get('subject', '')}\n\n{entry.facts['text']}\n", encoding="utf-8")
+            (output / f"{entry.step}.txt").write_text(
+                f"{entry.facts.get('subject', '')}\n\n{entry.facts['text']}\n", encoding="utf-8"
+            )
     return {name: str(path) for name, path in paths.items()}

@@ -82,9 +82,7 @@ def final_effects(lines: Sequence[Line]) -> list[tuple[str, str]]:
     return sorted((kind(line), subject(line)) for line in lines if kind(line) and line["actor"] in OURS)
 
 
-def total(
-    ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
-) -> dict[str, Any]:
+def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> dict[str, Any]:
     """Return `{"total": 0-100, "parts": {...}}` from the ledger's score, the notices and the record.
 
     - containment (30): 15 for a disable within 5 minutes of `aware_at`, falling to none at an hour; 15 for
@@ -108,8 +106,7 @@ def total(
         "people": _PART * ledger["issued"] / holders + _PART * on_time,
         "order": max(0.0, _PART - 5 * len(ledger["order_violations"])),
         "exactly_once": max(0.0, _PART - 5 * doubled),
-        "record": _PART / 2 * bool(record.get("verified"))
-        + _PART / 2 * bool(record.get("agrees_with_ledger")),
+        "record": _PART / 2 * bool(record.get("verified")) + _PART / 2 * bool(record.get("agrees_with_ledger")),
     }
     rounded = {name: round(points, 1) for name, points in parts.items()}
     return {"total": round(sum(parts.values()), 1), "parts": rounded}

@@ -82,7 +82,16 @@ class Stage:
             self.world.stdout.close()
 
 
-def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...], holders: int, live: bool, store: Path | None = None) -> Stage:
+def set_stage(
+    folder: Path,
+    *,
+    seed: int,
+    speed: float,
+    faults: tuple[str, ...],
+    holders: int,
+    live: bool,
+    store: Path | None = None,
+) -> Stage:
     """Start the world, and write what its users would have written. RequestError where the world does not start."""
     _clear(folder)
     for name in ("world", "state", "output"):
@@ -99,7 +108,17 @@ def set_stage(folder: Path, *, seed: int, speed: float, faults: tuple[str, ...],
         "KNOWN_SHARED": values["shared-token"],
         "KNOWN_SPACE": values["space-token"],
     }
-    stage = Stage(folder, clock, inventory, urls, world, environment, seed, values["shared-token"], (store or folder / "state" / "responder.db").absolute())
+    stage = Stage(
+        folder,
+        clock,
+        inventory,
+        urls,
+        world,
+        environment,
+        seed,
+        values["shared-token"],
+        (store or folder / "state" / "responder.db").absolute(),
+    )
     stage.config.write_text(_configuration(stage, live=live), encoding="utf-8")
     _write_holders(stage)
     _write_key(stage)
@@ -120,7 +139,9 @@ def _clear(folder: Path) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / "clock.json").is_file():
-        raise RequestError("The folder is not empty, and was not left by a drill", where=str(folder), remedy="name another: --keep DIR")
+        raise RequestError(
+            "The folder is not empty, and was not left by a drill", where=str(folder), remedy="name another: --keep DIR"
+        )
     for name in ("world", "state", "output"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "clock.json").unlink()
@@ -128,7 +149,13 @@ def _clear(folder: Path) -> None:
 
 def _start_world(folder: Path, seed: int, faults: tuple[str, ...], holders: int) -> subprocess.Popen[str]:
     world_faults = [fault for fault in faults if not fault.startswith("crash")]
-    spec = {"dir": str(folder / "world"), "clock": str(folder / "clock.json"), "seed": seed, "faults": world_faults, "holders": holders}
+    spec = {
+        "dir": str(folder / "world"),
+        "clock": str(folder / "clock.json"),
+        "seed": seed,
+        "faults": world_faults,
+        "holders": holders,
+    }
     command = [sys.executable, "-m", "responder.drill.world"]
     with (folder / "output" / "world.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own command
@@ -163,14 +190,30 @@ def _configuration(stage: Stage, *, live: bool) -> str:
 
 def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
     inventory = stage.inventory
-    roles = {"ines": ["commander"], "leo": ["commander"], "tomas": ["comms"], "ruth": ["oncall", "commander"], "kenji": ["owner"], "salma": ["executive"]}
+    roles = {
+        "ines": ["commander"],
+        "leo": ["commander"],
+        "tomas": ["comms"],
+        "ruth": ["oncall", "commander"],
+        "kenji": ["owner"],
+        "salma": ["executive"],
+    }
     me = "ines" if live else "ruth"
     people = {
-        one.id: {"name": one.name, "email": one.email, "slack": one.chat_id, "roles": roles[one.id], **({"os_user": login()} if one.id == me else {})}
+        one.id: {
+            "name": one.name,
+            "email": one.email,
+            "slack": one.chat_id,
+            "roles": roles[one.id],
+            **({"os_user": login()} if one.id == me else {}),
+        }
         for one in inventory.staff
     }
     people["petra"] = {"name": "Petra Lang", "email": "petra@partner.example"}
-    consumers = [{"id": one.id, "connection": "vault", "secret": one.secret_name, "owner": "kenji"} for one in inventory.consumers]
+    consumers = [
+        {"id": one.id, "connection": "vault", "secret": one.secret_name, "owner": "kenji"}
+        for one in inventory.consumers
+    ]
     return {
         "store": str(stage.store),
         "clock": "../clock.json",
@@ -259,11 +302,20 @@ def _facts(stage: Stage) -> dict[str, Any]:
         "programme_approval": "A film made with the programme is shown in public only after we have approved it.",
         "programme_review": f"These three terms are being reviewed; Salma Rahman writes to all testers about the outcome by {review}.",
         "concerns_heard": [
-            {"concern": "Testing is unpaid work", "answer": "You are right that it is unpaid. Payment is part of the review."},
-            {"concern": "Every film needs approval before it may be shown", "answer": "That rule is part of the review as well."},
+            {
+                "concern": "Testing is unpaid work",
+                "answer": "You are right that it is unpaid. Payment is part of the review.",
+            },
+            {
+                "concern": "Every film needs approval before it may be shown",
+                "answer": "That rule is part of the review as well.",
+            },
         ],
         "changes": [
-            {"what": "Each of you holds a token of your own, so that one can be ended without touching the others", "by": "from now on"},
+            {
+                "what": "Each of you holds a token of your own, so that one can be ended without touching the others",
+                "by": "from now on",
+            },
             {"what": "You hear the outcome of the review of payment, credit and approval", "by": review},
         ],
         "cannot_change": [{"what": "A token must not be published", "why": "whoever finds it can act in your name"}],

@@ -211,6 +211,4 @@ def _connect(access: Access) -> Client:
     return Client(access, Options.model_validate(access.connection.options))
 
 
-PROVIDER = Provider(
-    name="email", actions=(SendMessage,), connect=_connect, identify=identify, options=Options
-)
+PROVIDER = Provider(name="email", actions=(SendMessage,), connect=_connect, identify=identify, options=Options)

@@ -91,9 +91,7 @@ def _refuse_inner_places(url: str) -> None:
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ProviderError(
-            "This is not the address of a public page", where=url, remedy="give http(s)://host/..."
-        )
+        raise ProviderError("This is not the address of a public page", where=url, remedy="give http(s)://host/...")
     try:
         port = parts.port or 0
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -123,6 +121,4 @@ def _nobody(_: Access) -> Identity:
     return Identity("")
 
 
-PROVIDER = Provider(
-    name="evidence", actions=(CapturePage,), connect=_connect, identify=_nobody, options=Options
-)
+PROVIDER = Provider(name="evidence", actions=(CapturePage,), connect=_connect, identify=_nobody, options=Options)

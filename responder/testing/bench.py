@@ -119,9 +119,7 @@ class Bench:
             self.nowhere(error)
             return error
         except ResponderError as error:
-            raise ContractBroken(
-                f"expected {expected.__name__}, got {type(error).__name__}: {error}"
-            ) from error
+            raise ContractBroken(f"expected {expected.__name__}, got {type(error).__name__}: {error}") from error
         raise ContractBroken(f"expected {expected.__name__}, got {found!r}")
 
 

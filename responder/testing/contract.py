@@ -61,9 +61,7 @@ def checks(case: ProviderCase) -> Iterator[Check]:
 
         return run
 
-    yield Check(
-        f"{name}: every action has a case", on_bench(lambda b: complete(case.provider, case.actions, b))
-    )
+    yield Check(f"{name}: every action has a case", on_bench(lambda b: complete(case.provider, case.actions, b)))
     yield Check(f"{name}: connecting sends nothing", on_bench(_connecting_sends_nothing))
     if case.tells_account:
         yield Check(f"{name}: a wrong account is visible", on_bench(_wrong_account_is_visible))

@@ -122,9 +122,7 @@ def forwarding(upstream: str) -> Callable[[Seen], Reply]:
     parts = urlsplit(upstream)
 
     def ask(seen: Seen) -> Reply:
-        connection = http.client.HTTPConnection(
-            str(parts.hostname), int(parts.port or 80), timeout=_FORWARD_SECONDS
-        )
+        connection = http.client.HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=_FORWARD_SECONDS)
         headers = {name: value for name, value in seen.headers.items() if name not in _HOP_BY_HOP}
         with contextlib.closing(connection):
             connection.request(seen.method, seen.target, seen.body or None, headers)

@@ -202,9 +202,7 @@ EXAMPLES = {
     ],
     ids=" ".join,
 )
-def test_a_credential_on_the_command_line_is_refused_with_the_way_how(
-    place: Path, kind: str, words: list[str]
-) -> None:
+def test_a_credential_on_the_command_line_is_refused_with_the_way_how(place: Path, kind: str, words: list[str]) -> None:
     value = EXAMPLES[kind]
 
     result = typed(place, *(word.replace("VALUE", value) for word in words))
@@ -216,9 +214,7 @@ def test_a_credential_on_the_command_line_is_refused_with_the_way_how(
 
 def test_every_agreement_counts_once_and_several_may_be_needed(place: Path) -> None:
     text = place / "playbooks" / "p.yaml"
-    text.write_text(
-        STEPS.replace("role: commander, within: 1h, on", "role: commander, quorum: 2, within: 1h, on")
-    )
+    text.write_text(STEPS.replace("role: commander, within: 1h, on", "role: commander, quorum: 2, within: 1h, on"))
     run = begun(place)
     advanced(place, run)
     agreed(place, run, "kill", person="carl")

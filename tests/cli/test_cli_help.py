@@ -68,9 +68,7 @@ def test_every_command_takes_the_global_options(name: str) -> None:
     inner = list(command.commands.values()) if isinstance(command, Subgroup) else [command]
 
     assert all(isinstance(one, Command) for one in inner)
-    assert all(
-        {"config", "store", "json", "debug"} <= {option.name for option in one.params} for one in inner
-    )
+    assert all({"config", "store", "json", "debug"} <= {option.name for option in one.params} for one in inner)
 
 
 def test_every_file_of_a_command_is_in_the_list() -> None:
@@ -86,9 +84,7 @@ def test_every_command_has_help_in_whole_sentences(name: str) -> None:
     inner = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
 
     for one in inner:
-        result = CliRunner().invoke(
-            group, [name, *([one.name] if one is not command and one.name else []), "--help"]
-        )
+        result = CliRunner().invoke(group, [name, *([one.name] if one is not command and one.name else []), "--help"])
 
         assert result.exit_code == 0
         assert one.help

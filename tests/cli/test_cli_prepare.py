@@ -131,9 +131,7 @@ def test_another_account_is_missing_something(place: Path) -> None:
     code, found = checks(place)
 
     assert 4 == code
-    assert found["connection", "cw"].startswith(
-        "missing: it is account acct-2, and responder.yaml says acct-1"
-    )
+    assert found["connection", "cw"].startswith("missing: it is account acct-2, and responder.yaml says acct-1")
 
 
 def test_without_a_control_credential_death_cannot_be_proven(place: Path) -> None:
@@ -265,9 +263,7 @@ def test_lint_exits_with_2_for_errors_and_for_warnings_only_when_strict(place: P
         "playbook: e\ntitle: t\nversion: 1\nsteps: [{id: a, phase: analysis, action: credential.inspekt}]\n"
     )
 
-    codes = [
-        typed(place, "playbook", "lint", *words).exit_code for words in (["w"], ["w", "--strict"], ["e"], [])
-    ]
+    codes = [typed(place, "playbook", "lint", *words).exit_code for words in (["w"], ["w", "--strict"], ["e"], [])]
 
     assert [0, 2, 2, 2] == codes
 

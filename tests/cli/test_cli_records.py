@@ -80,9 +80,7 @@ def test_a_whole_record_verifies_and_shows_its_head(ended: tuple[Path, str, str]
             "entry 1",
             id="a changed fact",
         ),
-        pytest.param(
-            "DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", "is missing", id="a cut end"
-        ),
+        pytest.param("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", "is missing", id="a cut end"),
         pytest.param("DELETE FROM entries WHERE seq = 4", "entry 4", id="a missing entry"),
         pytest.param("UPDATE entries SET actor = 'carl' WHERE seq = 2", "entry 2", id="another actor"),
         pytest.param(
@@ -93,9 +91,7 @@ def test_a_whole_record_verifies_and_shows_its_head(ended: tuple[Path, str, str]
         ),
     ],
 )
-def test_the_first_bad_entry_is_named_with_5(
-    ended: tuple[Path, str, str], statement: str, first: str
-) -> None:
+def test_the_first_bad_entry_is_named_with_5(ended: tuple[Path, str, str], statement: str, first: str) -> None:
     place, incident, _ = ended
     altered(place, statement)
 
@@ -163,9 +159,7 @@ def test_a_preview_shows_the_text_and_its_digest(ended: tuple[Path, str, str]) -
         "{{ what }} concerns {{ names | join(', ') }}.\n"
     )
 
-    result = typed(
-        place, "notice", "preview", "word", "--run", run, "-f", "what=the key", "-f", 'names=["us", "them"]'
-    )
+    result = typed(place, "notice", "preview", "word", "--run", run, "-f", "what=the key", "-f", 'names=["us", "them"]')
 
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == "Subject: About the key"

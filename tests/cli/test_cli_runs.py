@@ -149,9 +149,7 @@ def test_json_is_one_document_and_everything_else_stands_beside_it(place: Path) 
     seen = document(typed(place, "run", "p", "--finding", report(place), "--yes", "--json"))
 
     assert ("ended", True, []) == (seen["state"], seen["contained"], seen["awaiting"])
-    assert {"contained": "met", "after": "running"} == {
-        clock["name"]: clock["state"] for clock in seen["clocks"]
-    }
+    assert {"contained": "met", "after": "running"} == {clock["name"]: clock["state"] for clock in seen["clocks"]}
 
 
 def test_the_value_stands_in_nothing_that_was_printed_or_written(place: Path) -> None:
@@ -161,9 +159,7 @@ def test_the_value_stands_in_nothing_that_was_printed_or_written(place: Path) ->
 
     assert leaked_value() not in result.output
     assert not any(
-        leaked_value().encode() in path.read_bytes()
-        for path in (place / "state").rglob("*")
-        if path.is_file()
+        leaked_value().encode() in path.read_bytes() for path in (place / "state").rglob("*") if path.is_file()
     )
 
 
@@ -183,9 +179,7 @@ def test_a_secret_comes_from_a_named_place(place: Path, source: str) -> None:
 def test_a_finding_is_read_from_standard_input(place: Path) -> None:
     proceeding(place)
 
-    result = typed(
-        place, "run", "p", "--finding", "-", "--yes", input=FINDING.replace("VALUE", leaked_value())
-    )
+    result = typed(place, "run", "p", "--finding", "-", "--yes", input=FINDING.replace("VALUE", leaked_value()))
 
     assert result.exit_code == 0
 
@@ -287,9 +281,7 @@ def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_ow
     one_step(place, f"action: clockwork.look, with: {{key: k, find: {second}}}")
     run = begun(place, "q")
     advanced(place, run)
-    [child] = [
-        one["run"] for one in document(typed(place, "status", run, "--json"))["incidents"][0]["children"]
-    ]
+    [child] = [one["run"] for one in document(typed(place, "status", run, "--json"))["incidents"][0]["children"]]
     advanced(place, child)
 
     [seen] = document(typed(place, "status", run, "--json"))["incidents"]

@@ -25,9 +25,27 @@ HOLDERS = 6
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Path]]:
     """One drill with debugging on, a crash and a lost answer, as somebody would type it."""
     folder = tmp_path_factory.mktemp("drill")
-    command = [sys.executable, "-m", "responder", "--debug", "drill", PLAYBOOK, "--json", "--seed", "7", "--speed", "60", "--holders", str(HOLDERS)]
+    command = [
+        sys.executable,
+        "-m",
+        "responder",
+        "--debug",
+        "drill",
+        PLAYBOOK,
+        "--json",
+        "--seed",
+        "7",
+        "--speed",
+        "60",
+        "--holders",
+        str(HOLDERS),
+    ]
     done = subprocess.run(
-        [*command, "--keep", str(folder), "--fault", CRASH, "--fault", "lost-answer:kill"], capture_output=True, text=True, timeout=110, check=False
+        [*command, "--keep", str(folder), "--fault", CRASH, "--fault", "lost-answer:kill"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     (folder / "stdout.txt").write_text(done.stdout)
     (folder / "stderr.txt").write_text(done.stderr)
@@ -40,7 +58,9 @@ def test_the_world_saw_the_incident_contained(drilled: tuple[dict[str, Any], Pat
     ledger = document["ledger"]
 
     assert document["contained"] is True
-    assert {"shared-token": "dead", "space-token": "dead"} == {one["label"]: one["state"] for one in ledger["credentials"]}
+    assert {"shared-token": "dead", "space-token": "dead"} == {
+        one["label"]: one["state"] for one in ledger["credentials"]
+    }
     assert (HOLDERS, HOLDERS) == (ledger["holders"], ledger["issued"])
     assert 0 == ledger["sessions_open"]
     assert (0, 0) == (ledger["effects_repeated"], ledger["effects_lost"])
@@ -51,7 +71,14 @@ def test_the_world_saw_the_incident_contained(drilled: tuple[dict[str, Any], Pat
 def test_every_notice_went_out_in_time(drilled: tuple[dict[str, Any], Path]) -> None:
     rows = {row["template"]: row for row in drilled[0]["notices"]}
 
-    expected = {"internal-alert", "executive-brief", "contributor-notice", "contributor-followup", "holding-statement", "partner-notice"}
+    expected = {
+        "internal-alert",
+        "executive-brief",
+        "contributor-notice",
+        "contributor-followup",
+        "holding-statement",
+        "partner-notice",
+    }
     assert expected == set(rows)
     assert all(row["on_time"] and row["sent_at"] for row in rows.values())
     assert HOLDERS == rows["contributor-notice"]["recipients"]
@@ -60,7 +87,9 @@ def test_every_notice_went_out_in_time(drilled: tuple[dict[str, Any], Path]) -> 
 def test_record_and_ledger_agree_and_the_faults_struck(drilled: tuple[dict[str, Any], Path]) -> None:
     document, _ = drilled
 
-    assert {"verified": True, "agrees_with_ledger": True} == {name: document["record"][name] for name in ("verified", "agrees_with_ledger")}
+    assert {"verified": True, "agrees_with_ledger": True} == {
+        name: document["record"][name] for name in ("verified", "agrees_with_ledger")
+    }
     assert [True, True] == [fault["happened"] for fault in document["faults"]]
     assert 100 == document["score"]["total"]
     assert all(Path(path).exists() for path in document["paths"].values())
@@ -108,7 +137,9 @@ def test_the_search_for_secrets_would_find_one(drilled: tuple[dict[str, Any], Pa
     _, folder = drilled
     values = json.loads((folder / "world" / "secrets.json").read_text())
 
-    found = [form for form in forms_of(values["shared-token"]) if form in (folder / "world" / "secrets.json").read_text()]
+    found = [
+        form for form in forms_of(values["shared-token"]) if form in (folder / "world" / "secrets.json").read_text()
+    ]
 
     assert found
 

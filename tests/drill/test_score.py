@@ -154,9 +154,7 @@ def scored(*more: dict[str, Any], without: str = "", facts: Facts = FACTS) -> di
         ),
         pytest.param([used(300, "edge", "session-2")], None, 82.0, id="a session lives"),
         pytest.param([used(300, "edge", "shared-token", 429)], 17 * 60 + 82.0, 82.0, id="429 is neither"),
-        pytest.param(
-            [used(800, "edge", "shared-token", 200, "score")], None, None, id="the final probe was accepted"
-        ),
+        pytest.param([used(800, "edge", "shared-token", 200, "score")], None, None, id="the final probe was accepted"),
     ],
 )
 def test_death_is_the_first_refusal_after_the_last_acceptance(
@@ -212,15 +210,9 @@ def test_without_final_probes_the_number_of_open_sessions_is_not_known() -> None
             id="two live keys for a moment",
         ),
         pytest.param([mailed(95, 1, "contributor-notice")], 1, 2, id="the same mail twice"),
-        pytest.param(
-            [effect(130, "slack", "message_posted", "alert", "incidents")] * 2, 1, 2, id="a message twice"
-        ),
-        pytest.param(
-            [effect(130, "vault", "secret_written", "run-1", "site")] * 3, 2, 2, id="a secret three times"
-        ),
-        pytest.param(
-            [effect(130, "slack", "message_updated", "1.1", "incidents")] * 3, 0, 2, id="updates may repeat"
-        ),
+        pytest.param([effect(130, "slack", "message_posted", "alert", "incidents")] * 2, 1, 2, id="a message twice"),
+        pytest.param([effect(130, "vault", "secret_written", "run-1", "site")] * 3, 2, 2, id="a secret three times"),
+        pytest.param([effect(130, "slack", "message_updated", "1.1", "incidents")] * 3, 0, 2, id="updates may repeat"),
     ],
 )
 def test_repeated_effects(more: list[dict[str, Any]], repeated: int, issued_count: int) -> None:
@@ -248,9 +240,7 @@ def test_a_followup_does_not_stand_in_for_a_notice() -> None:
     ("more", "without", "said"),
     [
         pytest.param([], PAGE, "the page was never captured", id="no evidence"),
-        pytest.param(
-            [line(55, "hub", path=PAGE)], PAGE, "before the capture of the page began", id="late evidence"
-        ),
+        pytest.param([line(55, "hub", path=PAGE)], PAGE, "before the capture of the page began", id="late evidence"),
         pytest.param(
             [line(1, "hub", path=PAGE, status=500, outcome="error")],
             PAGE,
@@ -260,12 +250,8 @@ def test_a_followup_does_not_stand_in_for_a_notice() -> None:
         pytest.param([line(0.5, "slack")] * 41, "", "only after 41 other requests", id="evidence not first"),
         pytest.param([line(49.9, "hub", path=PAGE, began=20)], PAGE, None, id="a wait within patience"),
         pytest.param([issued(80, "h-009", "k_9")], "", None, id="a key for nobody whom this concerns"),
-        pytest.param(
-            [issued(80, "demo-site", "k_9")], "", "issued to demo-site before proof", id="consumer early"
-        ),
-        pytest.param(
-            [issued(70, "h-001", "k_9"), issued(71, "h-002", "k_8")], "", "and 1 more", id="holders early"
-        ),
+        pytest.param([issued(80, "demo-site", "k_9")], "", "issued to demo-site before proof", id="consumer early"),
+        pytest.param([issued(70, "h-001", "k_9"), issued(71, "h-002", "k_8")], "", "and 1 more", id="holders early"),
         pytest.param(
             [effect(60, "mail", "takedown", "x", "abuse@hub.example", "person")],
             "",
@@ -284,9 +270,7 @@ def test_a_followup_does_not_stand_in_for_a_notice() -> None:
             "public discussion",
             id="in public",
         ),
-        pytest.param(
-            [mailed(95, 2, "contributor-followup")], "", "h-002 was told", id="follow-up before its key"
-        ),
+        pytest.param([mailed(95, 2, "contributor-followup")], "", "h-002 was told", id="follow-up before its key"),
         pytest.param(
             [line(95, "slack", carried=["shared-token"])],
             "",
@@ -299,9 +283,7 @@ def test_a_followup_does_not_stand_in_for_a_notice() -> None:
             "shared-token was carried to hub",
             id="wrong issuer",
         ),
-        pytest.param(
-            [line(95, "mail", carried=["issued:k_1"])], "", "issued:k_1 was carried in mail", id="mailed"
-        ),
+        pytest.param([line(95, "mail", carried=["issued:k_1"])], "", "issued:k_1 was carried in mail", id="mailed"),
         pytest.param([line(95, "vault", carried=["issued:k_1"])], "", None, id="delivered where it belongs"),
         pytest.param([line(95, "hub", "public", carried=["shared-token"])], "", None, id="others may"),
     ],
@@ -366,9 +348,7 @@ def test_a_leak_that_was_handled_well_gets_all_points() -> None:
         pytest.param("containment", {"dead_after_seconds": 3900.0}, 22.5, id="dead half way"),
         pytest.param("proof", {"sessions_open": 1}, 15.0, id="a session is open"),
         pytest.param("proof", {"sessions_open": None}, 15.0, id="nobody counted sessions"),
-        pytest.param(
-            "proof", {"credentials": [{"label": "x", "state": "unknown"}]}, 10.0, id="unknown is live"
-        ),
+        pytest.param("proof", {"credentials": [{"label": "x", "state": "unknown"}]}, 10.0, id="unknown is live"),
         pytest.param("people", {"issued": 1}, 15.0, id="half the holders"),
         pytest.param("order", {"order_violations": ["x"]}, 5.0, id="one broken order"),
         pytest.param("exactly_once", {"effects_repeated": 1, "effects_lost": 4}, 0.0, id="doubled and lost"),

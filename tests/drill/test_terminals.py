@@ -50,7 +50,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def typed(stage: Stage, person: str, *words: str, finding: str | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "responder", "--config", str(stage.state / f"{person}.yaml"), *words]
-    return subprocess.run(command, input=finding, capture_output=True, text=True, timeout=60, env=dict(stage.environment), check=False)
+    return subprocess.run(
+        command, input=finding, capture_output=True, text=True, timeout=60, env=dict(stage.environment), check=False
+    )
 
 
 def status(stage: Stage, run: str) -> dict[str, Any]:
@@ -76,8 +78,12 @@ def executor(stage: Stage) -> int:
 
 
 def test_a_run_is_shared_by_terminals_and_survives_its_runner(stage: Stage) -> None:
-    finding = json.dumps({"value": stage.leaked, "exposure": {"kind": "public", "url": stage.urls["hub"] + "/spaces/x/y"}})
-    begun = typed(stage, "ruth", "run", "three-terminals", "--finding", "-", "--yes", "--detach", "--json", finding=finding)
+    finding = json.dumps(
+        {"value": stage.leaked, "exposure": {"kind": "public", "url": stage.urls["hub"] + "/spaces/x/y"}}
+    )
+    begun = typed(
+        stage, "ruth", "run", "three-terminals", "--finding", "-", "--yes", "--detach", "--json", finding=finding
+    )
     assert 7 == begun.returncode, begun.stderr
     run = json.loads(begun.stdout)["run"]
     until_asked(stage, run)
@@ -96,7 +102,9 @@ def test_a_run_is_shared_by_terminals_and_survives_its_runner(stage: Stage) -> N
     assert 0 == resumed.returncode, resumed.stderr
     assert 0 == watched.returncode
     assert status(stage, run)["contained"] is True
-    again = typed(stage, "ruth", "run", "three-terminals", "--finding", "-", "--yes", "--detach", "--json", finding=finding)
+    again = typed(
+        stage, "ruth", "run", "three-terminals", "--finding", "-", "--yes", "--detach", "--json", finding=finding
+    )
     assert again.returncode == 7
     assert json.loads(again.stdout)["joined"] is False, "the lock is given back at the end"
     os.kill(executor_of(stage, json.loads(again.stdout)["run"]), signal.SIGKILL)

@@ -15,9 +15,7 @@ from openapi_core.testing import MockRequest
 
 CONTRACTS = Path(__file__).resolve().parents[2].parent / "shared" / "contracts"
 
-pytestmark = pytest.mark.skipif(
-    not CONTRACTS.is_dir(), reason="the descriptions are not beside this repository"
-)
+pytestmark = pytest.mark.skipif(not CONTRACTS.is_dir(), reason="the descriptions are not beside this repository")
 
 
 def described(name: str) -> OpenAPI:

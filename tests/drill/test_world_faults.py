@@ -68,9 +68,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def happened(guest: Guest) -> dict[str, bool]:
-    return {
-        each["text"]: each["happened"] for each in guest.ask("control", "GET", "/faults").json()["faults"]
-    }
+    return {each["text"]: each["happened"] for each in guest.ask("control", "GET", "/faults").json()["faults"]}
 
 
 @pytest.mark.parametrize(("fault", "status"), [("429:issuer=2", 429), ("500:issuer=2", 500)])
@@ -131,14 +129,10 @@ def test_a_lost_answer_concerns_the_writes_of_its_step_alone(start: Start) -> No
     guest = start("lost-answer:issue[h-002]")
     body = {"name": "early", "owner": "h-001", "delivery": "value", "scopes": []}
 
-    assert (
-        guest.ask("issuer", "GET", "/admin/v1/whoami", "issuer-admin", step="issue[h-002]").status_code == 200
-    )
+    assert guest.ask("issuer", "GET", "/admin/v1/whoami", "issuer-admin", step="issue[h-002]").status_code == 200
     made = guest.ask("issuer", "POST", "/admin/v1/keys", "issuer-admin", body=body, step="issue[h-001]")
     assert made.status_code == 201
-    assert (
-        guest.ask("issuer", "POST", "/admin/v1/keys", "issuer-admin", step="issue[h-002]").status_code == 400
-    )
+    assert guest.ask("issuer", "POST", "/admin/v1/keys", "issuer-admin", step="issue[h-002]").status_code == 400
     with pytest.raises(httpx.TransportError):
         guest.ask("issuer", "POST", "/admin/v1/keys", "issuer-admin", body=body, step="issue[h-002]")
 

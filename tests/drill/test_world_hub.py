@@ -64,10 +64,7 @@ def test_the_head_holds_the_shared_token_and_an_earlier_commit_the_other_one(sta
     assert guest.value("shared-token") in head
     files = guest.ask("hub", "GET", f"{SPACE}/tree/{commits[-1]['id']}").json()
     assert "config.py" in [file["path"] for file in files]
-    assert (
-        guest.value("space-token")
-        in guest.ask("hub", "GET", f"{page}/raw/{commits[-1]['id']}/config.py").text
-    )
+    assert guest.value("space-token") in guest.ask("hub", "GET", f"{page}/raw/{commits[-1]['id']}/config.py").text
     assert guest.ask("hub", "GET", f"{page}/raw/main/config.py").status_code == 404
     assert guest.ask("hub", "GET", f"{SPACE}/tree/0000").status_code == 404
 
@@ -89,23 +86,17 @@ def test_secrets_of_a_space_are_written_and_never_read(start: Start) -> None:
     shown = guest.ask("hub", "GET", f"{OURS}/secrets", "hub-admin")
     assert shown.json()["TOKEN"]["key"] == "TOKEN"
     assert guest.value("control-token") not in shown.text
-    answers = [
-        guest.ask("hub", "DELETE", f"{OURS}/secrets", "hub-admin", body={"key": "TOKEN"}) for _ in range(2)
-    ]
+    answers = [guest.ask("hub", "DELETE", f"{OURS}/secrets", "hub-admin", body={"key": "TOKEN"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 404]
 
 
 def test_a_discussion_is_public_and_recorded_as_such(start: Start) -> None:
     guest = start()
-    guest.ask(
-        "hub", "POST", f"{SPACE}/discussions", "hub-admin", body={"title": "Report", "description": "."}
-    )
+    guest.ask("hub", "POST", f"{SPACE}/discussions", "hub-admin", body={"title": "Report", "description": "."})
 
     assert [effect["key"] for effect in guest.effects("public_discussion")] == ["Report"]
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"credentials": []}, {"credentials": "one"}], ids=["none", "empty", "a text"]
-)
+@pytest.mark.parametrize("body", [{}, {"credentials": []}, {"credentials": "one"}], ids=["none", "empty", "a text"])
 def test_a_wrong_list_of_credentials_is_invalid(start: Start, body: dict[str, Any]) -> None:
     assert start().ask("hub", "POST", "/api/credentials/revoke", body=body).status_code == 400

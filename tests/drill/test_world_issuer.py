@@ -46,10 +46,7 @@ def test_a_revoked_key_cannot_be_enabled_and_does_not_revive_in_between(start: S
 def test_repeated_ending_answers_202_and_is_no_effect(start: Start) -> None:
     guest = start()
     key = guest.world.ground.inventory.shared_key_id
-    answers = [
-        guest.admin("POST", f"{key}/{word}").status_code
-        for word in ("disable", "disable", "revoke", "revoke")
-    ]
+    answers = [guest.admin("POST", f"{key}/{word}").status_code for word in ("disable", "disable", "revoke", "revoke")]
 
     assert answers == [202] * 4
     kinds = [line["effect"]["kind"] for line in guest.ledger() if line["effect"]]

@@ -90,9 +90,7 @@ def test_the_final_probes_tell_what_is_dead_from_outside(start: Start) -> None:
     guest.clock.move(25)
     told = guest.ask("control", "POST", "/finish").json()
     again = guest.ask("control", "POST", "/finish").json()
-    found = {
-        (probe["key"], probe["subject"]): probe.get("state", probe.get("open")) for probe in told["probes"]
-    }
+    found = {(probe["key"], probe["subject"]): probe.get("state", probe.get("open")) for probe in told["probes"]}
 
     assert found == {
         ("shared-token", "issuer"): "dead",

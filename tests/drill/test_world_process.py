@@ -68,9 +68,7 @@ def test_it_ends_on_sigterm_and_not_on_an_interrupt(process: subprocess.Popen[st
     [
         pytest.param("not json", "JSON", id="not JSON"),
         pytest.param('{"dir": "x", "clock": "y", "speed": 3}', "speed", id="an unknown field"),
-        pytest.param(
-            '{"dir": "x", "clock": "y", "faults": ["latncy:hub=1s"]}', "latency", id="an unknown fault"
-        ),
+        pytest.param('{"dir": "x", "clock": "y", "faults": ["latncy:hub=1s"]}', "latency", id="an unknown fault"),
         pytest.param('{"dir": "/proc/nowhere", "clock": "y"}', "nowhere", id="a folder that cannot be"),
     ],
 )

@@ -55,9 +55,7 @@ def test_metadata_is_left_out_unless_it_is_asked_for(client: WebClient) -> None:
 def test_history_is_newest_first_and_paged(client: WebClient) -> None:
     stamps = [client.chat_postMessage(channel="incidents", text=f"{n}")["ts"] for n in range(3)]
     page = client.conversations_history(channel="incidents", limit=2)
-    rest = client.conversations_history(
-        channel="incidents", limit=2, cursor=page["response_metadata"]["next_cursor"]
-    )
+    rest = client.conversations_history(channel="incidents", limit=2, cursor=page["response_metadata"]["next_cursor"])
 
     assert stamps == sorted(set(stamps))
     assert [each["text"] for each in (*page["messages"], *rest["messages"])] == ["2", "1", "0"]
@@ -66,27 +64,15 @@ def test_history_is_newest_first_and_paged(client: WebClient) -> None:
 @pytest.mark.parametrize(
     ("method", "fields", "error"),
     [
-        pytest.param(
-            "chat.postMessage", {"channel": "C404", "text": "x"}, "channel_not_found", id="no channel"
-        ),
-        pytest.param(
-            "chat.postMessage", {"channel": "general", "text": "x"}, "not_in_channel", id="not a member"
-        ),
+        pytest.param("chat.postMessage", {"channel": "C404", "text": "x"}, "channel_not_found", id="no channel"),
+        pytest.param("chat.postMessage", {"channel": "general", "text": "x"}, "not_in_channel", id="not a member"),
         pytest.param("chat.postMessage", {"channel": "incidents"}, "no_text", id="no text"),
         pytest.param("conversations.create", {"name": "press"}, "name_taken", id="name taken"),
-        pytest.param(
-            "conversations.create", {"name": "Big Name"}, "invalid_name_specials", id="name invalid"
-        ),
+        pytest.param("conversations.create", {"name": "Big Name"}, "invalid_name_specials", id="name invalid"),
         pytest.param("users.lookupByEmail", {"email": "nobody@x.example"}, "users_not_found", id="no person"),
-        pytest.param(
-            "chat.update", {"channel": "incidents", "ts": "1.0"}, "message_not_found", id="no message"
-        ),
-        pytest.param(
-            "conversations.invite", {"channel": "press", "users": "U404"}, "user_not_found", id="no user"
-        ),
-        pytest.param(
-            "conversations.history", {"channel": "press", "oldest": "soon"}, "invalid_ts", id="no time"
-        ),
+        pytest.param("chat.update", {"channel": "incidents", "ts": "1.0"}, "message_not_found", id="no message"),
+        pytest.param("conversations.invite", {"channel": "press", "users": "U404"}, "user_not_found", id="no user"),
+        pytest.param("conversations.history", {"channel": "press", "oldest": "soon"}, "invalid_ts", id="no time"),
         pytest.param("admin.users.remove", {}, "unknown_method", id="no method"),
     ],
 )

@@ -15,9 +15,7 @@ from responder.providers.email import PROVIDER, Options, SendMessage
 from responder.testing.bench import Bench
 from responder.testing.loopback import Trouble
 
-BODY = (
-    "Liebe Ada,\n\ndein Zugang ist nicht gesperrt worden, weil du etwas falsch gemacht hast.\n\n.\nfrom us\n"
-)
+BODY = "Liebe Ada,\n\ndein Zugang ist nicht gesperrt worden, weil du etwas falsch gemacht hast.\n\n.\nfrom us\n"
 LETTER = SendMessage(
     to="ada@early.example", subject="Dein Zugang: was geschah", body=BODY, template="contributor-notice"
 )

@@ -51,10 +51,7 @@ def test_a_stranger_fetches_it_without_any_credential(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [204, 301, 404, 410, 451, 500, 503])
 def test_every_answer_is_evidence(bench: Bench, status: int) -> None:
-    assert (
-        capture(bench, lambda seen: Reply(status, b"" if status == 204 else b"gone")).facts["status"]
-        == status
-    )
+    assert capture(bench, lambda seen: Reply(status, b"" if status == 204 else b"gone")).facts["status"] == status
 
 
 def test_a_page_without_an_end_is_cut(bench: Bench) -> None:
@@ -120,9 +117,7 @@ def test_a_finding_cannot_make_us_read_our_own_metadata(bench: Bench, url: str) 
     assert not isinstance(caught.value, Unavailable)
 
 
-@pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "a.example"]
-)
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "a.example"])
 def test_only_web_pages_are_captured(url: str) -> None:
     with pytest.raises(ValueError, match="pattern"):
         CapturePage(url=url)

@@ -84,19 +84,11 @@ def test_what_is_not_described_is_not_offered() -> None:
         ),
         pytest.param("keys.disbale", {"request": "POST /x"}, "keys.disbale", "", id="misspelt key"),
         pytest.param("keys.shape", "lum_(", "keys.shape", "not a regular expression", id="broken expression"),
-        pytest.param(
-            "keys.shape", "x*", "keys.shape", "fits an empty text", id="expression that fits everything"
-        ),
-        pytest.param(
-            "keys.state", None, "keys", "disable needs state", id="a write that cannot be read back"
-        ),
+        pytest.param("keys.shape", "x*", "keys.shape", "fits an empty text", id="expression that fits everything"),
+        pytest.param("keys.state", None, "keys", "disable needs state", id="a write that cannot be read back"),
         pytest.param("keys.revoke", None, None, "", id="disable can end an orphan as well"),
-        pytest.param(
-            "keys.issue.body", {"name": "x"}, "keys.issue", "must send {name}", id="a create without a mark"
-        ),
-        pytest.param(
-            "keys.state.dead", ["active"], "keys.state", "'active' cannot mean two states", id="two meanings"
-        ),
+        pytest.param("keys.issue.body", {"name": "x"}, "keys.issue", "must send {name}", id="a create without a mark"),
+        pytest.param("keys.state.dead", ["active"], "keys.state", "'active' cannot mean two states", id="two meanings"),
         pytest.param(
             "keys.probe.surfaces",
             {"api": "POST https://api.lumen.example/v1"},
@@ -118,9 +110,7 @@ def test_what_is_not_described_is_not_offered() -> None:
             "a secret never goes into an address",
             id="a secret in a URL",
         ),
-        pytest.param(
-            "keys.probe.accepted", [200, 401], "keys.probe", "401 cannot mean both", id="two verdicts"
-        ),
+        pytest.param("keys.probe.accepted", [200, 401], "keys.probe", "401 cannot mean both", id="two verdicts"),
         pytest.param("keys.propagation", "soon", "keys.propagation", "is not a duration", id="no duration"),
         pytest.param(
             "secrets.write.request",
@@ -136,23 +126,13 @@ def test_what_is_not_described_is_not_offered() -> None:
             "must stand alone",
             id="a secret joined to text",
         ),
-        pytest.param(
-            "secrets.read", None, "secrets", "write needs read", id="a store that cannot be read back"
-        ),
-        pytest.param(
-            "base_url", "http://api.lumen.example", "base_url", "unencrypted", id="our credential in clear"
-        ),
-        pytest.param(
-            "base_url", "https://me:pw@api.lumen.example", "base_url", "holds a login", id="a login in a URL"
-        ),
-        pytest.param(
-            "auth", {"form": "Bearer"}, "auth.form", "must hold {secret} once", id="no secret in the form"
-        ),
+        pytest.param("secrets.read", None, "secrets", "write needs read", id="a store that cannot be read back"),
+        pytest.param("base_url", "http://api.lumen.example", "base_url", "unencrypted", id="our credential in clear"),
+        pytest.param("base_url", "https://me:pw@api.lumen.example", "base_url", "holds a login", id="a login in a URL"),
+        pytest.param("auth", {"form": "Bearer"}, "auth.form", "must hold {secret} once", id="no secret in the form"),
     ],
 )
-def test_a_wrong_description_is_refused_with_its_place(
-    path: str, value: Any, place: str | None, says: str
-) -> None:
+def test_a_wrong_description_is_refused_with_its_place(path: str, value: Any, place: str | None, says: str) -> None:
     connection = Connection.model_validate({"name": "gw", "provider": "http", **changed(path, value)})
     if place is None:
         assert Registry().options(connection)

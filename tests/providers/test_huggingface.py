@@ -95,9 +95,7 @@ def test_what_is_approved_does_not_depend_on_what_the_hub_said_about_the_token(b
     ("status", "verdict"),
     [(401, Verdict.HOLDS), (200, Verdict.DOES_NOT_HOLD), (429, Verdict.UNKNOWN), (500, Verdict.UNKNOWN)],
 )
-def test_a_revocation_holds_only_when_the_token_is_refused(
-    bench: Bench, status: int, verdict: Verdict
-) -> None:
+def test_a_revocation_holds_only_when_the_token_is_refused(bench: Bench, status: int, verdict: Verdict) -> None:
     action = leaked(bench, RevokeToken)
     change = action.plan(bench.client())
     bench.live.gate._answer = lambda seen: Reply(status, {"name": "bot"})
@@ -304,10 +302,7 @@ def test_the_same_content_is_fetched_once(bench: Bench) -> None:
         if "/commits/" in seen.path:
             return Reply(
                 200,
-                [
-                    {"id": letter * 40, "date": f"2026-05-0{n}T08:00:00Z"}
-                    for n, letter in ((3, "a"), (2, "b"))
-                ],
+                [{"id": letter * 40, "date": f"2026-05-0{n}T08:00:00Z"} for n, letter in ((3, "a"), (2, "b"))],
             )
         return hub_with("hf_" + "Ab" * 17)(seen)
 
@@ -326,9 +321,7 @@ def test_every_page_of_the_log_is_read(bench: Bench) -> None:
 
     def answer(seen: Seen) -> Reply:
         if "/commits/" in seen.path:
-            more = (
-                {} if "p" in seen.query else {"Link": f'<{base}/api/spaces/a/b/commits/main?p=1>; rel="next"'}
-            )
+            more = {} if "p" in seen.query else {"Link": f'<{base}/api/spaces/a/b/commits/main?p=1>; rel="next"'}
             return Reply(200, [{"id": ("b" if "p" in seen.query else "a") * 40}], more)
         return Reply(200, [])
 

@@ -95,9 +95,7 @@ def test_wherever_opening_stopped_it_is_finished_and_nothing_is_done_twice(bench
 def test_a_failure_after_the_channel_was_made_is_not_nothing(bench: Bench) -> None:
     change = OPEN.plan(bench.client())
     real = bench.live.gate._answer
-    bench.live.gate._answer = lambda seen: (
-        Reply(429, {}) if seen.path.endswith("chat.postMessage") else real(seen)
-    )
+    bench.live.gate._answer = lambda seen: Reply(429, {}) if seen.path.endswith("chat.postMessage") else real(seen)
     with pytest.raises(OutcomeUnknown, match="The channel was created"):
         OPEN.apply(bench.client(may_write=True), change)
 
@@ -125,9 +123,7 @@ def test_a_message_is_found_again_by_its_marker(bench: Bench) -> None:
 def test_a_reply_is_found_in_its_thread(bench: Bench) -> None:
     root = act(bench, PostMessage(channel="press", text="root")).facts["ts"]
     reply = PostMessage(channel="press", text="more", thread=root)
-    bench.live.world.slack.channels[channel(bench, "press").id].messages[0]["metadata"]["event_payload"][
-        "marker"
-    ] = "x"
+    bench.live.world.slack.channels[channel(bench, "press").id].messages[0]["metadata"]["event_payload"]["marker"] = "x"
     act(bench, reply)
 
     assert isinstance(reply.plan(bench.client()), Unchanged)
@@ -168,9 +164,7 @@ def test_a_message_that_is_gone_cannot_be_updated(bench: Bench) -> None:
     [
         pytest.param(lambda take: {"text": "it is hf_" + "Ab" * 17}, id="in the text"),
         pytest.param(lambda take: {"text": "x", "blocks": ({"text": "sk-" + "Ab" * 17},)}, id="in a block"),
-        pytest.param(
-            lambda take: {"text": "x", "blocks": ({"a": [take("v" * 20)]},)}, id="a secret passed whole"
-        ),
+        pytest.param(lambda take: {"text": "x", "blocks": ({"a": [take("v" * 20)]},)}, id="a secret passed whole"),
     ],
 )
 def test_what_seems_to_hold_a_credential_is_never_posted(bench: Bench, message: Any) -> None:
@@ -215,9 +209,7 @@ def test_the_scope_that_slack_asks_for_is_named(bench: Bench) -> None:
 
 
 def test_how_long_to_wait_is_passed_on(bench: Bench) -> None:
-    bench.live.gate._answer = lambda seen: Reply(
-        429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"}
-    )
+    bench.live.gate._answer = lambda seen: Reply(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})
     with pytest.raises(Unavailable) as caught:
         POST.plan(bench.client())
 

@@ -15,9 +15,7 @@ _WRONG_INPUT = 2
 
 def main() -> int:
     """Run a world until standard input ends or SIGTERM arrives; return the process's exit status."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a Ctrl-C is for the drill, which ends us by closing our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the drill, which ends us by closing our input
     signal.signal(signal.SIGTERM, _leave)
     try:
         world = World(WorldSpec.model_validate_json(sys.stdin.readline()))

@@ -114,9 +114,7 @@ class Control(System):
         person = str(request.fields.get("person") or "")
         effect = Effect("takedown", about, to, {"person": person})
         labels = self.ground.labels.within(request.everything())
-        line = Line(
-            "mail", "SMTP", "PERSON", actor="person", carried=labels, status=250, outcome="served", write=True
-        )
+        line = Line("mail", "SMTP", "PERSON", actor="person", carried=labels, status=250, outcome="served", write=True)
         self.ground.ledger.write(line, effect)
         return Answer(202, {"to": to, "about": about})
 

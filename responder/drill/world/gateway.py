@@ -38,9 +38,7 @@ class Gateway(System):
         """Make a film, for whoever presents something that is accepted."""
         session = request.headers.get("x-session")
         key = self.keys.session(session).key_id if session else self._key_id(request)
-        return Answer(
-            body={"id": f"gen-{self.ground.ledger.count:06d}", "status": "succeeded", "key_id": key}
-        )
+        return Answer(body={"id": f"gen-{self.ground.ledger.count:06d}", "status": "succeeded", "key_id": key})
 
     def open_session(self, request: Request, _: dict[str, str]) -> Answer:
         """Open a session with a key."""

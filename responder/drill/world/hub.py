@@ -117,9 +117,7 @@ class Hub(System):
         """List the files of one commit."""
         commit = self._commit(request, parts)
         files = commit.files.items()
-        return Answer(
-            body=[{"type": "file", "path": name, "size": len(text.encode())} for name, text in files]
-        )
+        return Answer(body=[{"type": "file", "path": name, "size": len(text.encode())} for name, text in files])
 
     def raw(self, request: Request, parts: dict[str, str]) -> Answer:
         """Give a file as it was at a commit."""

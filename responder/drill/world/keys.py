@@ -57,9 +57,7 @@ class Keys:
         self._by_code: dict[str, Key] = {}
         self._sessions: dict[str, Session] = {}
         self._people = {
-            known: holder
-            for holder in ground.inventory.holders
-            for known in (holder.id, holder.email, holder.login)
+            known: holder for holder in ground.inventory.holders for known in (holder.id, holder.email, holder.login)
         }
         self._begin()
 

@@ -140,8 +140,7 @@ class Slack(System):
         newest_first = [
             message
             for message in reversed(channel.messages)
-            if message.get("thread_ts", message["ts"]) == message["ts"]
-            and oldest < float(message["ts"]) < latest
+            if message.get("thread_ts", message["ts"]) == message["ts"] and oldest < float(message["ts"]) < latest
         ]
         found, following = _paged(newest_first, asked)
         return _messages(found, following, asked)

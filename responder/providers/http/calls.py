@@ -20,9 +20,7 @@ Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 
 
 def _seconds(value: object) -> object:
-    return (
-        timedelta(seconds=value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    )
+    return timedelta(seconds=value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 Span = Annotated[Duration, BeforeValidator(_seconds)]

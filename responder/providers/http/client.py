@@ -83,9 +83,7 @@ class Client:
             return Inspection(state=call.missing, key_id=key_id)
         return _inspection(call, answer.json(), key_id)
 
-    def pages(
-        self, call: Call, place: str, values: Mapping[str, Any], following: str, cursor: str
-    ) -> Iterator[Any]:
+    def pages(self, call: Call, place: str, values: Mapping[str, Any], following: str, cursor: str) -> Iterator[Any]:
         """Yield the answers of a list, page by page."""
         asked = ""
         for _ in range(_MOST_PAGES):
@@ -138,9 +136,7 @@ def filled_url(address: str, values: Mapping[str, Any]) -> str:
     def encoded(match: re.Match[str]) -> str:
         value = word(values.get(match[1]))
         if value in {"", ".", ".."}:  # an empty or dotted part would name another thing than was meant
-            raise ProviderError(
-                f"{{{match[1]}}} is {value!r}, which cannot stand in an address", where=address
-            )
+            raise ProviderError(f"{{{match[1]}}} is {value!r}, which cannot stand in an address", where=address)
         return quote(value, safe="")
 
     return PLACEHOLDER.sub(encoded, address)
@@ -175,11 +171,7 @@ def _inspection(call: StateOf, data: Any, key_id: str) -> Inspection:
         {
             "state": states.get(found, "unknown"),
             "owner": word(at(data, call.owner)),
-            "reach": [word(one) for one in reach]
-            if isinstance(reach, list)
-            else [word(reach)]
-            if reach
-            else [],
+            "reach": [word(one) for one in reach] if isinstance(reach, list) else [word(reach)] if reach else [],
             "last_used_at": word(at(data, call.last_used)),
             "key_id": key_id,
         }

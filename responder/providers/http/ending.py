@@ -176,14 +176,11 @@ def open_sessions(client: Client, key_id: str) -> list[str]:
         return []
     data = client.ask(call, "keys.sessions", {"key_id": key_id}).json()
     return [
-        word(one.get(call.id) if isinstance(one, dict) else one)
-        for one in listed(data, call.items, "keys.sessions")
+        word(one.get(call.id) if isinstance(one, dict) else one) for one in listed(data, call.items, "keys.sessions")
     ]
 
 
-def _planned(
-    action: CredentialAction, client: Client, *, done: Sequence[str], after: str
-) -> Change | Unchanged:
+def _planned(action: CredentialAction, client: Client, *, done: Sequence[str], after: str) -> Change | Unchanged:
     found = client.inspect(key_of(action, client))
     if found.state in done:
         return Unchanged(f"key {found.key_id} is {found.state} already", found.model_dump(mode="json"))

@@ -74,9 +74,7 @@ class IssueKey(Issue):
                 remedy="plan the step again",
             ) from None
         issued = _issued(call, answer, wanted.delivery)
-        facts = {"key_id": issued.key_id, "name": wanted.name} | (
-            {"claim": issued.claim} if issued.claim else {}
-        )
+        facts = {"key_id": issued.key_id, "name": wanted.name} | ({"claim": issued.claim} if issued.claim else {})
         return Outcome(facts, issued=issued)
 
     def verify(self, client: Client, change: Change) -> Verdict:
@@ -121,9 +119,7 @@ class _Wanted:
 def _wanted(action: IssueKey, client: Client) -> _Wanted:
     call = _call(client)
     if (action.holder is None) == (action.consumer is None):
-        raise ProviderError(
-            "A key is made for one holder or for one consumer", remedy="give `holder` or `consumer`"
-        )
+        raise ProviderError("A key is made for one holder or for one consumer", remedy="give `holder` or `consumer`")
     delivery = "claim" if action.holder else "value"
     if getattr(call, delivery) is None:
         what = "claim page" if delivery == "claim" else "value"
@@ -179,9 +175,7 @@ def _end_orphan(client: Client, key_id: str) -> None:
     keys = client.options.keys
     call, place = (keys.revoke, "keys.revoke") if keys.revoke else (keys.disable, "keys.disable")
     if call is None:
-        raise ProviderError(
-            f"The orphan {key_id} cannot be ended", where="keys.revoke", remedy="end it by hand"
-        )
+        raise ProviderError(f"The orphan {key_id} cannot be ended", where="keys.revoke", remedy="end it by hand")
     client.ask(call, place, {"key_id": key_id}, write=True)
     if client.inspect(key_id).state not in {"dead", "disabled"}:
         raise OutcomeUnknown(

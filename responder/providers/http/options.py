@@ -80,9 +80,7 @@ class IssueCall(Call):
     def _can_be_found_again(self) -> Self:
         if self.value is None and self.claim is None:
             raise ValueError("says neither `value` nor `claim`: nobody would get the new key")
-        if "name" not in {
-            name for text in texts([self.body, self.address]) for name in PLACEHOLDER.findall(text)
-        }:
+        if "name" not in {name for text in texts([self.body, self.address]) for name in PLACEHOLDER.findall(text)}:
             raise ValueError("must send {name}: it marks the key, so that a lost one is found again")
         return self
 

@@ -118,9 +118,7 @@ class Client:
     def revoke(self, token: Secret) -> int:
         """Ask the Hub to revoke a token. Nobody signs in for that, and its 202 says nothing."""
         body = {"credentials": [token]}
-        return self.access.wire.request(
-            "POST", self._url("/api/credentials/revoke"), write=True, body=body
-        ).status
+        return self.access.wire.request("POST", self._url("/api/credentials/revoke"), write=True, body=body).status
 
     def our_token(self) -> Secret:
         """Return the connection's own token."""
@@ -134,9 +132,7 @@ class Client:
 
     def info(self, repository: str, kind: str = "space") -> dict[str, Any] | None:
         """Read a repository's state; None where the Hub shows us none of that name."""
-        answer = self.ask(
-            "GET", f"/api/{kind}s/{repository}", permission="read access to the Space", missing=True
-        )
+        answer = self.ask("GET", f"/api/{kind}s/{repository}", permission="read access to the Space", missing=True)
         return None if answer.status == _MISSING else dict(answer.json() or {})
 
     def page_url(self, path: str) -> str:

@@ -164,9 +164,7 @@ class _Search:
         taken: list[tuple[int, int]] = []
         for issuer, pattern in sorted(self.patterns.items(), key=lambda item: item[0] in CREDENTIAL_SHAPES):
             for match in pattern.finditer(text):
-                if match.group() and not any(
-                    start < match.end() and match.start() < end for start, end in taken
-                ):
+                if match.group() and not any(start < match.end() and match.start() < end for start, end in taken):
                     taken.append(match.span())
                     found[self._take_in(issuer, match)] = None
         return list(found)

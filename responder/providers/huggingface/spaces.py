@@ -120,9 +120,7 @@ class SetVisibility(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Read it back."""
-        return _verdict(
-            client, self.repository, self.kind, lambda found: _visibility(found) == self.visibility
-        )
+        return _verdict(client, self.repository, self.kind, lambda found: _visibility(found) == self.visibility)
 
 
 class SetSecret(Action):

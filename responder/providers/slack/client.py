@@ -130,9 +130,7 @@ def identify(client: Client) -> Identity:
     return Identity(str(found.get("team_id", "")), str(found.get("bot_id") or ""))
 
 
-def _refusal(
-    data: Mapping[str, Any], method: str, permission: str, *, write: bool
-) -> ProviderError | OutcomeUnknown:
+def _refusal(data: Mapping[str, Any], method: str, permission: str, *, write: bool) -> ProviderError | OutcomeUnknown:
     """Turn `ok: false`, which comes with status 200, into what may be done next."""
     code = str(data.get("error", "unknown"))
     said = f"Slack says {code} to {method}"
@@ -144,6 +142,4 @@ def _refusal(
         return OutcomeUnknown(said, where=method, remedy="read back")
     if code in _BUSY | _FAILED:
         return Unavailable(said, where=method)
-    return ProviderError(
-        said, where=method, remedy=_REMEDIES.get(code, f"see {code} in Slack's documentation")
-    )
+    return ProviderError(said, where=method, remedy=_REMEDIES.get(code, f"see {code} in Slack's documentation"))
