@@ -3,14 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
 
 from responder.errors import RequestError
-from responder.playbook import Step
 from responder.state import RunState
 from responder.timeline import Draft
-from responder.unit import Ask, Unit
+from responder.unit import Ask
 
 
 def group_digest(digests: Mapping[str, str]) -> str:
@@ -131,51 +128,3 @@ def report_done(state: RunState, step: str, person: str, said: str) -> Draft:
     ask = open_ask(state, step, ("task",))
     check_person(state, ask, person)
     return Draft("decided", {"facts": {"by": person, "said": said}}, state.run, step, person)
-
-
-def question(
-    kind: str,
-    role: str,
-    *,
-    due_at: datetime | None,
-    on_timeout: str = "",
-    digest: str = "",
-    quorum: int = 1,
-    text: str = "",
-    **more: Any,
-) -> dict[str, Any]:
-    """Return the facts of an `asked` entry."""
-    return {
-        "kind": kind,
-        "role": role,
-        "due_at": due_at.isoformat() if due_at else None,
-        "on_timeout": on_timeout,
-        "digest": digest,
-        "quorum": quorum,
-        "text": text,
-        **more,
-    }
-
-
-def awaits_agreement(step: Step, unit: Unit) -> bool:
-    """Tell whether a planned change waits for people to agree to it."""
-    if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
-        return False
-    return bool(unit.approved != unit.planned["digest"])
-
-
-def escalated(ask: Ask, now: datetime) -> dict[str, Any]:
-    """Return the same question to the next role, with as much time again; after that it aborts."""
-    role = ask.on_timeout.partition("(")[2].rstrip(")")
-    span = ask.due_at - ask.at if ask.due_at else timedelta(hours=1)
-    return question(
-        ask.kind,
-        role,
-        due_at=now + span,
-        on_timeout="abort",
-        digest=ask.digest,
-        quorum=ask.quorum,
-        text=ask.text,
-        options=dict(ask.options),
-        digests=dict(ask.digests),
-    )

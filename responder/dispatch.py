@@ -129,7 +129,7 @@ class Dispatcher:
         runner = Runner(self._means, timeline, lease.run, lease.epoch, others_dead=lease.others_dead)
         threads: dict[str, threading.Thread] = {}
         while not self._stop.is_set():
-            pause = runner.advance()
+            pause = runner.advance(self._stop.is_set)
             self._start_children(runner, threads)
             if pause.state in {"halted", "ended"}:
                 for thread in threads.values():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from responder.errors import InputError, Unavailable
 from responder.finding import Finding
-from responder.incident import Ownership
+from responder.incident import Judgement, Ownership
 from responder.means import Means
 from responder.start import Start, assess, choose, prepare
 from responder.state import RunState
@@ -44,58 +44,37 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
             continue
         known.add(name)
         judgement = assess(finding, means)
-        place = finding.exposure.model_dump(mode="json")
-        if judgement.ownership is not Ownership.OURS:
-            told = {
-                "credential": judgement.credential.label,
-                "ownership": judgement.ownership.value,
-                "reason": judgement.reason,
-                "exposure": place,
-            }
-            drafts.append(Draft("left_alone", told, state.run, address))
-            continue
-        holder = means.store.holder(judgement.credential.identifiers)
-        if holder is not None:
-            drafts.append(
-                Draft(
-                    "linked",
-                    {"credential": judgement.credential.label, "run": holder, "exposure": place},
-                    state.run,
-                    address,
-                )
-            )
-            continue
-        try:
-            playbook = choose(finding, judgement, means)
-            parent = {"run": state.run, "step": address}
-            requester = str(state.started.get("requester", ""))
-            run = f"{state.run}.{hashlib.sha256((address + name).encode()).hexdigest()[:6]}"
-            start = prepare(means, incident, finding, judgement, playbook, {}, requester, parent, run)
-        except InputError as error:
-            drafts.append(
-                Draft(
-                    "left_alone",
-                    {
-                        "credential": judgement.credential.label,
-                        "ownership": "ours",
-                        "reason": str(error),
-                        "exposure": place,
-                    },
-                    state.run,
-                    address,
-                )
-            )
-            continue
-        opened = {
-            "child": start.run,
-            "credential": judgement.credential.label,
-            "playbook": playbook.playbook,
-            "exposure": place,
-        }
-        drafts.append(Draft("opened_child", opened, state.run, address))
-        drafts += start.drafts
-        starts.append(start)
+        told = {"credential": judgement.credential.label, "exposure": finding.exposure.model_dump(mode="json")}
+        event, more = _left(judgement, means)
+        if not event:
+            try:
+                starts.append(_child(finding, judgement, state, means, incident=incident, address=address))
+                event, more = "opened_child", {"child": starts[-1].run, "playbook": starts[-1].playbook.playbook}
+            except InputError as error:
+                event, more = "left_alone", {"ownership": Ownership.OURS.value, "reason": str(error)}
+        drafts.append(Draft(event, {**told, **more}, state.run, address))
+        drafts += starts[-1].drafts if event == "opened_child" else ()
     return Offspring(tuple(drafts), tuple(starts))
+
+
+def _left(judgement: Judgement, means: Means) -> tuple[str, dict[str, str]]:
+    """Return event and facts where a found credential opens no run: it is not ours, or another run has it."""
+    if judgement.ownership is not Ownership.OURS:
+        return "left_alone", {"ownership": judgement.ownership.value, "reason": judgement.reason}
+    holder = means.store.holder(judgement.credential.identifiers)
+    return ("linked", {"run": holder}) if holder is not None else ("", {})
+
+
+def _child(
+    finding: Finding, judgement: Judgement, state: RunState, means: Means, *, incident: str, address: str
+) -> Start:
+    """Return the run for a found credential; its id is the same each time, so that it cannot open twice."""
+    name = finding.fingerprint or f"{finding.connection}:{finding.key_id}"
+    run = f"{state.run}.{hashlib.sha256((address + name).encode()).hexdigest()[:6]}"
+    playbook = choose(finding, judgement, means)
+    requester = str(state.started.get("requester", ""))
+    parent = {"run": state.run, "step": address}
+    return prepare(means, incident, finding, judgement, playbook, {}, requester, parent, run)
 
 
 def _known_fingerprints(means: Means, incident: str) -> set[str]:

@@ -3,13 +3,13 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from responder.approval import awaits_agreement, escalated, group_digest, question
+from responder.asking import ask_for_many, ask_to_act, awaits_agreement, unanswered
 from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
 from responder.fold import apply
@@ -17,7 +17,6 @@ from responder.gate import Verdict, gate, judge_criterion, keyed
 from responder.means import Means
 from responder.naming import names
 from responder.playbook import Step, waits_for_end_only
-from responder.providers.human import Decide, Task
 from responder.resolve import resolve
 from responder.state import RunState
 from responder.store import Writing
@@ -59,15 +58,19 @@ class Runner:
         self._parked: dict[str, set[str]] = {}
         """Per `for_each`, the items that were begun and wait for something."""
 
-    def advance(self) -> Pause:
-        """Do everything that is ready, in threads; return when the run waits, is halted, or has ended."""
+    def advance(self, stopping: Callable[[], bool] = lambda: False) -> Pause:
+        """Do everything that is ready, in threads; return when the run waits, is halted, or has ended.
+
+        As soon as `stopping` says so nothing more is started, and it returns when what was started has ended.
+        """
         with ThreadPoolExecutor(_THREADS, thread_name_prefix=self.state.run) as pool:
             while True:
                 self._catch_up()
-                moved = self._start_ready(pool)
+                stopped = stopping()
+                moved = not stopped and self._start_ready(pool)
                 if self._busy:
                     self._collect()
-                elif not moved and not self._settle():
+                elif stopped or not (moved or self._settle()):
                     return self._pause()
 
     def _catch_up(self) -> None:
@@ -177,7 +180,7 @@ class Runner:
         items = self.state.items[step.id]
         if step.id not in self._untouched:
             self._sort_items(step)
-        if parent.ask is not None and self._expire(step, parent, self._means.clock.now()):
+        if parent.ask is not None and self._expire(parent):
             return True
         if items.ended >= len(items.values) and not any(owner == step.id for owner in self._busy.values()):
             self._sum_up(step)
@@ -229,14 +232,9 @@ class Runner:
         open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if awaits_agreement(step, unit)}
         if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
             return False
-        digest = group_digest(open_ones)
-        if digest == parent.approved:  # it was agreed to; asking for the same again could only go on for ever
+        facts = ask_for_many(step, open_ones, self._means.clock.now())
+        if facts["digest"] == parent.approved:  # it was agreed to; asking for the same again could go on for ever
             return False
-        due = self._means.clock.now() + step.approval.within
-        facts = question(
-            "approval", step.approval.role, due_at=due, on_timeout=step.approval.on_timeout, digest=digest,
-            quorum=step.approval.quorum, text=step.approval.reason, items=len(open_ones), digests=open_ones,
-        )  # fmt: skip
         self._write(self._draft("asked", step.id, facts))
         return True
 
@@ -260,7 +258,7 @@ class Runner:
         """Start a step or item in a thread, unless it waits for people or for a time."""
         now = self._means.clock.now()
         if unit.ask is not None:
-            return self._expire(step, unit, now)
+            return self._expire(unit)
         if self._stands_still(step, unit):
             return False
         if (unit.next_at is not None and unit.next_at > now) or awaits_agreement(step, unit):
@@ -294,50 +292,13 @@ class Runner:
 
     def _ask_person(self, step: Step, unit: Unit, item: Any) -> None:
         action = resolve(step, self.state, self._means, names(self.state, self._means, item)).action
-        if isinstance(action, Decide):
-            text, options, kind = action.question, dict(action.options), "decide"
-        elif isinstance(action, Task):
-            text, options, kind = action.instructions, {}, "task"
-        else:
-            raise RecordError(f"{step.action} asks nothing", where=step.id)
-        facts = question(
-            kind,
-            action.role,
-            due_at=self._means.clock.now() + action.within,
-            on_timeout=action.on_timeout,
-            text=text,
-            options=options,
-        )
-        self._told(unit.address, self._draft("asked", unit.address, facts))
+        self._told(unit.address, self._draft("asked", unit.address, ask_to_act(action, self._means.clock.now())))
 
-    def _expire(self, step: Step, unit: Unit, now: datetime) -> bool:
+    def _expire(self, unit: Unit) -> bool:
         """Carry out what the playbook says of a question that nobody answered in time."""
-        ask = unit.ask
-        if ask is None or ask.due_at is None or ask.due_at > now:
-            return False
-        consequence = ask.on_timeout.partition("(")[0]
-        drafts = [
-            self._draft(
-                "expired",
-                unit.address,
-                {
-                    "consequence": consequence,
-                    "role": ask.role,
-                    "digest": ask.digest,
-                    "reason": f"nobody with the role {ask.role} answered in time",
-                },
-            )
-        ]
-        if consequence == "escalate":
-            drafts.append(self._draft("asked", unit.address, escalated(ask, now)))
-        elif consequence == "proceed" and ask.kind != "approval":
-            drafts.append(
-                self._draft(
-                    "failed", unit.address, {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}
-                )
-            )
-        self._write(*drafts)
-        return True
+        told = unanswered(unit.ask, self._means.clock.now()) if unit.ask is not None else []
+        self._write(*(self._draft(event, unit.address, facts) for event, facts in told))
+        return bool(told)
 
     def _past_limit(self, step: Step, unit: Unit) -> bool:
         return (

@@ -18,7 +18,7 @@ from responder.action import (
     Unchanged,
     Verdict,
 )
-from responder.approval import question
+from responder.asking import question
 from responder.clock import monotonic
 from responder.errors import (
     InputError,

@@ -29,7 +29,7 @@ start lint view
 gate guards page deadlines
 resolve naming library review chart graph schema
 means narrative figures documents arguments
-registry story notice
+registry story notice asking
 providers testing wording approval
 credential fields fold
 state
