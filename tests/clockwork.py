@@ -154,6 +154,26 @@ class Broken(Turn):
         raise OutcomeUnknown("the world fails")
 
 
+class TwoParts(Turn):
+    """Turn something in two parts, of which the second may be refused."""
+
+    name: ClassVar[str] = "clockwork.two_parts"
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        client.write(self.key)
+        client.access.wire.changed = True
+        if client.fault("half", self.key):
+            raise Unavailable("too many requests")
+        return Outcome({"turned": True})
+
+
+class TwoWords(TwoParts):
+    """Say two things that cannot be read back."""
+
+    name: ClassVar[str] = "clockwork.two_words"
+    readback: ClassVar[bool] = False
+
+
 class Leak(Action):
     """Quote our own secret, and whatever is given, where a careless provider would: in facts, in an error, in a log."""
 
@@ -296,6 +316,8 @@ PROVIDER = Provider(
         Turn,
         Final,
         Broken,
+        TwoParts,
+        TwoWords,
         Leak,
         Say,
         Watch,
