@@ -25,6 +25,7 @@ from responder.playbook import Playbook
 from responder.redaction import Redactor, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
+from responder.said import read_fact
 from responder.sealing import Sealer, load_master_key
 from responder.settings import load_settings
 from responder.start import assess, choose, incident_draft, prepare
@@ -160,7 +161,10 @@ class App:
         return self.dispatcher.drive(run, reason)
 
     def check_secrets(self) -> None:
-        """Refuse to act from where our own credentials cannot be read. SettingsError names every one; nothing changed."""
+        """Refuse to act from where our own credentials cannot be read.
+
+        SettingsError names every one; nothing changed.
+        """
         problems = self._take_in_secrets()
         if problems:
             raise SettingsError(problems=tuple(problems))
@@ -190,9 +194,9 @@ class App:
         log.mkdir(parents=True, exist_ok=True)
         with (log / f"{run}.log").open("ab") as output:
             command = [sys.executable, "-m", "responder", *arguments, "resume", run]
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own command
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )  # noqa: S603 - our own command
+            )
         return process.pid
 
     # Answering ---------------------------------------------------------------------------------------------------
@@ -258,12 +262,13 @@ class App:
             )
         self._say(row, Draft("noted", {"text": text}, row.run, actor=self._somebody()))
 
-    def set(self, run: str, name: str, value: str) -> None:
+    def set(self, run: str, name: str, text: str) -> None:
         """Add a fact, or correct one of the incident; the old value is kept beside the new."""
         row = self.row(run)
         state = self.state(row.run)
-        if name in CLOCK_FIELDS:
-            value = moment(value, name).isoformat()
+        value = moment(text, name).isoformat() if name in CLOCK_FIELDS else text
+        if name not in FIELDS:
+            value = read_fact(text, name)
         of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
         facts = {"of": of, "field": name, "old": old, "new": value}
         self._say(row, Draft("set", facts, actor=self._somebody()))

@@ -9,6 +9,7 @@ from responder.approval import group_digest
 from responder.errors import RecordError
 from responder.playbook import Step
 from responder.providers.human import Decide, Task
+from responder.timeline import Draft
 from responder.unit import Ask, Unit
 
 
@@ -65,19 +66,20 @@ def ask_to_act(action: Action, now: datetime) -> dict[str, Any]:
     return question(kind, action.role, due_at=due_at, on_timeout=action.on_timeout, text=text, options=options)
 
 
-def unanswered(ask: Ask, now: datetime) -> list[tuple[str, dict[str, Any]]]:
-    """Return event and facts of what the playbook says of a question that nobody answered; none before its time."""
+def unanswered(ask: Ask, now: datetime, run: str) -> list[Draft]:
+    """Return what the playbook says of a question that nobody answered; nothing before its time is over."""
     if ask.due_at is None or ask.due_at > now:
         return []
     consequence = ask.on_timeout.partition("(")[0]
     reason = f"nobody with the role {ask.role} answered in time"
     facts = {"consequence": consequence, "role": ask.role, "digest": ask.digest, "reason": reason}
-    told: list[tuple[str, dict[str, Any]]] = [("expired", facts)]
+    drafts = [Draft("expired", facts, run, ask.unit)]
     if consequence == "escalate":
-        told.append(("asked", _escalated(ask, now)))
+        drafts.append(Draft("asked", _escalated(ask, now), run, ask.unit))
     elif consequence == "proceed" and ask.kind != "approval":
-        told.append(("failed", {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}))
-    return told
+        told = {"error": f"nobody answered within the time: {ask.text}", "kind": "refused"}
+        drafts.append(Draft("failed", told, run, ask.unit))
+    return drafts
 
 
 def _escalated(ask: Ask, now: datetime) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def fill_fields(
         try:
             values[name] = _value(name, spec, names, given)
         except _Wrong as wrong:
-            remedy = f"`responder set {name} ...`, or the step's `fields`" + (f": {spec.help}" if spec.help else "")
+            remedy = f"`responder set RUN {name}=...`, or the step's `fields`" + (f": {spec.help}" if spec.help else "")
             problems.append(Problem(f"{name}: {wrong}", file, remedy))
     return values, problems
 

@@ -8,6 +8,7 @@ from typing import Any
 from responder.durations import duration
 from responder.expressions import Unknown
 from responder.means import Means
+from responder.said import heard
 from responder.state import RunState, outputs
 from responder.unit import ENDED
 
@@ -46,7 +47,7 @@ def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
         "people": state.people,
         "audiences": started.get("audiences", {}),
         "organisation": started.get("organisation", {}),
-        "facts": {**started.get("facts", {}), **state.given},
+        "facts": {**started.get("facts", {}), **{name: heard(value) for name, value in state.given.items()}},
         "item": item,
         "now": now,
         "always": lambda: True,

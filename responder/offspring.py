@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from responder.errors import InputError, Unavailable
 from responder.finding import Finding
@@ -44,25 +45,28 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
             continue
         known.add(name)
         judgement = assess(finding, means)
-        told = {"credential": judgement.credential.label, "exposure": finding.exposure.model_dump(mode="json")}
-        event, more = _left(judgement, means)
-        if not event:
+        place = {"credential": judgement.credential.label, "exposure": finding.exposure.model_dump(mode="json")}
+        told = _left(judgement, means, place)
+        if told is None:
             try:
-                starts.append(_child(finding, judgement, state, means, incident=incident, address=address))
-                event, more = "opened_child", {"child": starts[-1].run, "playbook": starts[-1].playbook.playbook}
+                start = _child(finding, judgement, state, means, incident=incident, address=address)
             except InputError as error:
-                event, more = "left_alone", {"ownership": Ownership.OURS.value, "reason": str(error)}
-        drafts.append(Draft(event, {**told, **more}, state.run, address))
-        drafts += starts[-1].drafts if event == "opened_child" else ()
+                told = Draft("left_alone", {**place, "ownership": Ownership.OURS.value, "reason": str(error)})
+            else:
+                starts.append(start)
+                told = Draft("opened_child", {**place, "child": start.run, "playbook": start.playbook.playbook})
+        drafts.append(replace(told, run=state.run, step=address))
+        drafts += starts[-1].drafts if told.event == "opened_child" else ()
     return Offspring(tuple(drafts), tuple(starts))
 
 
-def _left(judgement: Judgement, means: Means) -> tuple[str, dict[str, str]]:
-    """Return event and facts where a found credential opens no run: it is not ours, or another run has it."""
+def _left(judgement: Judgement, means: Means, place: dict[str, Any]) -> Draft | None:
+    """Return the entry where a found credential opens no run: it is not ours, or another run has it."""
     if judgement.ownership is not Ownership.OURS:
-        return "left_alone", {"ownership": judgement.ownership.value, "reason": judgement.reason}
+        reason = {"ownership": judgement.ownership.value, "reason": judgement.reason}
+        return Draft("left_alone", {**place, **reason})
     holder = means.store.holder(judgement.credential.identifiers)
-    return ("linked", {"run": holder}) if holder is not None else ("", {})
+    return Draft("linked", {**place, "run": holder}) if holder is not None else None
 
 
 def _child(

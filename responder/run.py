@@ -296,8 +296,8 @@ class Runner:
 
     def _expire(self, unit: Unit) -> bool:
         """Carry out what the playbook says of a question that nobody answered in time."""
-        told = unanswered(unit.ask, self._means.clock.now()) if unit.ask is not None else []
-        self._write(*(self._draft(event, unit.address, facts) for event, facts in told))
+        told = unanswered(unit.ask, self._means.clock.now(), self._fence.run) if unit.ask is not None else []
+        self._write(*told)
         return bool(told)
 
     def _past_limit(self, step: Step, unit: Unit) -> bool:

@@ -35,7 +35,7 @@ credential fields fold
 state
 unit
 action incident rendition timeline playbook
-transport installation
+transport installation said
 finding settings store answer expressions
 sealing source
 clock durations errors redaction layout skeleton

@@ -1,5 +1,6 @@
 """The runner: order, conditions, items, approvals, failures, children, and what survives a restart."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -36,8 +37,6 @@ def driven(app: App, run: str) -> RunState:
 
 def effects(place: Path) -> list[str]:
     path = place / "world" / "effects.jsonl"
-    import json
-
     return [json.loads(line)["key"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -501,3 +500,36 @@ def test_a_value_that_was_delivered_cannot_be_opened_here_any_more(opened: OpenA
     blob = next(blob for blob in app.means.store.blobs(state.incident["id"]) if blob.kind == "issued")
     with pytest.raises(RecordError, match="shredded"):
         app.means.sealer.unseal(blob.sealed, blob.blob)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        pytest.param("plain text", "plain text", id="text"),
+        pytest.param('["a", "b"]', "['a', 'b']", id="a list"),
+        pytest.param(
+            "unknown(the log is being read, 2030-01-02T03:04:00+00:00)",
+            "not known yet (the log is being read; next update by 2030-01-02 03:04 UTC)",
+            id="nobody knows yet",
+        ),
+    ],
+)
+def test_a_fact_that_a_person_sets_is_what_expressions_read(
+    opened: OpenApp, place: Path, said: str, shown: str
+) -> None:
+    app = opened()
+    step = '  - {id: a, phase: analysis, action: clockwork.nothing, with: {says: "it is ${{ facts.it }}"}}\n'
+    run = begun(app, written(place, step))
+    app.set(run, "it", said)
+
+    state = driven(app, run)
+
+    assert f"it is {shown}" == state.unit("a").facts["says"]
+
+
+def test_a_fact_that_begins_like_json_and_is_none_is_refused(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n"))
+
+    with pytest.raises(RequestError, match="JSON"):
+        app.set(run, "it", "[1, 2")

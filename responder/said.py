@@ -1,0 +1,37 @@
+"""What a person types as the value of a fact: text, a list or mapping in JSON, or that it is not known yet."""
+
+import json
+import re
+from typing import Any
+
+from responder.errors import RequestError
+from responder.expressions import Unknown
+from responder.finding import moment
+
+_UNKNOWN = re.compile(r"unknown\((?P<reason>.+),\s*(?P<when>[^,()]+)\)\s*", re.DOTALL)
+_MARK = "$unknown"
+
+
+def read_fact(text: str, name: str) -> Any:
+    """Return a fact as the timeline keeps it. InputError where it is meant as JSON or a time, and is none.
+
+    `unknown(reason, time of the next word on it)` says that nobody knows yet; `[...]` and `{...}` are JSON.
+    """
+    found = _UNKNOWN.fullmatch(text.strip())
+    if found:
+        when = moment(found["when"].strip(), f"{name}, next update")
+        return {_MARK: found["reason"].strip().strip("'\""), "next_update_at": when.isoformat()}
+    if text.strip()[:1] not in {"[", "{"}:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        told = f"The value begins like JSON and is none: {error}"
+        raise RequestError(told, where=name, remedy="close its brackets, or begin it with another character") from None
+
+
+def heard(value: Any) -> Any:
+    """Return a fact of the timeline as expressions and templates read it."""
+    if isinstance(value, dict) and _MARK in value:
+        return Unknown(value[_MARK], moment(value["next_update_at"], "next update"))
+    return value
