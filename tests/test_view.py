@@ -282,9 +282,9 @@ def test_the_most_urgent_clock_stands_first() -> None:
         new=(START - timedelta(hours=2)).isoformat(),
     )
 
-    lines = [line for line in shown(record.seen()).splitlines() if line.startswith("⏱")]
+    lines = [line for line in shown(record.seen()).splitlines() if line.startswith("◷")]
 
-    assert lines[0].startswith("⏱ public: OVERDUE by 1h 2m")
+    assert lines[0].startswith("◷ public: OVERDUE by 1h 2m")
 
 
 # Steps and state ----------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def _clock(clock: ClockView, now: datetime) -> Text:
     style = _CLOCKS[clock.state]
     if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
         style = "yellow"
-    return Text.assemble(("⏱ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim"))
+    return Text.assemble(("◷ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim"))
 
 
 def clock_words(clock: ClockView, now: datetime) -> str:
