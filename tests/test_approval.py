@@ -1,4 +1,4 @@
-"""Who may answer what: the requester and every holder never agree, whatever they are called, and an answer signs a digest."""
+"""Who may answer what: requester and holders never agree, whatever they are called; an answer signs a digest."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,12 @@ HOLDERS = [
 STEPS = [{"id": "a", "phase": "analysis", "action": "clockwork.turn"}]
 STARTED = (
     "started", "",
-    {"playbook": {"playbook": "p", "title": "t", "version": 1, "steps": STEPS}, "credential": {"holders": HOLDERS}, "people": PEOPLE, "requester": "ann"},
+    {
+        "playbook": {"playbook": "p", "title": "t", "version": 1, "steps": STEPS},
+        "credential": {"holders": HOLDERS},
+        "people": PEOPLE,
+        "requester": "ann",
+    },
 )  # fmt: skip
 
 

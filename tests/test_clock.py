@@ -1,4 +1,4 @@
-"""Time: a drill's clock that two processes share, spans that lose nothing, and a permit's clock that never steps back."""
+"""Time: a clock that two processes share, spans that lose nothing, and a permit's clock that never steps back."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -105,7 +105,9 @@ def test_a_span_is_written_without_loss(microseconds: int) -> None:
 
 @pytest.mark.parametrize("within", ["5", "5.5", "0s", "99999999999d", "soon", "true"])
 def test_a_span_in_a_playbook_has_a_unit_and_an_end(within: str) -> None:
-    text = f"playbook: p\ntitle: t\nversion: 1\nroles: {{c: {{}}}}\nsteps:\n  - {{id: a, phase: analysis, action: human.task, approval: {{role: c, within: {within}, on_timeout: abort}}}}\n"
+    approval = f"{{role: c, within: {within}, on_timeout: abort}}"
+    step = f"  - {{id: a, phase: analysis, action: human.task, approval: {approval}}}"
+    text = f"playbook: p\ntitle: t\nversion: 1\nroles: {{c: {{}}}}\nsteps:\n{step}\n"
 
     with pytest.raises(PlaybookError, match=r"p\.yaml:6:\d+: .*within"):
         parse_playbook(text, "p.yaml")

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-
 from conftest import OpenApp, leaked_value
+from test_run import HEAD, begun, driven, effects, when_asked, written
+
 from responder.app import App
 from responder.errors import FindingError, OutcomeUnknown, PlaybookError, RequestError, Unavailable
 from responder.finding import Exposure, Finding
 from responder.offspring import children_of
 from responder.resolve import _opened
-from test_run import HEAD, begun, driven, effects, when_asked, written
 
 SECOND = "second-" + "w3Xk" * 6
 TURN = "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"
