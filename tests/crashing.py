@@ -1,4 +1,4 @@
-"""Drives a run in a process of its own, which kills itself where it is told to: `crashing.py PLACE RUN [POINT STEP]`."""
+"""Drives a run in a process of its own, which kills itself where told to: `crashing.py PLACE RUN [POINT STEP]`."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Secrets are planted everywhere, and everything goes wrong: no byte of them is in anything that was written or said."""
+"""Secrets are planted everywhere, and everything goes wrong: no byte of them is in what was written or said."""
 
 import base64
 import codecs
@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,16 +36,20 @@ STEPS = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: "@planted"}, on_error: continue}
   - {id: facts, phase: analysis, action: clockwork.leak, with: {how: facts}}
   - {id: error, phase: analysis, action: clockwork.leak, with: {how: error}, on_error: continue}
-  - {id: busy, phase: analysis, action: clockwork.leak, with: {how: busy}, retry: {attempts: 2, first: 0.01s}, on_error: continue}
+  - {id: busy, phase: analysis, action: clockwork.leak, with: {how: busy}, retry: {attempts: 2, first: 0.01s},
+     on_error: continue}
   - {id: denied, phase: analysis, action: clockwork.leak, with: {how: denied}, on_error: continue}
   - {id: kill, phase: containment, action: credential.disable, needs: [facts]}
   - {id: dead, phase: containment, action: credential.prove_dead, needs: [kill], limit: 5s, on_error: continue}
   - {id: lost, phase: containment, action: clockwork.turn, with: {key: lost}, needs: [kill]}
   - {id: new, phase: review, action: clockwork.issue, with: {label: next}, needs: [kill]}
   - {id: pass-on, phase: review, action: clockwork.leak, with: {how: facts, what: "${{ steps.new.value }}"}}
-  - {id: refused, phase: review, action: clockwork.nothing, with: {says: "token=${{ steps.new.value }}"}, on_error: continue}
-  - {id: told, phase: communication, action: human.task, needs: [pass-on], with: {role: commander, instructions: "${{ steps.facts.page }}", on_timeout: abort}}
-  - {id: agreed, phase: communication, action: clockwork.final, with: {key: f}, needs: [told], approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: refused, phase: review, action: clockwork.nothing, with: {says: "token=${{ steps.new.value }}"},
+     on_error: continue}
+  - {id: told, phase: communication, action: human.task, needs: [pass-on],
+     with: {role: commander, instructions: "${{ steps.facts.page }}", on_timeout: abort}}
+  - {id: agreed, phase: communication, action: clockwork.final, with: {key: f}, needs: [told],
+     approval: {role: commander, within: 1h, on_timeout: abort}}
 """
 
 
@@ -131,16 +136,16 @@ def test_no_secret_is_in_anything_that_was_written_or_said(
         ("after-record", "pass-on"),
         ("after-record", "told"),
     ):
-        ended = subprocess_in(place, run, kill, opened, everything, environment)
+        ended = subprocess_in(place, run, kill, opened, everything, environment=environment)
         outputs += ended
     final = opened("carl", debug=True, environment=environment)
     final.note(run, everything)
     final.set(run, "remark", everything)
-    outputs += subprocess_in(place, run, (), opened, everything, environment)
+    outputs += subprocess_in(place, run, (), opened, everything, environment=environment)
 
     state = final.state(run)
     assert "ended" == state.state, [
-        f"{u.address} {u.status} {u.error[:90]}" for u in state.units.values() if u.status not in {"done"}
+        f"{u.address} {u.status} {u.error[:90]}" for u in state.units.values() if u.status != "done"
     ]
     assert {"failed"} == {state.status(step) for step in ("error", "busy", "denied", "refused")}
     assert "done" == state.status("pass-on")
@@ -164,11 +169,9 @@ def test_no_secret_is_in_anything_that_was_written_or_said(
 
 
 def subprocess_in(
-    place: Path, run: str, kill: tuple[str, ...], opened: OpenApp, said: str, environment: dict[str, str]
+    place: Path, run: str, kill: tuple[str, ...], opened: OpenApp, said: str, *, environment: dict[str, str]
 ) -> list[bytes]:
     """Drive the run in a process that kills itself there, and answer what it asks meanwhile."""
-    import threading
-
     ended = threading.Event()
     other = opened("carl", environment=environment)
 
@@ -226,8 +229,12 @@ def test_a_log_record_and_its_traceback_are_scrubbed(
 ) -> None:
     app = opened(debug=True)
     secret = app.means.sealer.secret(OWN)
-    try:
+
+    def fail() -> None:
         raise RuntimeError(f"could not open {secret.reveal()}")
+
+    try:
+        fail()
     except RuntimeError:
         logging.getLogger("httpx").exception("HTTP Request: GET https://x.example/?token=%s", secret.reveal())
 

@@ -18,10 +18,12 @@ from responder.errors import RequestError
 STEPS = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
   - {id: turn, phase: containment, action: clockwork.turn, with: {key: a}, needs: [look]}
-  - {id: agreed, phase: containment, action: clockwork.final, with: {key: f}, needs: [turn], approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: agreed, phase: containment, action: clockwork.final, with: {key: f}, needs: [turn],
+     approval: {role: commander, within: 1h, on_timeout: abort}}
   - {id: watch, phase: containment, action: clockwork.watch, needs: [turn]}
   - {id: new, phase: recovery, action: credential.issue, needs: [watch], with: {label: next}}
-  - {id: each, phase: recovery, action: clockwork.turn, for_each: [i, j, k], max_parallel: 2, with: {key: "${{ item }}"}, needs: [look]}
+  - {id: each, phase: recovery, action: clockwork.turn, for_each: [i, j, k], max_parallel: 2,
+     with: {key: "${{ item }}"}, needs: [look]}
   - {id: skip, phase: recovery, action: clockwork.turn, if: "${{ steps.look.happened }}", with: {key: never}}
   - {id: say, phase: communication, action: clockwork.say, with: {key: said}, needs: [turn]}
 """

@@ -1,4 +1,4 @@
-"""Proof of death: three refusals everywhere over the whole window beside a good control, and nothing that passes for it."""
+"""Proof of death: three refusals everywhere over the whole window beside a good control, and nothing like it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -85,25 +85,77 @@ def at(seconds: float, **more: Any) -> World:
     ("worlds", "verdicts"),
     [
         pytest.param([at(0), at(15), at(30)], ["refused", "refused", "dead"], id="three refusals over the window"),
-        pytest.param([at(0), at(1), at(2), at(29)], ["refused"] * 4, id="many refusals within the window are not enough"),
+        pytest.param(
+            [at(0), at(1), at(2), at(29)], ["refused"] * 4, id="many refusals within the window are not enough"
+        ),
         pytest.param([at(0), at(60)], ["refused"] * 2, id="two refusals over the window are not enough"),
-        pytest.param([at(0), at(15, leaked={"api": ACCEPTED}), at(30), at(45), at(60)], ["refused", "alive", "refused", "refused", "dead"], id="an acceptance starts again"),
-        pytest.param([at(0), at(15, leaked={"api": UNKNOWN}), at(30), at(31)], ["refused", "unknown", "refused", "dead"], id="unknown neither counts nor starts again"),
-        pytest.param([at(n * 30, leaked={"api": UNKNOWN}) for n in range(5)], ["unknown"] * 5, id="unknown never counts"),
-        pytest.param([at(0), at(15, sessions=2), at(30), at(45), at(60)], ["refused", "sessions open", "refused", "refused", "dead"], id="open sessions start again"),
-        pytest.param([at(n * 30, sessions=None) for n in range(4)], ["unknown"] * 4, id="sessions that cannot be counted are not none"),
-        pytest.param([at(n * 30, good=REFUSED) for n in range(4)], ["unknown"] * 4, id="a control that is refused too proves nothing"),
-        pytest.param([at(n * 30, good=UNKNOWN) for n in range(4)], ["unknown"] * 4, id="a control that is not answered proves nothing"),
-        pytest.param([at(n * 30, control=None) for n in range(4)], ["unknown"] * 4, id="without a control there is no proof"),
-        pytest.param([at(n * 30, control=LEAKED) for n in range(4)], ["unknown"] * 4, id="the leaked value is no control"),
-        pytest.param([at(n * 30, leaked={"api": REFUSED, "git": ACCEPTED}) for n in range(4)], ["alive"] * 4, id="one surface that accepts is enough to live"),
-        pytest.param([at(n * 30, leaked={"api": REFUSED, "git": UNKNOWN}) for n in range(4)], ["unknown"] * 4, id="every surface must refuse"),
-        pytest.param([at(n * 30, leaked={}) for n in range(4)], ["unknown"] * 4, id="nowhere presented is nowhere refused"),
-        pytest.param([at(n * 30, leaked={"api": NO_ANSWER}) for n in range(4)], ["unknown"] * 4, id="a surface without an answer is unknown"),
-        pytest.param([at(n * 30, good=NO_ANSWER) for n in range(4)], ["unknown"] * 4, id="a control without an answer is unknown"),
-        pytest.param([at(n * 30, leaked={"a": NO_ANSWER, "b": ACCEPTED}) for n in range(2)], ["alive"] * 2, id="the others are asked all the same"),
+        pytest.param(
+            [at(0), at(15, leaked={"api": ACCEPTED}), at(30), at(45), at(60)],
+            ["refused", "alive", "refused", "refused", "dead"],
+            id="an acceptance starts again",
+        ),
+        pytest.param(
+            [at(0), at(15, leaked={"api": UNKNOWN}), at(30), at(31)],
+            ["refused", "unknown", "refused", "dead"],
+            id="unknown neither counts nor starts again",
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": UNKNOWN}) for n in range(5)], ["unknown"] * 5, id="unknown never counts"
+        ),
+        pytest.param(
+            [at(0), at(15, sessions=2), at(30), at(45), at(60)],
+            ["refused", "sessions open", "refused", "refused", "dead"],
+            id="open sessions start again",
+        ),
+        pytest.param(
+            [at(n * 30, sessions=None) for n in range(4)],
+            ["unknown"] * 4,
+            id="sessions that cannot be counted are not none",
+        ),
+        pytest.param(
+            [at(n * 30, good=REFUSED) for n in range(4)],
+            ["unknown"] * 4,
+            id="a control that is refused too proves nothing",
+        ),
+        pytest.param(
+            [at(n * 30, good=UNKNOWN) for n in range(4)],
+            ["unknown"] * 4,
+            id="a control that is not answered proves nothing",
+        ),
+        pytest.param(
+            [at(n * 30, control=None) for n in range(4)], ["unknown"] * 4, id="without a control there is no proof"
+        ),
+        pytest.param(
+            [at(n * 30, control=LEAKED) for n in range(4)], ["unknown"] * 4, id="the leaked value is no control"
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": REFUSED, "git": ACCEPTED}) for n in range(4)],
+            ["alive"] * 4,
+            id="one surface that accepts is enough to live",
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": REFUSED, "git": UNKNOWN}) for n in range(4)],
+            ["unknown"] * 4,
+            id="every surface must refuse",
+        ),
+        pytest.param(
+            [at(n * 30, leaked={}) for n in range(4)], ["unknown"] * 4, id="nowhere presented is nowhere refused"
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": NO_ANSWER}) for n in range(4)],
+            ["unknown"] * 4,
+            id="a surface without an answer is unknown",
+        ),
+        pytest.param(
+            [at(n * 30, good=NO_ANSWER) for n in range(4)], ["unknown"] * 4, id="a control without an answer is unknown"
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"a": NO_ANSWER, "b": ACCEPTED}) for n in range(2)],
+            ["alive"] * 2,
+            id="the others are asked all the same",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_proves_death(worlds: list[World], verdicts: list[str]) -> None:
     seen = looks(*worlds)
 

@@ -1,4 +1,4 @@
-"""Who drives a run, and what no timing may do to it: no livelock, no lost abort, no secret in another process's words."""
+"""Who drives a run, and what no timing may do to it: no livelock, lost abort or secret in another process's words."""
 
 import time
 from pathlib import Path
@@ -94,7 +94,8 @@ def asked(app: App, run: str) -> list[dict[str, str]]:
 def test_an_abort_stops_what_was_not_sent_yet(opened: OpenApp, place: Path) -> None:
     app = opened()
     steps = """
-  - {id: each, phase: analysis, action: clockwork.nothing, for_each: [1, 2, 3, 4, 5, 6, 7, 8], max_parallel: 1, with: {seconds: 0.15}}
+  - {id: each, phase: analysis, action: clockwork.nothing, for_each: [1, 2, 3, 4, 5, 6, 7, 8], max_parallel: 1,
+     with: {seconds: 0.15}}
   - {id: pick, phase: analysis, action: human.task, with: {role: commander, instructions: "do it", on_timeout: abort}}
   - {id: watch, phase: analysis, action: clockwork.watch, with: {looks: 100000}}
   - {id: clean, phase: review, action: clockwork.turn, with: {key: clean}, if: "${{ always() }}"}
@@ -112,7 +113,10 @@ def test_an_abort_stops_what_was_not_sent_yet(opened: OpenApp, place: Path) -> N
 
 def test_a_limit_stops_a_step_with_many_items(opened: OpenApp, place: Path) -> None:
     app = opened()
-    steps = "  - {id: each, phase: analysis, action: clockwork.nothing, for_each: [1, 2, 3, 4, 5, 6, 7, 8, 9], max_parallel: 2, with: {seconds: 0.2}, limit: 0.3s}\n"
+    steps = """
+  - {id: each, phase: analysis, action: clockwork.nothing, for_each: [1, 2, 3, 4, 5, 6, 7, 8, 9], max_parallel: 2,
+     with: {seconds: 0.2}, limit: 0.3s}
+"""
 
     started = time.monotonic()
     state = driven(app, begun(app, written(place, steps)))
@@ -176,7 +180,8 @@ def test_an_executor_that_was_overtaken_while_it_waits_for_people_stops(opened: 
         app,
         written(
             place,
-            "  - {id: a, phase: analysis, action: human.task, with: {role: commander, instructions: i, on_timeout: abort}}\n",
+            "  - {id: a, phase: analysis, action: human.task, "
+            "with: {role: commander, instructions: i, on_timeout: abort}}\n",
         ),
     )
 
@@ -215,11 +220,12 @@ def test_two_first_runs_at_once_have_a_heartbeat(opened: OpenApp, place: Path, m
 
 
 def test_what_people_say_elsewhere_holds_no_secret_of_the_incident(opened: OpenApp, place: Path) -> None:
-    """Whoever answers does it in a process of their own, whose Redactor has seen neither the leaked nor the new value."""
+    """Whoever answers does it in a process of their own, whose Redactor has seen neither the leaked nor new value."""
     app = opened()
     steps = """
   - {id: new, phase: recovery, action: credential.issue, with: {label: next}}
-  - {id: a, phase: analysis, action: human.task, needs: [new], with: {role: commander, instructions: i, on_timeout: abort}}
+  - {id: a, phase: analysis, action: human.task, needs: [new],
+     with: {role: commander, instructions: i, on_timeout: abort}}
 """
     run = begun(app, written(place, steps))
     issued = f"new-value-next-{'x' * 20}"

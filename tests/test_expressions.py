@@ -27,7 +27,10 @@ class Steps:
 NAMES: dict[str, Any] = {
     "steps": Steps(
         {
-            "a": {"status": "done", "items": [1, 2], "keys": "k", "n": 3, "text": "abc", "none": None, "deep": {"values": "v", "x": {"get": 1}}},
+            "a": {
+                "status": "done", "items": [1, 2], "keys": "k", "n": 3, "text": "abc", "none": None,
+                "deep": {"values": "v", "x": {"get": 1}},
+            },
             "new": {"status": "done", "value": {"$secret": SECRET.blob, "fingerprint": SECRET.fingerprint}},
         }
     ),
@@ -101,12 +104,14 @@ def test_a_whole_secret_is_passed_on() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "steps.new.value ~ ''", "steps.new.value + 'x'", "'x' + steps.new.value", "'%s' % steps.new.value", "steps.new.value * 2",
-        "steps.new.value == 'x'", "'x' == steps.new.value", "steps.new.value != 'x'", "steps.new.value < 'x'", "steps.new.value in ['x']",
-        "'x' in steps.new.value", "steps.new.value in 'x'", "'yes' if steps.new.value else 'no'", "not steps.new.value", "steps.new.value and 1",
-        "steps.new.value|upper", "steps.new.value|length", "steps.new.value|first", "steps.new.value|list", "steps.new.value|trim",
-        "[steps.new.value]|join", "['a', steps.new.value]|sort", "steps.new.value|default('x', true)", "steps.new.value[0]", "steps.new.value|sum",
-        "[steps.new.value]|map('upper')|list", "steps.new.value._refuse", "steps.new.value.__class__", "steps.new.value|int + 0 if false else steps.new.value|lower",
+        "steps.new.value ~ ''", "steps.new.value + 'x'", "'x' + steps.new.value", "'%s' % steps.new.value",
+        "steps.new.value * 2", "steps.new.value == 'x'", "'x' == steps.new.value", "steps.new.value != 'x'",
+        "steps.new.value < 'x'", "steps.new.value in ['x']", "'x' in steps.new.value", "steps.new.value in 'x'",
+        "'yes' if steps.new.value else 'no'", "not steps.new.value", "steps.new.value and 1", "steps.new.value|upper",
+        "steps.new.value|length", "steps.new.value|first", "steps.new.value|list", "steps.new.value|trim",
+        "[steps.new.value]|join", "['a', steps.new.value]|sort", "steps.new.value|default('x', true)",
+        "steps.new.value[0]", "steps.new.value|sum", "[steps.new.value]|map('upper')|list", "steps.new.value._refuse",
+        "steps.new.value.__class__", "steps.new.value|int + 0 if false else steps.new.value|lower",
     ],
 )  # fmt: skip
 def test_nothing_else_can_be_done_with_a_secret(text: str) -> None:
@@ -122,10 +127,12 @@ def test_a_secret_is_not_joined_with_text() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "''.__class__", "''.__class__.__mro__[1].__subclasses__()", "inputs.__class__", "steps.__init__.__globals__", "always.__globals__",
-        "now.__reduce__()", "inputs.get('x')", "'{}'.format(1)", "'a'.upper()", "steps.a.items.append(1)", "(1).__class__", "[]|attr('__class__')",
-        "[1]|map(attribute='__class__')|list", "self", "range(9)", "lipsum()", "namespace()", "cycler(1)", "dict(a=1)", "caller()", "loop", "config",
-        "1) }}{% for x in [1] %}{{ (1", "import os", "x = 1", "{% raw %}", "lambda: 1", "", "1,,2", "steps.a.text|tojson", "steps.a.text|safe", "'x'|pprint",
+        "''.__class__", "''.__class__.__mro__[1].__subclasses__()", "inputs.__class__", "steps.__init__.__globals__",
+        "always.__globals__", "now.__reduce__()", "inputs.get('x')", "'{}'.format(1)", "'a'.upper()",
+        "steps.a.items.append(1)", "(1).__class__", "[]|attr('__class__')", "[1]|map(attribute='__class__')|list",
+        "self", "range(9)", "lipsum()", "namespace()", "cycler(1)", "dict(a=1)", "caller()", "loop", "config",
+        "1) }}{% for x in [1] %}{{ (1", "import os", "x = 1", "{% raw %}", "lambda: 1", "", "1,,2",
+        "steps.a.text|tojson", "steps.a.text|safe", "'x'|pprint",
     ],
 )  # fmt: skip
 def test_nothing_gets_out_of_the_sandbox(text: str) -> None:

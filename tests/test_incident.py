@@ -1,4 +1,4 @@
-"""Whose a credential is: decided offline, from the inventory, the canaries and the value itself, never by a report alone."""
+"""Whose a credential is: decided offline, from the inventory, canaries and the value itself, never a report alone."""
 
 import pytest
 
@@ -45,24 +45,80 @@ def judged(recognised: tuple[str, str] | None = None, **fields: object) -> Judge
     ("fields", "recognised", "ownership", "reason"),
     [
         pytest.param({"value": OURS}, None, "ours", "'shared', by its fingerprint", id="its fingerprint"),
-        pytest.param({"value": OURS, "key_id": "key-7"}, None, "ours", "'shared', by its fingerprint", id="its fingerprint, whatever the report calls it"),
+        pytest.param(
+            {"value": OURS, "key_id": "key-7"},
+            None,
+            "ours",
+            "'shared', by its fingerprint",
+            id="its fingerprint, whatever the report calls it",
+        ),
         pytest.param({"key_id": "key-7"}, None, "ours", "'unseen', by its key id", id="its key id"),
-        pytest.param({"value": THEIRS}, ("gate", "key-7"), "ours", "'unseen', by its key id", id="the key id that its value bears"),
-        pytest.param({"value": THEIRS, "key_id": "key-7"}, ("gate", "key-99"), "unknown", "its value says", id="a key id that its value contradicts"),
-        pytest.param({"value": THEIRS, "key_id": "key-8"}, None, "unknown", "neither", id="a key id that its fingerprint contradicts"),
-        pytest.param({"key_id": "key-7", "connection": "hub"}, None, "unknown", "neither", id="a key id at another issuer"),
-        pytest.param({"value": THEIRS, "key_id": "key-7"}, ("hub", ""), "unknown", "form", id="a key id, and a value of another issuer"),
+        pytest.param(
+            {"value": THEIRS},
+            ("gate", "key-7"),
+            "ours",
+            "'unseen', by its key id",
+            id="the key id that its value bears",
+        ),
+        pytest.param(
+            {"value": THEIRS, "key_id": "key-7"},
+            ("gate", "key-99"),
+            "unknown",
+            "its value says",
+            id="a key id that its value contradicts",
+        ),
+        pytest.param(
+            {"value": THEIRS, "key_id": "key-8"},
+            None,
+            "unknown",
+            "neither",
+            id="a key id that its fingerprint contradicts",
+        ),
+        pytest.param(
+            {"key_id": "key-7", "connection": "hub"}, None, "unknown", "neither", id="a key id at another issuer"
+        ),
+        pytest.param(
+            {"value": THEIRS, "key_id": "key-7"},
+            ("hub", ""),
+            "unknown",
+            "form",
+            id="a key id, and a value of another issuer",
+        ),
         pytest.param({"key_id": "default"}, None, "unknown", "several", id="a key id that two issuers have"),
-        pytest.param({"key_id": "default", "connection": "hub"}, None, "ours", "'twice-hub'", id="a key id that two issuers have, and its issuer"),
-        pytest.param({"value": THEIRS}, ("gate", "key-99"), "unknown", "form is that of 'gate'", id="our provider, and not our inventory"),
+        pytest.param(
+            {"key_id": "default", "connection": "hub"},
+            None,
+            "ours",
+            "'twice-hub'",
+            id="a key id that two issuers have, and its issuer",
+        ),
+        pytest.param(
+            {"value": THEIRS},
+            ("gate", "key-99"),
+            "unknown",
+            "form is that of 'gate'",
+            id="our provider, and not our inventory",
+        ),
         pytest.param({"value": THEIRS}, None, "unknown", "neither", id="nothing known"),
         pytest.param({"value": CANARY}, None, "canary", "canaries", id="a canary by fingerprint"),
         pytest.param({"key_id": "trap-12"}, None, "canary", "canaries", id="a canary by pattern"),
         pytest.param({"key_id": "trap-12x"}, None, "unknown", "neither", id="only whole names are canaries"),
-        pytest.param({"value": THEIRS, "key_id": "key-7"}, ("gate", "key-canary"), "canary", "canaries", id="a canary by its value, and called ours"),
-        pytest.param({"value": OURS, "key_id": "key-canary"}, None, "canary", "canaries", id="called a canary, and in the inventory"),
+        pytest.param(
+            {"value": THEIRS, "key_id": "key-7"},
+            ("gate", "key-canary"),
+            "canary",
+            "canaries",
+            id="a canary by its value, and called ours",
+        ),
+        pytest.param(
+            {"value": OURS, "key_id": "key-canary"},
+            None,
+            "canary",
+            "canaries",
+            id="called a canary, and in the inventory",
+        ),
     ],
-)  # fmt: skip
+)
 def test_whose_it_is(
     fields: dict[str, object], recognised: tuple[str, str] | None, ownership: str, reason: str
 ) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import OpenApp, leaked_value
+from test_run import effects, written
+
 from responder.app import App
 from responder.errors import PlanRefused
 from responder.finding import Exposure, Finding
 from responder.plan import Plan, PlannedStep
-from test_run import effects, written
 
 STEPS = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
@@ -19,7 +19,8 @@ STEPS = """
   - {id: turn, phase: containment, action: clockwork.turn, with: {key: a}, needs: [kill]}
   - {id: later, phase: containment, action: clockwork.turn, with: {key: "${{ steps.look.state }}"}}
   - {id: bare, phase: containment, action: clockwork.final, with: {key: f}}
-  - {id: agreed, phase: containment, action: clockwork.final, with: {key: g}, approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: agreed, phase: containment, action: clockwork.final, with: {key: g},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
   - {id: each, phase: containment, action: clockwork.turn, for_each: [a, b], with: {key: "${{ item }}"}}
   - {id: many, phase: containment, action: clockwork.turn, for_each: [1, 2, 3, 4, 5, 6, 7], with: {key: "${{ item }}"}}
   - {id: wrong, phase: containment, action: clockwork.turn, for_each: "${{ 3 }}", with: {key: x}}

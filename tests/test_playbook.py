@@ -7,7 +7,10 @@ import pytest
 from responder.errors import PlaybookError
 from responder.playbook import Playbook, dependencies, load_playbook, parse_playbook, waits_for_end_only
 
-HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}}\ninputs: {host: {}}\ndeadlines: {d: {from: incident.aware_at, within: 1h, role: commander}}\nsteps:\n"
+HEAD = (
+    "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}}\ninputs: {host: {}}\n"
+    "deadlines: {d: {from: incident.aware_at, within: 1h, role: commander}}\nsteps:\n"
+)
 STEP = "  - {id: a, phase: analysis, action: clockwork.turn%s}\n"
 
 
@@ -26,20 +29,52 @@ def problems(text: str) -> list[str]:
     [
         pytest.param(STEP % ", needs: [b]", "p.yaml:8:62: there is no step 'b'", id="an unknown need"),
         pytest.param(STEP % ", needs: [a]", "the step 'a' needs itself", id="a step that needs itself"),
-        pytest.param(STEP % ", with: {x: '${{ steps.b.y }}'}", "there is no step 'b'", id="an unknown step in an expression"),
-        pytest.param(STEP % ", with: {x: ['${{ inputs.hst }}']}", "did you mean 'host'?", id="an unknown input, deep inside"),
-        pytest.param(STEP % ", with: {x: '${{ item }}'}", "reads `item` and has no `for_each`", id="an item of nothing"),
+        pytest.param(
+            STEP % ", with: {x: '${{ steps.b.y }}'}", "there is no step 'b'", id="an unknown step in an expression"
+        ),
+        pytest.param(
+            STEP % ", with: {x: ['${{ inputs.hst }}']}", "did you mean 'host'?", id="an unknown input, deep inside"
+        ),
+        pytest.param(
+            STEP % ", with: {x: '${{ item }}'}", "reads `item` and has no `for_each`", id="an item of nothing"
+        ),
         pytest.param(STEP % ", if: 'x'", "`if` is an expression", id="a condition that is none"),
         pytest.param(STEP % ", meets: e", "there is no deadline 'e'", id="an unknown deadline"),
-        pytest.param(STEP % ", approval: {role: comander, within: 1h, on_timeout: abort}", "did you mean 'commander'?", id="an unknown role"),
-        pytest.param(STEP % ", approval: {role: commander, within: 1h, on_timeout: escalate(boss)}", "there is no role 'boss'", id="an unknown role to escalate to"),
-        pytest.param(STEP % ", approval: {role: commander, within: 1h}", "'on_timeout' is missing", id="no word on silence"),
-        pytest.param(STEP % ", approval: {role: commander, within: 1h, on_timeout: maybe}", "on_timeout", id="an unknown word on silence"),
-        pytest.param(STEP % ", approval: {role: commander, quorum: 0, within: 1h, on_timeout: abort}", "quorum", id="nobody's agreement"),
+        pytest.param(
+            STEP % ", approval: {role: comander, within: 1h, on_timeout: abort}",
+            "did you mean 'commander'?",
+            id="an unknown role",
+        ),
+        pytest.param(
+            STEP % ", approval: {role: commander, within: 1h, on_timeout: escalate(boss)}",
+            "there is no role 'boss'",
+            id="an unknown role to escalate to",
+        ),
+        pytest.param(
+            STEP % ", approval: {role: commander, within: 1h}", "'on_timeout' is missing", id="no word on silence"
+        ),
+        pytest.param(
+            STEP % ", approval: {role: commander, within: 1h, on_timeout: maybe}",
+            "on_timeout",
+            id="an unknown word on silence",
+        ),
+        pytest.param(
+            STEP % ", approval: {role: commander, quorum: 0, within: 1h, on_timeout: abort}",
+            "quorum",
+            id="nobody's agreement",
+        ),
         pytest.param(STEP % ", with: {x: '${{ steps.a.y }}'}", "wait for each other: a", id="a step that reads itself"),
         pytest.param(STEP % "" + STEP % "", "two steps are called 'a'", id="a step twice"),
-        pytest.param((STEP % ", needs: [b]") + (STEP % ", needs: [a]").replace("id: a", "id: b"), "wait for each other: a, b", id="a circle"),
-        pytest.param((STEP % ", if: '${{ failed(\"b\") }}'") + (STEP % ", needs: [a]").replace("id: a", "id: b"), "wait for each other: a, b", id="a circle through an end"),
+        pytest.param(
+            (STEP % ", needs: [b]") + (STEP % ", needs: [a]").replace("id: a", "id: b"),
+            "wait for each other: a, b",
+            id="a circle",
+        ),
+        pytest.param(
+            (STEP % ", if: '${{ failed(\"b\") }}'") + (STEP % ", needs: [a]").replace("id: a", "id: b"),
+            "wait for each other: a, b",
+            id="a circle through an end",
+        ),
         pytest.param(STEP % ", on_eror: abort", "did you mean 'on_error'?", id="a misspelt key"),
         pytest.param("  - {id: A b, phase: analysis, action: clockwork.turn}\n", "p.yaml:8:", id="an id that is none"),
         pytest.param("  - {id: a, phase: later, action: clockwork.turn}\n", "phase", id="an unknown phase"),
@@ -47,7 +82,7 @@ def problems(text: str) -> list[str]:
         pytest.param(STEP % ", max_parallel: 0", "max_parallel", id="none at once"),
         pytest.param("  - [a]\n", "p.yaml:8:5", id="a step that is a list"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_has_its_place(steps: str, said: str) -> None:
     found = problems(HEAD + steps)
 

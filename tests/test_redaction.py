@@ -143,7 +143,12 @@ def test_known_shapes_are_recognised(text: str, whose: str | None) -> None:
 MORE_FORMS = {
     "bytes": repr(VALUE.encode())[2:-1],
     "html of a template": html.escape(VALUE).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
-    "url in small letters": quote(VALUE, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%3C", "%3c").replace("%5C", "%5c").replace("%C3%A9", "%c3%a9"),
+    "url in small letters": quote(VALUE, safe="")
+    .replace("%2F", "%2f")
+    .replace("%2B", "%2b")
+    .replace("%3C", "%3c")
+    .replace("%5C", "%5c")
+    .replace("%C3%A9", "%c3%a9"),
 }  # fmt: skip
 
 

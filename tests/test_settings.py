@@ -32,21 +32,65 @@ TOKEN = "hf_" + "a1B2" * 9
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param(HEAD + f"facts: {{note: 'use {TOKEN}'}}", "responder.yaml:3:15: facts.note seems to hold a credential", id="a token in a text"),
-        pytest.param(f"connections: {{hub: {{provider: huggingface, secret: {TOKEN}}}}}", "name its place: env:NAME or file:PATH", id="a token as secret"),
-        pytest.param("connections: {hub: {provider: huggingface, secret: swordfish}}", "connections.hub.secret", id="a password as secret"),
-        pytest.param("connections: {hub: {provider: huggingface, api_token: [" + TOKEN + "]}}", "seems to hold a credential", id="a token in a provider's own field"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: nowhere, key_id: k}]", "unknown connection 'nowhere'", id="an unknown connection"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: gate, key_id: k, owner: nobody}]", "unknown person 'nobody'", id="an unknown owner"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: gate, key_id: k, holders: [{id: h, person: hall}]}]", "unknown person 'hall'", id="a holder who is nobody"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: gate, key_id: k, holders: [{id: h}, {id: h}]}]", "two holders of 'a'", id="a holder twice"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: gate}]", "cannot be recognised", id="an entry that cannot be recognised"),
-        pytest.param(HEAD + "inventory: [{id: a, connection: gate, key_id: k}, {id: a, connection: gate, key_id: l}]", "'a' stands twice", id="an entry twice"),
-        pytest.param("people: {a: {name: A, os_user: root}, b: {name: B, os_user: root}}", "the login 'root' speaks for several people", id="a login for two"),
+        pytest.param(
+            HEAD + f"facts: {{note: 'use {TOKEN}'}}",
+            "responder.yaml:3:15: facts.note seems to hold a credential",
+            id="a token in a text",
+        ),
+        pytest.param(
+            f"connections: {{hub: {{provider: huggingface, secret: {TOKEN}}}}}",
+            "name its place: env:NAME or file:PATH",
+            id="a token as secret",
+        ),
+        pytest.param(
+            "connections: {hub: {provider: huggingface, secret: swordfish}}",
+            "connections.hub.secret",
+            id="a password as secret",
+        ),
+        pytest.param(
+            "connections: {hub: {provider: huggingface, api_token: [" + TOKEN + "]}}",
+            "seems to hold a credential",
+            id="a token in a provider's own field",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: nowhere, key_id: k}]",
+            "unknown connection 'nowhere'",
+            id="an unknown connection",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: gate, key_id: k, owner: nobody}]",
+            "unknown person 'nobody'",
+            id="an unknown owner",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: gate, key_id: k, holders: [{id: h, person: hall}]}]",
+            "unknown person 'hall'",
+            id="a holder who is nobody",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: gate, key_id: k, holders: [{id: h}, {id: h}]}]",
+            "two holders of 'a'",
+            id="a holder twice",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: gate}]",
+            "cannot be recognised",
+            id="an entry that cannot be recognised",
+        ),
+        pytest.param(
+            HEAD + "inventory: [{id: a, connection: gate, key_id: k}, {id: a, connection: gate, key_id: l}]",
+            "'a' stands twice",
+            id="an entry twice",
+        ),
+        pytest.param(
+            "people: {a: {name: A, os_user: root}, b: {name: B, os_user: root}}",
+            "the login 'root' speaks for several people",
+            id="a login for two",
+        ),
         pytest.param("canaries: ['/(/']", "is not a regular expression", id="a canary that is no pattern"),
         pytest.param("conections: {}", "did you mean 'connections'?", id="a misspelt key"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     found = problems(tmp_path, text)
 

@@ -1,4 +1,4 @@
-"""YAML as people mean it, with a place for every complaint, and nothing that a file can do to the process that reads it."""
+"""YAML as people mean it, with a place for every complaint, and nothing that a file can do to whoever reads it."""
 
 import time
 
@@ -56,7 +56,9 @@ def test_scalars_are_what_people_mean(text: str, value: object) -> None:
         pytest.param('a: 1\n"a": 3', ["f.yaml:2:1: the key 'a' stands twice"], id="a key twice, once quoted"),
         pytest.param("x: &x {a: 1}\ny: {<<: *x}", ["f.yaml:2:5: merge keys are not used here"], id="a merge key"),
         pytest.param("? [1, 2]\n: x", ["f.yaml:1:3: a key must be plain text"], id="a list as key"),
-        pytest.param("a: !!binary aGk=", ["f.yaml:1:4: the tag 'tag:yaml.org,2002:binary' is not used here"], id="bytes"),
+        pytest.param(
+            "a: !!binary aGk=", ["f.yaml:1:4: the tag 'tag:yaml.org,2002:binary' is not used here"], id="bytes"
+        ),
         pytest.param("? !!binary aGk=\n: x", ["f.yaml:1:3: a key must be plain text"], id="bytes as key"),
         pytest.param("a: !!set {x, y}", ["f.yaml:1:4: the tag 'tag:yaml.org,2002:set' is not used here"], id="a set"),
         pytest.param(
@@ -71,9 +73,13 @@ def test_scalars_are_what_people_mean(text: str, value: object) -> None:
         pytest.param("a: 1\n---\nb: 2", None, id="two documents"),
         pytest.param("a: \x00", None, id="a control character"),
         pytest.param("\ta: 1", None, id="a tab"),
-        pytest.param("a: 1\na: 2\nb: !x 1", ["f.yaml:2:1: the key 'a' stands twice", "f.yaml:3:4: the tag '!x' is not used here"], id="all at once"),
+        pytest.param(
+            "a: 1\na: 2\nb: !x 1",
+            ["f.yaml:2:1: the key 'a' stands twice", "f.yaml:3:4: the tag '!x' is not used here"],
+            id="all at once",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_strict_is_refused_with_its_place(text: str, said: list[str] | None) -> None:
     found = problems(text)
 
@@ -126,13 +132,25 @@ class Outer(BaseModel):
     ("text", "said"),
     [
         pytest.param("name: x\nnmae: y", ["f.yaml:2:1: unknown key 'nmae' (did you mean 'name'?)"], id="at the top"),
-        pytest.param("name: x\ninner: {rolle: y}", ["f.yaml:2:8: 'role' is missing", "f.yaml:2:9: unknown key 'rolle' (did you mean 'role'?)"], id="inside an optional"),
-        pytest.param("name: x\nmany:\n  - role: a\n  - role: b\n    rule: c", ["f.yaml:5:5: unknown key 'rule' (did you mean 'role'?)"], id="inside a list"),
-        pytest.param("name: x\nnamed:\n  one: {role: a, zzz: 1}", ["f.yaml:3:18: unknown key 'zzz' (known keys: role)"], id="inside a mapping"),
+        pytest.param(
+            "name: x\ninner: {rolle: y}",
+            ["f.yaml:2:8: 'role' is missing", "f.yaml:2:9: unknown key 'rolle' (did you mean 'role'?)"],
+            id="inside an optional",
+        ),
+        pytest.param(
+            "name: x\nmany:\n  - role: a\n  - role: b\n    rule: c",
+            ["f.yaml:5:5: unknown key 'rule' (did you mean 'role'?)"],
+            id="inside a list",
+        ),
+        pytest.param(
+            "name: x\nnamed:\n  one: {role: a, zzz: 1}",
+            ["f.yaml:3:18: unknown key 'zzz' (known keys: role)"],
+            id="inside a mapping",
+        ),
         pytest.param("name: [x]", ["f.yaml:1:7: name: should be a valid string"], id="another type"),
         pytest.param("inner: {role: x}", ["f.yaml:1:1: 'name' is missing"], id="a missing key"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_a_model_has_its_place_and_a_remedy(text: str, said: list[str]) -> None:
     _, found = read(text, "f.yaml", PlaybookError).check(Outer)
 

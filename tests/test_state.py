@@ -1,4 +1,4 @@
-"""The fold: what a run has come to by its record alone, whoever was faster and whatever order independent things took."""
+"""The fold: what a run has come to by its record alone, whoever was faster, in whatever order things came."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,10 @@ def agreed(digest: str = "d1", by: str = "carl", step: str = "a") -> tuple[str, 
 def folded(*said: Sequence[Any], started: Sequence[Any] = STARTED) -> RunState:
     lines = [started, *said]
     entries = [
-        Entry(n, NOW + timedelta(seconds=n), "inc-1", "run-1", line[0], line[1], line[3] if len(line) > 3 else "responder", line[2], 1, GENESIS, GENESIS)
+        Entry(
+            n, NOW + timedelta(seconds=n), "inc-1", "run-1", line[0], line[1],
+            line[3] if len(line) > 3 else "responder", line[2], 1, GENESIS, GENESIS,
+        )
         for n, line in enumerate(lines, 1)
     ]  # fmt: skip
     return fold("run-1", entries)
@@ -144,14 +147,28 @@ def test_an_unknown_outcome_is_shown_as_unknown_and_survives_abort_failure_and_r
 @pytest.mark.parametrize(
     ("said", "state"),
     [
-        pytest.param([("halted", "", {}), ("aborted", "", {}), ("resumed", "", {})], "aborting", id="resumed, and aborted a moment before"),
-        pytest.param([("failed", "a", {"error": "e"}), ("ended", "", {"contained": False}), ("retried", "a", {})], "ended", id="retried, and ended a moment before"),
-        pytest.param([("ended", "", {"contained": True}), ("aborted", "", {})], "ended", id="aborted, and ended a moment before"),
+        pytest.param(
+            [("halted", "", {}), ("aborted", "", {}), ("resumed", "", {})],
+            "aborting",
+            id="resumed, and aborted a moment before",
+        ),
+        pytest.param(
+            [("failed", "a", {"error": "e"}), ("ended", "", {"contained": False}), ("retried", "a", {})],
+            "ended",
+            id="retried, and ended a moment before",
+        ),
+        pytest.param(
+            [("ended", "", {"contained": True}), ("aborted", "", {})], "ended", id="aborted, and ended a moment before"
+        ),
         pytest.param([("aborted", "", {}), ("halted", "", {})], "aborting", id="halted, and aborted a moment before"),
         pytest.param([("failed", "b", {"error": "e"})], "aborting", id="a failure that aborts"),
-        pytest.param([("failed", "a", {"error": "e"}), ("halted", "", {}), ("retried", "a", {})], "open", id="retried while it is halted"),
+        pytest.param(
+            [("failed", "a", {"error": "e"}), ("halted", "", {}), ("retried", "a", {})],
+            "open",
+            id="retried while it is halted",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_run_stays_ended_and_an_abort_stays_one(said: list[Said], state: str) -> None:
     assert state == folded(*said).state
 
@@ -230,9 +247,15 @@ def lives(step: str) -> st.SearchStrategy[list[Said]]:
     ]
     return st.sampled_from(
         [
-            change, change[:2], change[:3], [("skipped", step, {"reason": "r"})], [("failed", step, {"error": "e", "kind": "denied"})],
+            change, change[:2], change[:3],
+            [("skipped", step, {"reason": "r"})],
+            [("failed", step, {"error": "e", "kind": "denied"})],
             [("retrying", step, {"error": "busy", "next_at": NOW.isoformat()}), *change],
-            [*change[:2], ("unknown", step, {"reason": "lost", "next_at": NOW.isoformat()}), ("reconciled", step, {"facts": {}})],
+            [
+                *change[:2],
+                ("unknown", step, {"reason": "lost", "next_at": NOW.isoformat()}),
+                ("reconciled", step, {"facts": {}}),
+            ],
         ]
     )  # fmt: skip
 
@@ -293,7 +316,10 @@ def test_a_fold_can_be_interrupted_anywhere(said: list[Sequence[Any]], at: int) 
     """Folding a part first and the rest later gives the same, and no order of entries breaks it."""
     whole = folded(*said)
     entries = [
-        Entry(n, NOW + timedelta(seconds=n), "inc-1", "run-1", line[0], line[1], line[3] if len(line) > 3 else "responder", line[2], 1, GENESIS, GENESIS)
+        Entry(
+            n, NOW + timedelta(seconds=n), "inc-1", "run-1", line[0], line[1],
+            line[3] if len(line) > 3 else "responder", line[2], 1, GENESIS, GENESIS,
+        )
         for n, line in enumerate([STARTED, *said], 1)
     ]  # fmt: skip
     part = fold("run-1", entries[:at])

@@ -313,7 +313,9 @@ def test_what_cannot_even_be_read_is_named_and_never_a_traceback(
     problems = verify(store, sealer, "inc-1")
 
     assert [] != problems
+    places = []
     try:
         timeline(store, sealer).entries()
     except RecordError as error:
-        assert "inc-1 entry 3" == error.where
+        places.append(error.where)
+    assert places in ([], ["inc-1 entry 3"])

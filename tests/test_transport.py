@@ -329,12 +329,10 @@ def mail(stage: str, answer: bytes | None, got: list[bytes]) -> Callable[[socket
     """Talk SMTP, and misbehave at one stage: with another answer, or, for None, by hanging up."""
 
     def say(connection: socket.socket, at: str, usual: bytes) -> bool:
-        if at == stage:
-            if answer is None:
-                return False
-            usual = answer
-        connection.sendall(usual)
-        return True
+        words = answer if at == stage else usual
+        if words is not None:
+            connection.sendall(words)
+        return words is not None
 
     def talk(connection: socket.socket) -> None:
         lines = connection.makefile("rb")
@@ -402,9 +400,8 @@ def test_a_mail_is_not_handed_over_once_the_permit_ran_out(transport: Transport)
 
 
 def test_mail_leaves_the_machine_with_tls_only(wire: Wire) -> None:
-    with listening(mail("", None, [])) as port:
-        with pytest.raises(Unavailable):  # the server offers no STARTTLS
-            wire.send_mail("127.0.0.1", port, letter())
+    with listening(mail("", None, [])) as port, pytest.raises(Unavailable):  # the server offers no STARTTLS
+        wire.send_mail("127.0.0.1", port, letter())
     with pytest.raises(Denied, match="on loopback only"):
         wire.send_mail("mail.example", port, letter(), tls="none")
 

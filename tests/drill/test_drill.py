@@ -5,7 +5,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ HOLDERS = 6
 
 
 @pytest.fixture(scope="module")
-def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Path]]:
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """One drill with debugging on, a crash and a lost answer, as somebody would type it."""
     folder = tmp_path_factory.mktemp("drill")
     command = [
@@ -50,7 +49,7 @@ def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     (folder / "stdout.txt").write_text(done.stdout)
     (folder / "stderr.txt").write_text(done.stderr)
     assert 0 == done.returncode, done.stderr[-2000:]
-    yield json.loads(done.stdout), folder
+    return json.loads(done.stdout), folder
 
 
 def test_the_world_saw_the_incident_contained(drilled: tuple[dict[str, Any], Path]) -> None:
@@ -100,8 +99,9 @@ def test_the_document_has_every_promised_key(drilled: tuple[dict[str, Any], Path
 
     promised = {
         "ledger": {
-            "exposure_seconds", "disabled_after_seconds", "dead_after_seconds", "public_requests_served_after_disable", "credentials", "holders",
-            "issued", "sessions_open", "effects", "effects_repeated", "effects_lost", "order_violations",
+            "exposure_seconds", "disabled_after_seconds", "dead_after_seconds",
+            "public_requests_served_after_disable", "credentials", "holders", "issued", "sessions_open",
+            "effects", "effects_repeated", "effects_lost", "order_violations",
         },
         "record": {"entries", "verified", "agrees_with_ledger"},
         "timing": {"wall_seconds", "critical_path_seconds"},

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -69,8 +70,6 @@ def until_asked(stage: Stage, run: str) -> None:
 
 
 def executor(stage: Stage) -> int:
-    import sqlite3
-
     database = sqlite3.connect(stage.store)
     name = database.execute("SELECT executor FROM runs").fetchone()[0]
     database.close()
@@ -111,8 +110,6 @@ def test_a_run_is_shared_by_terminals_and_survives_its_runner(stage: Stage) -> N
 
 
 def executor_of(stage: Stage, run: str) -> int:
-    import sqlite3
-
     for _ in range(100):
         database = sqlite3.connect(stage.store)
         name = database.execute("SELECT executor FROM runs WHERE run = ?", (run,)).fetchone()[0]
