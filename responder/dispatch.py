@@ -14,7 +14,7 @@ from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.means import Means
 from responder.run import Pause, Runner
 from responder.store import RunRow, Writing
-from responder.timeline import Draft, Timeline
+from responder.timeline import Draft, Timeline, tampered, verify
 
 HEARTBEAT_SECONDS = 1.0
 STALE_SECONDS = 4.0
@@ -75,7 +75,14 @@ class Dispatcher:
     def adopt(self, run: str, reason: str = "started") -> Lease:
         """Take a run over: from nobody, from a dead executor, or from one that has stopped beating."""
         row = self.row(run)
-        descriptor, others_dead = self._file_lock(run)
+        if row.state == "ended":
+            raise RequestError("The run has ended", where=run, remedy=f"`responder status {run}` tells how")
+        problems = verify(self._means.store, self._means.sealer, row.incident)
+        if problems:
+            raise tampered(problems)
+        descriptor, locked = self._file_lock(run)
+        # A file lock proves death on this machine only.
+        others_dead = locked and row.executor.partition(":")[0] in {"", socket.gethostname()}
         if not others_dead and self.alive(row):
             raise RequestError(f"{row.executor} is working on this run", where=run, remedy=f"`responder watch {run}`")
         epoch = row.epoch + 1

@@ -4,16 +4,29 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from responder.action import Observed
+from responder.errors import RecordError
 from responder.incident import Credential
 from responder.playbook import Playbook
 from responder.state import RunState
+from responder.store import FORMAT
 from responder.timeline import Entry
 from responder.unit import ENDED, Ask, Child, Items, Unit
 
 
 def apply(state: RunState, entry: Entry) -> None:
-    """Take one entry into account."""
+    """Take one entry into account. RecordError names one that cannot be understood."""
+    try:
+        _apply(state, entry)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        remedy = "`responder verify` tells whether it is ours; if it is, a newer responder wrote it"
+        told = f"The entry {entry.event!r} cannot be understood: {type(error).__name__}"
+        raise RecordError(told, where=f"{entry.incident} entry {entry.seq}", remedy=remedy) from None
+
+
+def _apply(state: RunState, entry: Entry) -> None:
     state.seq = entry.seq
+    if entry.withheld and entry.event != "started":
+        return
     if entry.run == state.run:
         change = _OWN.get(entry.event)
         if change is not None:
@@ -35,6 +48,8 @@ def fold(run: str, entries: Iterable[Entry]) -> RunState:
 
 
 def _started(state: RunState, entry: Entry) -> None:
+    if int(entry.facts.get("format", FORMAT)) > FORMAT:
+        raise ValueError("a newer format")
     state.started = entry.facts
     state.playbook = Playbook.model_validate(entry.facts["playbook"])
     state.credential = Credential.model_validate(entry.facts["credential"])
@@ -50,17 +65,17 @@ def _ended(state: RunState, entry: Entry) -> None:
     state.state, state.ended, state.contained = "ended", entry.facts, bool(entry.facts.get("contained"))
 
 
-def _halted(state: RunState, entry: Entry) -> None:
+def _halted(state: RunState, _entry: Entry) -> None:
     if state.state == "open":
         state.state = "halted"
 
 
-def _resumed(state: RunState, entry: Entry) -> None:
+def _resumed(state: RunState, _entry: Entry) -> None:
     if state.state == "halted":  # whoever aborted in the meantime is heard
         state.state = "open"
 
 
-def _aborted(state: RunState, entry: Entry) -> None:
+def _aborted(state: RunState, _entry: Entry) -> None:
     if state.state == "ended":
         return
     state.state = "aborting"
@@ -252,7 +267,7 @@ def _failed(state: RunState, entry: Entry) -> None:
 
 
 def _retried(state: RunState, entry: Entry) -> None:
-    """A person wants a step tried again: it and its failed items start over, what ended well stays."""
+    """Let a person have a step tried again: it and its failed items start over, what ended well stays."""
     step = entry.step.partition("[")[0]
     if state.state == "ended" or state.unit(entry.step).status not in {"failed", "declined"}:
         return

@@ -19,7 +19,7 @@ Slug = StepId
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Input(_Model):
@@ -194,6 +194,9 @@ def _structure(playbook: Playbook, source: Source) -> list[Problem]:
         problems += _names(step, playbook, source, place)
     for number, criterion in enumerate(playbook.exit):
         problems += _expression(criterion, playbook, source, ("exit", number), ids)
+        if "${{" not in criterion:
+            told = f"the exit criterion {criterion!r} is no expression, and could never hold"
+            problems.append(Problem(told, source.place(("exit", number)), "write ${{ ... }}"))
     for name, deadline in playbook.deadlines.items():
         problems += _known(deadline.role, playbook.roles, "role", source.place(("deadlines", name, "role")))
         if deadline.condition:

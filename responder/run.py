@@ -20,7 +20,7 @@ from responder.playbook import Step, waits_for_end_only
 from responder.resolve import resolve
 from responder.state import RunState
 from responder.store import Writing
-from responder.timeline import Draft, Fence, Timeline
+from responder.timeline import Draft, Fence, Timeline, tampered
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker
 
@@ -80,15 +80,14 @@ class Runner:
         if asks_store:
             self._looked = now
         entries = self._timeline.entries() if asks_store else self._timeline.own()
+        if self._timeline.broken:
+            raise tampered(self._timeline.broken)
         while self._position < len(entries):
             apply(self.state, entries[self._position])
             self._position += 1
         if self.state.epoch > self._fence.epoch:
-            raise StaleExecutor(
-                "Another executor has taken the run over",
-                where=self._fence.run,
-                remedy="nothing to do here: the other one goes on",
-            )
+            remedy = "nothing to do here: the other one goes on"
+            raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy=remedy)
 
     def _collect(self) -> None:
         """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""

@@ -269,6 +269,10 @@ def _with_holders(entry: CredentialEntry, folder: Path, settings: Settings, prob
     return entry.model_copy(update={"holders": tuple(holders)})
 
 
+SHORTEST_SECRET = 6
+"""A shorter value would be struck out of ordinary words."""
+
+
 def open_secret(reference: str, sealer: Sealer, environment: Mapping[str, str] | None = None) -> Secret:
     """Read a secret from where a reference says. SettingsError where it is missing or empty."""
     kind, _, name = reference.partition(":")
@@ -285,5 +289,11 @@ def open_secret(reference: str, sealer: Sealer, environment: Mapping[str, str] |
             f"The secret {reference} is missing or empty",
             where=reference,
             remedy="set it where responder runs",
+        )
+    if len(value.strip()) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"The secret {reference} is shorter than {SHORTEST_SECRET} characters",
+            where=reference,
+            remedy="nobody could strike it out of what we write, and anybody can guess it",
         )
     return sealer.secret(value.strip("\r\n"))

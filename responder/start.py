@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from responder.errors import FindingError, Problem, RequestError
+from responder.errors import FindingError, InputError, Problem, RequestError
 from responder.finding import Finding
 from responder.guards import check_ownership
 from responder.incident import Credential, Judgement, codename, judge, selects
 from responder.means import Means
 from responder.playbook import Input, Playbook
+from responder.settings import Connection
 from responder.store import FORMAT, Blob, RunRow, Writing
 from responder.timeline import Draft
 
@@ -48,6 +49,8 @@ def assess(finding: Finding, means: Means) -> Judgement:
         if found.value is None:
             return None
         for connection in means.settings.connections.values():
+            if not _understood(connection, means):
+                continue  # its own steps will say what is wrong with it; the others need not suffer
             key_id = wire.with_value(found.value, partial(means.registry.recognise, connection))
             if key_id is not None:
                 return connection.name, key_id
@@ -59,6 +62,15 @@ def assess(finding: Finding, means: Means) -> Judgement:
         recognise,
         lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by),
     )
+
+
+def _understood(connection: Connection, means: Means) -> bool:
+    """Tell whether a connection's provider exists and understands its settings."""
+    try:
+        means.registry.options(connection)
+    except InputError:
+        return False
+    return True
 
 
 def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
@@ -98,7 +110,7 @@ def incident_draft(finding: Finding, means: Means, incident: str) -> Draft:
     return Draft("opened", facts)
 
 
-def prepare(
+def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     means: Means,
     incident: str,
     finding: Finding,
@@ -123,7 +135,8 @@ def prepare(
         raise FindingError(
             "A secret that we know stands in the playbook itself",
             where=playbook.playbook,
-            remedy="take it out of the playbook; or it is an ordinary word, and no secret: give the finding by `key_id`",
+            remedy="take it out of the playbook; "
+            "or it is an ordinary word, and no secret: give the finding by `key_id`",
         )
     facts = {
         "format": FORMAT,

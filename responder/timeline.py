@@ -106,6 +106,8 @@ class Timeline:
         self._version = -1
         self._known: set[str] = set()
         """The sealed secrets that the Redactor has been told."""
+        self.broken: list[Problem] = []
+        """What is wrong with entries that were read from the store: no executor may obey what was not written by us."""
         self._behind = True
         """Whether others wrote between our own entries, so that some are missing in memory."""
 
@@ -221,6 +223,8 @@ class Timeline:
             head = self._store.head(self.incident)
             if head is not None and head.seq > len(self._entries):
                 rows = self._store.rows(self.incident, len(self._entries))
+                last = self._entries[-1].hash if self._entries else GENESIS
+                self.broken.extend(_broken_links(rows, self._sealer, last, len(self._entries) + 1))
                 self._entries.extend(_read(row) for row in rows)
             self._version = version
             self._behind = False
@@ -293,6 +297,15 @@ def _read(row: Row) -> Entry:
         ) from None
 
 
+def tampered(problems: Sequence[Problem]) -> RecordError:
+    """Return the error for a chain that is not as we wrote it: nothing may be done on its word."""
+    first = problems[0]
+    told = f"The record was tampered with: {first.what} ({len(problems)} such entries)"
+    return RecordError(
+        told, where=first.where, remedy="nothing more is done; restore the record, and see who can write it"
+    )
+
+
 def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None) -> list[Problem]:
     """Check a whole chain offline; return what is wrong with it, the first bad entry first.
 
@@ -331,9 +344,8 @@ def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, s
     return problems
 
 
-def _broken_links(rows: list[Row], sealer: Sealer) -> Iterable[Problem]:
+def _broken_links(rows: list[Row], sealer: Sealer, prev: str = GENESIS, expected: int = 1) -> Iterable[Problem]:
     """Yield a problem for each entry that does not follow from the one before it."""
-    prev, expected = GENESIS, 1
     withheld = _withheld_numbers(rows)
     for row in rows:
         place = f"{row.incident} entry {row.seq}"

@@ -1,5 +1,9 @@
 """Who drives a run, and what no timing may do to it: no livelock, lost abort or secret in another process's words."""
 
+import copy
+import hashlib
+import hmac
+import sqlite3
 import time
 from pathlib import Path
 
@@ -9,8 +13,9 @@ from test_run import begun, driven, effects, statuses, when_asked, written
 
 from responder import dispatch
 from responder.app import App
-from responder.errors import StaleExecutor
-from responder.timeline import Draft
+from responder.clock import SystemClock
+from responder.errors import RecordError, RequestError, StaleExecutor
+from responder.timeline import Draft, Timeline
 
 APPROVAL = "approval: {role: commander, within: %s, on_timeout: %s}"
 
@@ -245,3 +250,53 @@ def test_what_people_say_elsewhere_holds_no_secret_of_the_incident(opened: OpenA
     assert 2 == stored.count('"text":"the token was <secret') + stored.count('"said":"I put <secret')
     assert leaked_value() not in stored
     assert issued not in stored
+
+
+def test_a_run_whose_record_was_tampered_with_is_not_driven(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"))
+    app.close()
+    with sqlite3.connect(place / "state" / "r.db") as database:
+        database.execute("UPDATE entries SET payload = replace(payload, 'acct', 'acme') WHERE event = 'started'")
+        database.execute("UPDATE entries SET actor = 'mallory' WHERE event = 'started'")
+    database.close()
+
+    with pytest.raises(RecordError, match="tampered"):
+        opened().drive(run)
+
+    assert [] == effects(place)
+
+
+def test_an_agreement_written_by_hand_is_not_obeyed(opened: OpenApp, place: Path) -> None:
+    """Whoever can write the file lacks the key: the forged row ends the run, and its change is not made."""
+    app = opened()
+    approval = "approval: {role: commander, within: 1h, on_timeout: abort}"
+    run = begun(
+        app, written(place, f"  - {{id: a, phase: analysis, action: clockwork.turn, with: {{key: a}}, {approval}}}\n")
+    )
+
+    def forge(other: App) -> None:
+        digest = other.state(run).units["a"].ask.digest  # type: ignore[union-attr]
+        sealer = copy.copy(other.means.sealer)
+        sealer._sign = hmac.new(b"another key", digestmod=hashlib.sha256)
+        forger = Timeline(other.means.store, sealer, SystemClock(), other.row(run).incident)
+        forger.append(Draft("agreed", {"digest": digest, "role": "commander"}, run, "a", "carl"))
+
+    thread = when_asked(opened, run, "a", forge)
+    with pytest.raises(RecordError, match="tampered"):
+        app.drive(run)
+    thread.join()
+
+    assert [] == effects(place)
+
+
+def test_a_run_that_has_ended_is_not_taken_over(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n"))
+    app.drive(run)
+    count = len(app.timeline(app.row(run).incident))
+
+    with pytest.raises(RequestError, match="has ended"):
+        app.drive(run)
+
+    assert count == len(app.timeline(app.row(run).incident))
