@@ -27,7 +27,10 @@ from responder.registry import Registry
 HEAD = "playbook: p\ntitle: t\nversion: 1\nsteps:\n"
 STEPS = 12
 ITEMS, WIDTH, NAP = 500, 50, 0.05
-SETTINGS = "people: {{ann: {{name: Ann, roles: [oncall]}}}}\nconnections: {{cw: {{provider: clockwork, account: acct-1, folder: {folder}}}}}\n"
+SETTINGS = (
+    "people: {{ann: {{name: Ann, roles: [oncall]}}}}\n"
+    "connections: {{cw: {{provider: clockwork, account: acct-1, folder: {folder}}}}}\n"
+)
 
 
 def opened(place: Path) -> App:
@@ -99,14 +102,18 @@ def dag() -> str:
         for lane in range(3):
             needs = f", needs: [s{level - 1}-{lane}, s{level - 1}-{(lane + 1) % 3}]" if level else ""
             lines.append(
-                f"  - {{id: s{level}-{lane}, phase: analysis, action: clockwork.nothing, with: {{seconds: 0.2}}{needs}}}\n"
+                f"  - {{id: s{level}-{lane}, phase: analysis, action: clockwork.nothing, "
+                f"with: {{seconds: 0.2}}{needs}}}\n"
             )
     return "".join(lines)
 
 
 def fan_out() -> str:
     items = ", ".join(str(n) for n in range(ITEMS))
-    return f"  - {{id: each, phase: analysis, action: clockwork.nothing, for_each: [{items}], max_parallel: {WIDTH}, with: {{seconds: {NAP}}}}}\n"
+    return (
+        "  - {id: each, phase: analysis, action: clockwork.nothing, "
+        f"for_each: [{items}], max_parallel: {WIDTH}, with: {{seconds: {NAP}}}}}\n"
+    )
 
 
 def process(*arguments: str) -> float:
@@ -153,13 +160,16 @@ def main() -> int:
         ratios = [one / other for one, other in pairs]
         seconds = [one for one, _ in pairs]
         row = {
-            "case": name, "against": against, "rounds": rounds, "seconds": statistics.median(seconds), "least": min(seconds), "most": max(seconds),
-            "floor": statistics.median(other for _, other in pairs), "ratio": statistics.median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios), "at_most": most,
+            "case": name, "against": against, "rounds": rounds,
+            "seconds": statistics.median(seconds), "least": min(seconds), "most": max(seconds),
+            "floor": statistics.median(other for _, other in pairs),
+            "ratio": statistics.median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios), "at_most": most,
         }  # fmt: skip
         rows.append(row)
         verdict = "ok" if row["ratio"] <= most else "TOO SLOW"
         print(
-            f"{name:<26} {row['seconds'] * 1000:8.1f} ms  ratio {row['ratio']:.2f} ({row['ratio_least']:.2f} to {row['ratio_most']:.2f}) of {against}; at most {most}: {verdict}",
+            f"{name:<26} {row['seconds'] * 1000:8.1f} ms  ratio {row['ratio']:.2f} "
+            f"({row['ratio_least']:.2f} to {row['ratio_most']:.2f}) of {against}; at most {most}: {verdict}",
             flush=True,
         )
     if "--json" in sys.argv:

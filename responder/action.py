@@ -212,8 +212,8 @@ class Provider:
     """The shape of a connection in responder.yaml, besides provider, account and secret."""
     offers: Callable[[Any], frozenset[str]] | None = None
     """Which `credential` verbs a connection with these options has; default: all that the actions implement."""
-    traits: Callable[[Any], Traits] = field(default=lambda options: Traits())
-    recognise: Callable[[Any, str], str | None] = field(default=lambda options, value: None)
+    traits: Callable[[Any], Traits] = field(default=lambda _options: Traits())
+    recognise: Callable[[Any, str], str | None] = field(default=lambda _options, _value: None)
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
-    shape: Callable[[Any], str] = field(default=lambda options: "")
+    shape: Callable[[Any], str] = field(default=lambda _options: "")
     """A regular expression that finds this kind of credential in text; empty where there is none."""

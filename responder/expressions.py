@@ -126,7 +126,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ARG002 - Jinja's own
         """Allow products of small numbers only."""
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator != "*" or not numbers or abs(left) > 1e12 or abs(right) > 1e12:  # noqa: PLR2004

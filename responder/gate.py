@@ -78,7 +78,10 @@ def _shown(condition: str | bool) -> str:
 
 
 def keyed(value: Any, step: str) -> dict[str, Any]:
-    """Return what a `for_each` is for, by keys. PlaybookError where it is neither list nor mapping, or a key stands twice."""
+    """Return what a `for_each` is for, by keys.
+
+    PlaybookError where it is neither list nor mapping, or a key stands twice.
+    """
     if not isinstance(value, Mapping | list | tuple):
         raise PlaybookError(f"`for_each` is not a list or mapping but {type(value).__name__}", where=f"step {step}")
     pairs = value.items() if isinstance(value, Mapping) else ((item_key(item), item) for item in value)

@@ -1,6 +1,6 @@
 """What no plan may do. A guard refuses; it never warns, and no option skips it."""
 
-from responder.action import Change, Effect, Identity
+from responder.action import Effect, Identity
 from responder.credential import CredentialAction
 from responder.errors import PlanRefused, Problem
 from responder.incident import Credential, Judgement, Ownership
@@ -53,7 +53,7 @@ def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem
 
 
 def check_change(
-    step: Step, resolved: Resolved, change: Change, state: RunState, identity: Identity, ours: Secret | None = None
+    step: Step, resolved: Resolved, state: RunState, identity: Identity, ours: Secret | None = None
 ) -> None:
     """Refuse a change that must not be. PlanRefused carries every reason at once.
 
@@ -78,7 +78,8 @@ def _account(resolved: Resolved, identity: Identity) -> list[Problem]:
     if identity.account != connection.account:
         return [
             Problem(
-                f"the provider says that this is account {identity.account!r}, responder.yaml says {connection.account!r}",
+                f"the provider says that this is account {identity.account!r}, "
+                f"responder.yaml says {connection.account!r}",
                 place,
                 "use the right connection, or correct `account:`",
             )
@@ -87,7 +88,10 @@ def _account(resolved: Resolved, identity: Identity) -> list[Problem]:
 
 
 def _executor(resolved: Resolved, identity: Identity, leaked: Credential, ours: Secret | None) -> list[Problem]:
-    """Return whether we would act with the very credential that leaked: it would cut our own hand off, or already has."""
+    """Return whether we would act with the very credential that leaked.
+
+    It would cut our own hand off, or already has.
+    """
     same_value = ours is not None and bool(leaked.fingerprint) and ours.fingerprint == leaked.fingerprint
     same_key = (
         bool(identity.key_id) and identity.key_id == leaked.key_id and resolved.connection.name == leaked.connection

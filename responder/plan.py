@@ -110,15 +110,13 @@ def _imagined(start: Start, opened: Draft, means: Means) -> RunState:
 
 
 def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
-    kind = _effect(step, state, means)
+    kind = _effect(step, means)
     line: dict[str, Any] = {
         "id": step.id,
         "phase": step.phase,
         "action": step.action,
         "effect": kind,
-        "approval": f"{step.approval.role} within {show_duration(step.approval.within)}, else {step.approval.on_timeout}"
-        if step.approval
-        else "",
+        "approval": _approval(step),
         "needs": tuple(sorted(dependencies(step))),
         "condition": str(step.condition) if step.condition != "" else "",
         "meets": step.meets or "",
@@ -137,7 +135,15 @@ def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
     return PlannedStep(**line)
 
 
-def _effect(step: Step, state: RunState, means: Means) -> str:
+def _approval(step: Step) -> str:
+    """Return who must agree, and what comes of silence; nothing where nobody is asked."""
+    if not step.approval:
+        return ""
+    within = show_duration(step.approval.within)
+    return f"{step.approval.role} within {within}, else {step.approval.on_timeout}"
+
+
+def _effect(step: Step, means: Means) -> str:
     """Return what a step does to the world; a notice is a message before its text is known."""
     if step.action == "notice.send":
         return Effect.MESSAGE.value
@@ -177,7 +183,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     if isinstance(planned, Unchanged):
         return {"target": target, "before": planned.reason, "after": "unchanged"}
     identity = means.identity(resolved.provider, access)
-    check_change(step, resolved, planned, state, identity, access.secret)
+    check_change(step, resolved, state, identity, access.secret)
     digest = planned.digest(resolved.name, identity.account, action.effect)
     return {
         "target": planned.target,

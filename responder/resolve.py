@@ -12,7 +12,7 @@ from responder.action import Action, Provider
 from responder.credential import CredentialAction, Deliver, Subject, TestConsumer
 from responder.documents import Templates, render_notice
 from responder.errors import PlaybookError, Problem
-from responder.expressions import SecretRef, Unknown, evaluate
+from responder.expressions import SecretRef, evaluate
 from responder.means import Means
 from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Step
@@ -184,7 +184,7 @@ def plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return str(value) if isinstance(value, Unknown) else str(value)
+    return str(value)
 
 
 def _opened(value: Any, means: Means, mine: str) -> Any:

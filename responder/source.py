@@ -22,9 +22,9 @@ _MOST_NODES = 200_000
 
 # The scalars of YAML 1.2's core schema (section 10.3.2), less those that people mean as text: `on`, `yes`, `0123`.
 _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
-    (re.compile(r"(?:null|Null|NULL|~|)\Z"), lambda text: None),
-    (re.compile(r"(?:true|True|TRUE)\Z"), lambda text: True),
-    (re.compile(r"(?:false|False|FALSE)\Z"), lambda text: False),
+    (re.compile(r"(?:null|Null|NULL|~|)\Z"), lambda _text: None),
+    (re.compile(r"(?:true|True|TRUE)\Z"), lambda _text: True),
+    (re.compile(r"(?:false|False|FALSE)\Z"), lambda _text: False),
     (re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z"), int),
     (re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z"), float),
 )

@@ -153,7 +153,7 @@ CREATE TABLE locks (identifier TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWI
 CREATE TABLE blobs (blob TEXT PRIMARY KEY, incident TEXT NOT NULL, kind TEXT NOT NULL, wrapped_key BLOB NOT NULL,
     ciphertext BLOB NOT NULL);
 """
-_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * len(Row._fields))})"
+_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * len(Row._fields))})"  # noqa: S608 - question marks alone
 _RUN = "run, incident, playbook, state, epoch, wake_at, executor, heartbeat"
 
 

@@ -172,7 +172,7 @@ class Worker:
             if not resolved.action.readback:
                 self._ask_what_happened(job, "it was being sent when its executor ended, and cannot be read back")
                 return
-            self._wait_until_read_back_is_sound(job)
+            self._wait_until_read_back_is_sound(job, idempotent=resolved.action.idempotent)
         planned = self._plan(job, resolved, action)
         if isinstance(planned, Unchanged):
             self._already(job, resolved, planned, recovering=recovering)
@@ -193,7 +193,7 @@ class Worker:
         if isinstance(planned, Unchanged):
             return planned
         identity = self._identity(resolved, access)
-        check_change(job.step, resolved, planned, self._state, identity, access.secret)
+        check_change(job.step, resolved, self._state, identity, access.secret)
         effect = resolved.action.effect
         return planned, {
             **resolved.record,
@@ -309,18 +309,23 @@ class Worker:
         asked = question("unknown", role, due_at=None, text=text, options=options)
         self.append(job, "unknown", {"reason": reason}, Draft("asked", asked, self._fence.run, job.address))
 
-    def _wait_until_read_back_is_sound(self, job: Job) -> None:
-        """Wait out the permit and the request of an executor that may still live; a dead one needs no waiting."""
-        if self._others_dead or job.unit.intended_by == self._fence.epoch or job.unit.intended_at is None:
+    def _wait_until_read_back_is_sound(self, job: Job, *, idempotent: bool) -> None:
+        """Wait out the permit and the request of an executor that may still live.
+
+        A dead one sends nothing more; what it sent last may still be on its way, which matters to a create alone.
+        """
+        if job.unit.intended_by == self._fence.epoch or job.unit.intended_at is None:
             return
         patience = PERMIT_SECONDS + self._means.transport.request_seconds
+        if self._others_dead:
+            patience = 0.0 if idempotent else PERMIT_SECONDS
         passed = self._means.clock.real_seconds((self._means.clock.now() - job.unit.intended_at).total_seconds())
         deadline = monotonic() + max(0.0, patience - passed)
         while monotonic() < deadline:
             time.sleep(0.05)
 
     def _unknown(self, job: Job, error: OutcomeUnknown) -> None:
-        """A write was sent and its answer was lost: read back soon where that is possible, else ask."""
+        """Follow up a write that was sent, and whose answer was lost: read back soon where possible, else ask."""
         resolved = rebuild(job.record, job.step, self._state, self._means)
         if not resolved.action.readback or job.unit.tries + 1 >= job.step.retry.attempts:
             self._ask_what_happened(job, error.message)

@@ -45,13 +45,13 @@ DEFAULT = "shared-access-token-public"
 @click.option("--live", is_flag=True, help="You are the commander: answer from another terminal.")
 @click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
 def command(
+    *,
     playbook: str,
     keep: Path | None,
     seed: int,
     faults: tuple[str, ...],
     speed: float,
     holders: int,
-    *,
     live: bool,
     no_restart: bool,
 ) -> Exit:
@@ -66,8 +66,9 @@ def command(
     folder = (keep or Path(tempfile.mkdtemp(prefix="responder-drill-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     options = Options(
-        playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live, restart=not no_restart,
-        seconds=3600.0 if live else 420.0, debug=call.debug, store=Path(call.store) if call.store else None,
+        playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live,
+        restart=not no_restart, seconds=3600.0 if live else 420.0, debug=call.debug,
+        store=Path(call.store) if call.store else None,
     )  # fmt: skip
     document = _practise(call, options)
     if call.json:
@@ -137,23 +138,30 @@ def score_lines(document: dict[str, Any]) -> list[str]:
     """Return the score as a person reads it, every figure from the world's ledger."""
     ledger, record, timing = document["ledger"], document["record"], document["timing"]
     states = ", ".join(f"{one['label']} {one['state']}" for one in ledger["credentials"])
+    parts = ", ".join(f"{name} {points:g}" for name, points in document["score"]["parts"].items())
     late = [row["template"] for row in document["notices"] if not row["on_time"]]
+    punctual = f"late: {', '.join(late)}" if late else "all on time"
+    verified = "verified" if record["verified"] else "DOES NOT VERIFY"
+    served = ledger["public_requests_served_after_disable"]
+    repeated, lost = ledger["effects_repeated"], ledger["effects_lost"]
+    agrees = (
+        "agrees with the ledger" if record["agrees_with_ledger"] else f"DISAGREES: {'; '.join(record['disagreements'])}"
+    )
     lines = [
         "",
-        f"Score {document['score']['total']:g} of 100 ({', '.join(f'{name} {points:g}' for name, points in document['score']['parts'].items())})",
+        f"Score {document['score']['total']:g} of 100 ({parts})",
         "",
         "What the world saw, by its own ledger:",
         f"  exposed for             {_span(ledger['exposure_seconds'])}",
         f"  switched off after      {_span(ledger['disabled_after_seconds'])} from when we knew",
         f"  refused everywhere      {_span(ledger['dead_after_seconds'])} from when we knew",
-        f"  served after that call  {ledger['public_requests_served_after_disable']} requests of the public, until it had spread",
+        f"  served after that call  {served} requests of the public, until it had spread",
         f"  credentials             {states}; {ledger['sessions_open']} sessions open",
         f"  tokens of their own     {ledger['issued']} of {ledger['holders']} holders",
-        f"  effects                 {ledger['effects']}, {ledger['effects_repeated']} repeated, {ledger['effects_lost']} lost",
+        f"  effects                 {ledger['effects']}, {repeated} repeated, {lost} lost",
         f"  order                   {'; '.join(ledger['order_violations']) or 'as it must be'}",
-        f"  notices                 {len(document['notices'])} kinds, {'late: ' + ', '.join(late) if late else 'all on time'}",
-        f"  record                  {record['entries']} entries, {'verified' if record['verified'] else 'DOES NOT VERIFY'}, "
-        f"{'agrees with the ledger' if record['agrees_with_ledger'] else 'DISAGREES: ' + '; '.join(record['disagreements'])}",
+        f"  notices                 {len(document['notices'])} kinds, {punctual}",
+        f"  record                  {record['entries']} entries, {verified}, {agrees}",
     ]
     if document["faults"]:
         told = (
@@ -161,10 +169,8 @@ def score_lines(document: dict[str, Any]) -> list[str]:
             for fault in document["faults"]
         )
         lines.append(f"  faults                  {', '.join(told)}; {record['restarts']} restarts")
-    lines += [
-        f"  time                    {timing['wall_seconds']:.1f} s here, {timing['critical_path_seconds']:.1f} s at the least",
-        "",
-    ]
+    here, least = timing["wall_seconds"], timing["critical_path_seconds"]
+    lines += [f"  time                    {here:.1f} s here, {least:.1f} s at the least", ""]
     return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
 
 

@@ -16,8 +16,8 @@ def command(run: str, fact: str) -> Exit:
     """Add a fact, or correct one.
 
     The moments of the incident (aware_at, exposed_at, reported_at, public_coverage_at), its severity and
-    codename are corrected, the old value kept; any other FIELD becomes a fact that notices can say. Its VALUE is text, a
-    list or mapping in JSON, or `unknown(REASON, TIME)`: nobody knows yet, and the next word on it comes at TIME.
+    codename are corrected, the old value kept; any other FIELD becomes a fact that notices can say. Its VALUE is text,
+    a list or mapping in JSON, or `unknown(REASON, TIME)`: nobody knows yet, and the next word on it comes at TIME.
     """
     call = current()
     [(name, value)] = pairs((fact,), "FIELD=VALUE").items()

@@ -1,4 +1,4 @@
-"""A drill: the real playbook, runner and providers against the loopback world, killed and misled as asked, and scored."""
+"""A drill: the real playbook, runner and providers against the loopback world, killed and misled as asked; scored."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Every step of a playbook, killed at every point and misled after every write: is the end always the same?
+"""Every step of a playbook, killed at every point and misled after every write, to see that the end is always the same.
 
 `python -m responder.drill.matrix [crash|lost-answer] [--only STEP]` prints the table.
 """

@@ -97,14 +97,14 @@ class People:
         return bool(self._mails(f"to={quote(to)}&step={quote(ask.unit)}"))
 
     def _mails(self, query: str) -> list[Any]:
-        with urllib.request.urlopen(f"{self.control}/mail?{query}", timeout=10) as answer:  # noqa: S310 - the drill's own address
+        with urllib.request.urlopen(f"{self.control}/mail?{query}", timeout=10) as answer:  # noqa: S310 - our own address
             found: list[Any] = json.load(answer)["mail"]
             return found
 
     def _post_world(self, path: str, body: Mapping[str, Any]) -> Any:
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - our own address
             self.control + path, json.dumps(body).encode(), {"content-type": "application/json"}
-        )  # noqa: S310
+        )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
 

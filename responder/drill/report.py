@@ -71,6 +71,7 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 
 def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
+    """Return what the score is taken from, besides the ledger: what was expected, and when the kill was agreed to."""
     inventory = drill.stage.inventory
     agreed = next(
         (entry.at for entry in entries if entry.step == "kill" and entry.event in {"agreed", "expired"}), None
@@ -160,7 +161,7 @@ def _disagreements(state: RunState, ledger: Mapping[str, Any]) -> list[str]:
 
 def _faults(drill: Drill, finished: Mapping[str, Any]) -> list[dict[str, Any]]:
     happened = {row["text"]: bool(row["happened"]) for row in finished.get("faults", [])}
-    happened.update({text: True for text in drill.crashes})
+    happened.update(dict.fromkeys(drill.crashes, True))
     rows: list[dict[str, Any]] = []
     for fault in drill.faults:
         where = f"{fault.where}:{fault.point}" if fault.point else fault.where

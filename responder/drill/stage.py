@@ -1,4 +1,4 @@
-"""The stage of a drill: its folders, its clock, the world's process, and the configuration that real users would write."""
+"""The stage of a drill: folders, a clock, the world's process, and the configuration that real users would write."""
 
 import base64
 import csv
@@ -222,13 +222,21 @@ def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
         "connections": _connections(stage),
         "inventory": [
             {
-                "id": "early-access-shared", "connection": "early-access", "kind": "gateway-key", "key_id": inventory.shared_key_id,
-                "known_by": "env:KNOWN_SHARED", "owner": "ruth", "shared": True, "holders_file": "holders.csv", "consumers": consumers,
+                "id": "early-access-shared", "connection": "early-access", "kind": "gateway-key",
+                "key_id": inventory.shared_key_id, "known_by": "env:KNOWN_SHARED", "owner": "ruth", "shared": True,
+                "holders_file": "holders.csv", "consumers": consumers,
             },
-            {"id": "space-bot", "connection": "hub", "kind": "hub-token", "known_by": "env:KNOWN_SPACE", "owner": "ruth"},
+            {
+                "id": "space-bot", "connection": "hub", "kind": "hub-token", "known_by": "env:KNOWN_SPACE",
+                "owner": "ruth",
+            },
         ],
-        "audiences": {"responders": ["ruth@lumen.example", "ines@lumen.example"], "executives": ["salma@lumen.example"], "press": ["press@lumen.example"]},
-        "facts": _facts(stage),
+        "audiences": {
+            "responders": ["ruth@lumen.example", "ines@lumen.example"],
+            "executives": ["salma@lumen.example"],
+            "press": ["press@lumen.example"],
+        },
+        "facts": _facts(),
     }  # fmt: skip
 
 
@@ -237,13 +245,14 @@ def _connections(stage: Stage) -> dict[str, Any]:
     urls, inventory = stage.urls, stage.inventory
     return {
         "early-access": {
-            "provider": "http", "account": inventory.account, "secret": "env:ISSUER_ADMIN", "control": "env:ISSUER_CONTROL",
-            "base_url": urls["issuer"],
+            "provider": "http", "account": inventory.account, "secret": "env:ISSUER_ADMIN",
+            "control": "env:ISSUER_CONTROL", "base_url": urls["issuer"],
             "identity": {"request": "GET /admin/v1/whoami", "account": "account", "key_id": "key_id"},
             "keys": _key_api(urls),
         },
         "vault": {
-            "provider": "http", "account": inventory.vault_account, "secret": "env:VAULT_TOKEN", "base_url": urls["vault"],
+            "provider": "http", "account": inventory.vault_account, "secret": "env:VAULT_TOKEN",
+            "base_url": urls["vault"],
             "identity": {"request": "GET /v1/whoami", "account": "account"},
             "secrets": {
                 "write": {"request": "PUT /v1/secrets/{name}", "body": {"value": "{value}", "marker": "{marker}"}},
@@ -251,11 +260,15 @@ def _connections(stage: Stage) -> dict[str, Any]:
                 "test": {"request": f"GET {urls['site']}/health", "ok": "ok", "key_id": "key_id"},
             },
         },
-        "hub": {"provider": "huggingface", "account": inventory.hub_account, "secret": "env:HUB_ADMIN", "control": "env:HUB_CONTROL", "base_url": urls["hub"]},
+        "hub": {
+            "provider": "huggingface", "account": inventory.hub_account, "secret": "env:HUB_ADMIN",
+            "control": "env:HUB_CONTROL", "base_url": urls["hub"],
+        },
         "chat": {"provider": "slack", "account": CHAT_ACCOUNT, "secret": "env:SLACK_BOT", "base_url": urls["slack"]},
         "mail": {
-            "provider": "email", "account": urls["smtp"]["host"], "secret": "env:SMTP_PASSWORD", "host": urls["smtp"]["host"],
-            "port": urls["smtp"]["port"], "sender": "security@lumen.example", "user": inventory.mail_login, "tls": "none",
+            "provider": "email", "account": urls["smtp"]["host"], "secret": "env:SMTP_PASSWORD",
+            "host": urls["smtp"]["host"], "port": urls["smtp"]["port"], "sender": "security@lumen.example",
+            "user": inventory.mail_login, "tls": "none",
         },
     }  # fmt: skip
 
@@ -266,8 +279,8 @@ def _key_api(urls: Mapping[str, Any]) -> dict[str, Any]:
         "shape": "lum_(?P<key_id>k_[a-z0-9]{8})_[A-Za-z0-9]{32}",
         "propagation": "30s",
         "state": {
-            "request": f"GET {key}", "state": "status", "live": ["active"], "disabled": ["disabled"], "dead": ["revoked"],
-            "owner": "owner", "reach": "reach", "last_used": "last_used_at", "missing": "dead",
+            "request": f"GET {key}", "state": "status", "live": ["active"], "disabled": ["disabled"],
+            "dead": ["revoked"], "owner": "owner", "reach": "reach", "last_used": "last_used_at", "missing": "dead",
         },
         "disable": {"request": f"POST {key}/disable"},
         "revoke": {"request": f"POST {key}/revoke"},
@@ -276,17 +289,20 @@ def _key_api(urls: Mapping[str, Any]) -> dict[str, Any]:
             "body": {"name": "{name}", "owner": "{owner}", "delivery": "{delivery}", "scopes": "{scopes}"},
             "key_id": "id", "value": "value", "claim": "claim_url",
             "find": {
-                "request": "GET /admin/v1/keys?name={name}", "items": "keys", "next": "next", "key_id": "id", "name": "name",
-                "state": "status", "live": ["active"], "claim": "claim_url",
+                "request": "GET /admin/v1/keys?name={name}", "items": "keys", "next": "next", "key_id": "id",
+                "name": "name", "state": "status", "live": ["active"], "claim": "claim_url",
             },
         },
         "sessions": {"request": f"GET {key}/sessions", "items": "sessions"},
         "end_sessions": {"request": f"DELETE {key}/sessions"},
-        "probe": {"surfaces": {"api": f"GET {urls['issuer']}/v1/me", "edge": f"GET {urls['edge']}/v1/me"}, "accepted": [200], "refused": [401, 403]},
+        "probe": {
+            "surfaces": {"api": f"GET {urls['issuer']}/v1/me", "edge": f"GET {urls['edge']}/v1/me"},
+            "accepted": [200], "refused": [401, 403],
+        },
     }  # fmt: skip
 
 
-def _facts(stage: Stage) -> dict[str, Any]:
+def _facts() -> dict[str, Any]:
     """Return what Lumen Labs would have written down about its programme before anything happened."""
     review = (ORIGIN + timedelta(days=14)).strftime("%d %B %Y")
     return {
@@ -300,7 +316,8 @@ def _facts(stage: Stage) -> dict[str, Any]:
         "programme_payment": "Testing is unpaid. There is a competition with a prize.",
         "programme_credit": "Films that we show carry the name of whoever made them.",
         "programme_approval": "A film made with the programme is shown in public only after we have approved it.",
-        "programme_review": f"These three terms are being reviewed; Salma Rahman writes to all testers about the outcome by {review}.",
+        "programme_review": "These three terms are being reviewed; "
+        f"Salma Rahman writes to all testers about the outcome by {review}.",
         "concerns_heard": [
             {
                 "concern": "Testing is unpaid work",

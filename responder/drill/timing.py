@@ -1,4 +1,4 @@
-"""The shortest time that a run could have taken: what the world, its people and its clocks took, along the longest path."""
+"""The shortest time that a run could have taken: what the world, people and clocks took, along the longest path."""
 
 from collections.abc import Sequence
 from datetime import datetime

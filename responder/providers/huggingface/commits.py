@@ -34,7 +34,8 @@ class CommitLog(Action):
 
     Facts: `commits`, `scanned` (files), `found`, `complete` (false, with `stopped`, where a bound was
     reached), `places` (file and commit of each sighting), and `known_since`, the time of the oldest
-    commit seen that holds a credential of `known`. Each other credential is one finding, placed at the newest commit that holds it and dated by the oldest.
+    commit seen that holds a credential of `known`. Each other credential is one finding, placed at the
+    newest commit that holds it and dated by the oldest.
     """
 
     name: ClassVar[str] = "huggingface.commit_log"
