@@ -73,8 +73,10 @@ def commands_below(name: str) -> Iterator[tuple[str, click.Command]]:
 
 
 def help_of(command: click.Command, program: str) -> str:
-    """Return a command's help at a fixed width."""
-    settings = dict(command.context_settings) | {"terminal_width": COLUMNS, "max_content_width": COLUMNS}
+    """Return a command's help at a fixed width, as it is shown below `responder`, whose `-h` it takes over."""
+    names = group.context_settings["help_option_names"]
+    settings = {"help_option_names": names, **command.context_settings}
+    settings |= {"terminal_width": COLUMNS, "max_content_width": COLUMNS}
     with click.Context(command, info_name=program, **settings) as context:
         return command.get_help(context)
 
