@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -36,7 +37,7 @@ class Ground:
     """The port of each system for the world's own people, which no fault shuts."""
 
 
-class System:
+class System(ABC):
     """One system: answers requests under its lock, so that the ledger's order is the order of its changes."""
 
     name: ClassVar[str]
@@ -50,9 +51,9 @@ class System:
         self.inner = Door(self._converse)
         self._routes = self.routes()
 
+    @abstractmethod
     def routes(self) -> tuple[Route, ...]:
         """Return what can be asked here."""
-        raise NotImplementedError
 
     def writes(self, request: Request) -> bool:
         """Tell whether the request asks for a change."""
