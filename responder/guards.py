@@ -122,13 +122,3 @@ def _target(step: Step, state: RunState) -> list[Problem]:
             Problem("this key was issued by this very run", f"step {step.id}", "a response never ends the replacement")
         ]
     return []
-
-
-def check_free(credential: Credential, holder: str | None) -> None:
-    """Refuse a second response to a credential that another run holds; callers join that run instead."""
-    if holder is not None:
-        raise PlanRefused(
-            f"The run {holder} already responds to this credential",
-            where=credential.label,
-            remedy=f"`responder watch {holder}`",
-        )

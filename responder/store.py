@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -338,11 +338,6 @@ class SQLiteStore:
 def _blob(row: tuple[object, ...]) -> Blob:
     blob, incident, kind, wrapped_key, ciphertext = row
     return Blob(str(blob), str(incident), str(kind), Sealed(wrapped_key, ciphertext))  # type: ignore[arg-type]
-
-
-def with_state(row: RunRow, **changes: object) -> RunRow:
-    """Return the row with some of its columns changed."""
-    return replace(row, **changes)  # type: ignore[arg-type]
 
 
 Also = Callable[[Writing], None]

@@ -7,7 +7,7 @@ import pytest
 from responder.action import Effect, Identity
 from responder.credential import Disable, Subject
 from responder.errors import PlanRefused
-from responder.guards import check_change, check_free, check_ownership, step_problems
+from responder.guards import check_change, check_ownership, step_problems
 from responder.incident import Credential, Judgement, Ownership
 from responder.notice import SendNotice
 from responder.playbook import Approval, Playbook, Step
@@ -147,12 +147,6 @@ def test_the_replacement_is_never_ended() -> None:
 
     with pytest.raises(PlanRefused, match="issued by this very run"):
         check_change(step(), resolved, state, Identity("acct"))
-
-
-def test_a_held_credential_is_joined() -> None:
-    check_free(Credential(key_id="k1"), None)
-    with pytest.raises(PlanRefused, match="run-9 already responds"):
-        check_free(Credential(key_id="k1"), "run-9")
 
 
 def test_a_notice_is_a_message() -> None:
