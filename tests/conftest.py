@@ -72,11 +72,14 @@ def opened(place: Path) -> Iterator[OpenApp]:
             "SECOND": "second-" + "w3Xk" * 6,
             "HOME": str(place),
         }
-        registry = Registry({"clockwork": clockwork.PROVIDER})
-        app = open_app(
-            config=place / "responder.yaml", store=str(place / "state" / "r.db"), registry=registry,
-            **{"clock": SystemClock(), "environment": environment, **more},
-        )  # fmt: skip
+        usual: dict[str, Any] = {
+            "config": place / "responder.yaml",
+            "store": str(place / "state" / "r.db"),
+            "registry": Registry({"clockwork": clockwork.PROVIDER}),
+            "clock": SystemClock(),
+            "environment": environment,
+        }
+        app = open_app(**{**usual, **more})
         app.person = person
         apps.append(app)
         return app
