@@ -6,6 +6,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from responder.cli.drilled import Drilled
 from responder.doctor import Check
 from responder.schema import field_help
 from responder.view import RunView
@@ -256,6 +257,7 @@ DOCUMENTS: dict[str, Any] = {
     "verify": Verified,
     "doctor": Examined,
     "init": Written,
+    "drill": Drilled,
     "playbook-list": Playbooks,
     "playbook-show": PlaybookShown,
     "playbook-lint": LintedPlaybooks,
@@ -292,11 +294,12 @@ def _explain(part: dict[str, Any]) -> None:
 
 def _parts() -> list[type]:
     from responder import deadlines, view  # noqa: PLC0415 - only where schemas are made
+    from responder.cli import drilled  # noqa: PLC0415
 
     own = [value for value in globals().values() if isinstance(value, type)]
     return [
         *own,
-        *(value for module in (view, deadlines) for value in vars(module).values() if isinstance(value, type)),
+        *(value for module in (view, deadlines, drilled) for value in vars(module).values() if isinstance(value, type)),
     ]
 
 

@@ -109,4 +109,6 @@ def test_an_undocumented_field_is_caught(place: Path, run: str) -> None:
 
 
 def test_every_document_is_checked_here() -> None:
-    assert set(outputs.DOCUMENTS) == {*READING, "run", "timeline", "notice-preview"}
+    in_a_drill = {"drill"}  # tests/drill/test_drill.py
+
+    assert set(outputs.DOCUMENTS) == {*READING, *in_a_drill, "run", "timeline", "notice-preview"}

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from responder.cli import outputs
 from responder.drill.drill import Options, plan
 from responder.drill.matrix import Ending, practise
 from responder.drill.report import read_ledger
@@ -94,23 +96,21 @@ def test_record_and_ledger_agree_and_the_faults_struck(drilled: tuple[dict[str, 
     assert all(Path(path).exists() for path in document["paths"].values())
 
 
-def test_the_document_has_every_promised_key(drilled: tuple[dict[str, Any], Path]) -> None:
+def test_the_document_is_what_its_schema_says(drilled: tuple[dict[str, Any], Path]) -> None:
     document, _ = drilled
+    validator = jsonschema.Draft202012Validator(json.loads((outputs.FOLDER / "drill.json").read_text()))
 
-    promised = {
-        "ledger": {
-            "exposure_seconds", "disabled_after_seconds", "dead_after_seconds",
-            "public_requests_served_after_disable", "credentials", "holders", "issued", "sessions_open",
-            "effects", "effects_repeated", "effects_lost", "order_violations",
-        },
-        "record": {"entries", "verified", "agrees_with_ledger"},
-        "timing": {"wall_seconds", "critical_path_seconds"},
-        "score": {"total", "parts"},
-        "paths": {"postmortem", "page", "timeline", "state"},
-    }  # fmt: skip
-    for name, keys in promised.items():
-        assert keys <= document[name].keys()
-    assert {"playbook", "seed", "contained", "notices", "faults", *promised} <= document.keys()
+    validator.validate(document)
+
+
+@pytest.mark.parametrize("part", ["", "ledger", "record", "timing", "score", "paths"])
+def test_a_field_that_the_schema_does_not_name_is_caught(drilled: tuple[dict[str, Any], Path], part: str) -> None:
+    document = json.loads(json.dumps(drilled[0]))
+    (document[part] if part else document)["mood"] = "good"
+    validator = jsonschema.Draft202012Validator(json.loads((outputs.FOLDER / "drill.json").read_text()))
+
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(document)
 
 
 def test_no_secret_stands_in_any_file_row_page_or_output(drilled: tuple[dict[str, Any], Path]) -> None:

@@ -1,0 +1,117 @@
+"""What `drill --json` prints: the world's ledger and our record, side by side."""
+
+from typing_extensions import TypedDict
+
+
+class LeakedShown(TypedDict):
+    """One leaked value in the final probes from outside."""
+
+    label: str
+    state: str
+    """`dead`, `alive` or `unknown`."""
+
+
+class LedgerShown(TypedDict):
+    """What the world saw. Times in seconds of the drill's clock; null where that was not reached."""
+
+    exposure_seconds: float | None
+    """From the exposure until everything was refused, sessions included."""
+    disabled_after_seconds: float | None
+    """From when we knew."""
+    dead_after_seconds: float | None
+    """From when we knew."""
+    public_requests_served_after_disable: int
+    credentials: list[LeakedShown]
+    holders: int
+    issued: int
+    """How many holders have exactly one live key of their own."""
+    sessions_open: int | None
+    """Null where the world was never probed."""
+    effects: int
+    effects_repeated: int
+    effects_lost: int
+    order_violations: list[str]
+    """Each as a sentence."""
+
+
+class NoticeShown(TypedDict):
+    """One kind of notice that the run was to send."""
+
+    template: str
+    audience: str
+    recipients: int
+    sent_at: str | None
+    """When its last recipient got it."""
+    due_at: str | None
+    on_time: bool
+
+
+class RecordShown(TypedDict):
+    """What we wrote, compared with what the world saw."""
+
+    entries: int
+    verified: bool
+    agrees_with_ledger: bool
+    disagreements: list[str]
+    """Each as a sentence."""
+    restarts: int
+    """How often the runner was killed, and another took over."""
+
+
+class FaultShown(TypedDict):
+    """A fault that was asked for."""
+
+    name: str
+    where: str
+    happened: bool
+
+
+class TimingShown(TypedDict):
+    """Real seconds."""
+
+    wall_seconds: float
+    critical_path_seconds: float
+    """What the run would have taken at the least: what waiting for others took, along the longest path."""
+
+
+class PartsShown(TypedDict):
+    """What the score is made of."""
+
+    containment: float
+    proof: float
+    people: float
+    order: float
+    exactly_once: float
+    record: float
+
+
+class ScoreShown(TypedDict):
+    """The score: 0 to 100."""
+
+    total: float
+    parts: PartsShown
+
+
+class PathsShown(TypedDict):
+    """Where the documents lie."""
+
+    postmortem: str
+    page: str
+    timeline: str
+    state: str
+    """The folder of the record."""
+
+
+class Drilled(TypedDict):
+    """What a drill came to."""
+
+    playbook: str
+    seed: int
+    contained: bool
+    ledger: LedgerShown
+    notices: list[NoticeShown]
+    record: RecordShown
+    faults: list[FaultShown]
+    timing: TimingShown
+    score: ScoreShown
+    paths: PathsShown
