@@ -150,7 +150,7 @@ class App:
         """Record on the run that holds the credential that it was found once more."""
         row = self.row(run)
         facts = {"exposure": finding.exposure.model_dump(mode="json"), "reported_by": finding.reported_by}
-        self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person))
+        self._say(row, Draft("joined", facts, run, actor=self.person))
         return Begun(run, row.incident, joined=True)
 
     # Driving -----------------------------------------------------------------------------------------------------
@@ -230,9 +230,17 @@ class App:
         return self.person
 
     def _say(self, row: RunRow, *drafts: Draft) -> None:
-        """Write what a person says, once the Redactor knows what must not be in it."""
+        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
         self._take_in_secrets()
-        self.dispatcher.timeline(row.incident).append(*drafts)
+        concerned = {draft.run for draft in drafts if draft.run}
+        if not concerned:
+            concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
+
+        def wake(writing: Writing) -> None:
+            for run in sorted(concerned):
+                writing.wake(run, self.means.clock.now().isoformat())
+
+        self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
 
     def abort(self, run: str, reason: str) -> None:
         """Let no further step start, except those that say `always()` or `failed()`."""
@@ -288,7 +296,7 @@ class App:
 
     def close(self) -> None:
         """Give everything back."""
-        self.dispatcher.stop()
+        self.dispatcher.close()
         self.means.transport.close()
         self.means.store.close()
 

@@ -141,7 +141,10 @@ def figures(entries: Sequence[Entry]) -> Figures:
             for one in main.children.values()
             if one.run in story.states
         ),
-        takeovers=sum(entry.event == "adopted" and int(entry.facts["epoch"]) > 1 for entry in entries),
+        takeovers=sum(
+            entry.event == "adopted" and int(entry.facts["epoch"]) > 1 and not entry.facts.get("handed_on")
+            for entry in entries
+        ),
         entries=last.seq,
         head=last.hash,
         last_at=last.at,

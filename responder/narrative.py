@@ -275,7 +275,11 @@ def _ended(_: _Words, entry: Entry) -> str:
 
 def _adopted(_: _Words, entry: Entry) -> str:
     epoch = int(entry.facts["epoch"])
-    return "an executor took the run up" if epoch == 1 else f"another executor took the run over (number {epoch})"
+    if epoch == 1:
+        return "an executor took the run up"
+    if entry.facts.get("handed_on"):
+        return f"the run was handed on to the next executor (number {epoch})"
+    return f"another executor took the run over (number {epoch})"
 
 
 def _decided(words: _Words, entry: Entry) -> str:

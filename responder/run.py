@@ -372,7 +372,9 @@ class Runner:
         writing.unlock(self._fence.run)
         row = writing.run(self._fence.run)
         if row is not None:
-            writing.put_run(replace(row, state="ended", wake_at=""))
+            writing.put_run(replace(row, state="ended", wake_at="", executor=""))
+        parent = self.state.started.get("parent") or {"run": ""}
+        writing.wake(str(parent["run"]), self._means.clock.now().isoformat())  # it may have waited for this one
 
     def _wake_at(self) -> datetime | None:
         """Return the next moment at which something is due by itself."""

@@ -29,6 +29,8 @@ class Start:
     credential: Credential
     drafts: tuple[Draft, ...]
     blobs: tuple[Blob, ...]
+    at: str
+    """When it was prepared (ISO, UTC): from then on it wants to be advanced."""
     joined: list[str] = field(default_factory=list)
     """The run that turned out to hold the credential already, once `store` was called."""
 
@@ -39,6 +41,7 @@ class Start:
         for blob in self.blobs:
             writing.put_blob(blob)
         writing.put_run(RunRow(self.run, self.incident, self.playbook.playbook))
+        writing.wake(self.run, self.at)
 
 
 def assess(finding: Finding, means: Means) -> Judgement:
@@ -156,7 +159,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "aware_at": _iso(finding.aware_at or means.clock.now()),
     }
     draft = Draft("started", facts, run, "", requester or "responder")
-    return Start(run, incident, playbook, credential, (draft,), tuple(blobs))
+    return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
 
 
 def checked_inputs(playbook: Playbook, given: Mapping[str, Any], means: Means) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class RunRow:
     state: str = "open"
     epoch: int = 0
     wake_at: str = ""
-    """When the run wants to be advanced next (ISO, UTC); empty while it waits for people or for nothing."""
+    """When the run wants to be advanced next (ISO, UTC), a past moment included; empty while it waits for people or
+    for nothing."""
     executor: str = ""
     heartbeat: float = 0.0
     """Seconds since the Unix epoch at which its executor was last alive."""
@@ -81,6 +83,9 @@ class Writing(Protocol):
 
     def put_run(self, row: RunRow) -> None:
         """Add a run, or replace its row."""
+
+    def wake(self, run: str, at: str) -> None:
+        """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
 
     def put_blob(self, blob: Blob) -> None:
         """Add a sealed value; adding the same one again changes nothing."""
@@ -116,6 +121,9 @@ class Store(Protocol):
     def runs(self, incident: str = "") -> list[RunRow]:
         """Return all runs, or those of one incident, oldest first."""
 
+    def run(self, run: str) -> RunRow | None:
+        """Return a run's row."""
+
     def blob(self, blob: str) -> Blob | None:
         """Return a sealed value."""
 
@@ -130,6 +138,9 @@ class Store(Protocol):
 
     def beat(self, run: str, epoch: int, at: float) -> None:
         """Note that the executor with this epoch is alive; not an entry."""
+
+    def now(self) -> float:
+        """Return the seconds since the Unix epoch by a clock that all processes of this store share."""
 
     def version(self) -> int:
         """Return a number that changes when another process has written."""
@@ -270,6 +281,13 @@ class SQLiteStore:
             values,
         )
 
+    def wake(self, run: str, at: str) -> None:
+        """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
+        self._db.execute(
+            "UPDATE runs SET wake_at = ? WHERE run = ? AND state <> 'ended' AND (wake_at = '' OR wake_at > ?)",
+            (at, run, at),
+        )
+
     def beat(self, run: str, epoch: int, at: float) -> None:
         """Note that the executor with this epoch is alive; not an entry."""
         with self.write():
@@ -324,6 +342,10 @@ class SQLiteStore:
     def unlock(self, run: str) -> None:
         """Give back every lock of a run."""
         self._db.execute("DELETE FROM locks WHERE run = ?", (run,))
+
+    def now(self) -> float:
+        """Return the seconds since the Unix epoch: the processes of a file are on one machine."""
+        return time.time()
 
     def version(self) -> int:
         """Return a number that changes when another process has written."""

@@ -230,6 +230,10 @@ class Timeline:
             self._behind = False
             return self._entries
 
+    def examine(self) -> list[Problem]:
+        """Check the chain before anything is done on its word; what this process has read already, it has checked."""
+        return self.broken if self._entries and self.entries() else verify(self._store, self._sealer, self.incident)
+
     def own(self) -> list[Entry]:
         """Return the entries that are in memory, without asking the store; all of them unless others wrote lately."""
         return self.entries() if self._behind else self._entries

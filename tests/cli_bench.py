@@ -114,7 +114,7 @@ def advanced(place: Path, run: str) -> None:
     app = as_person(place, "ann")
     lease = app.dispatcher.adopt(run)
     Runner(app.means, app.dispatcher.timeline(app.row(run).incident), run, lease.epoch, others_dead=True).advance()
-    app.dispatcher._rest(lease)
+    app.dispatcher.leases.give_back(lease)
     app.close()
 
 

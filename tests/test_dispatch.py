@@ -15,6 +15,7 @@ from responder import dispatch
 from responder.app import App
 from responder.clock import SystemClock
 from responder.errors import RecordError, RequestError, StaleExecutor
+from responder.lease import Lease
 from responder.timeline import Draft, Timeline
 
 APPROVAL = "approval: {role: commander, within: %s, on_timeout: %s}"
@@ -210,13 +211,12 @@ def test_two_first_runs_at_once_have_a_heartbeat(opened: OpenApp, place: Path, m
     app = opened()
     steps = "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 0.6}}\n"
     run = begun(app, written(place, steps))
-    lease = app.dispatcher.adopt(run)
-    app.dispatcher._leases["another"] = lease  # as if a second thread had come in between
+    leases = app.dispatcher.leases
+    leases._held["another"] = Lease("another", "", 1, others_dead=True)  # as if a second thread had come in between
     before = app.row(run).heartbeat
-    lease.release()
 
     app.drive(run)
-    del app.dispatcher._leases["another"]
+    del leases._held["another"]
 
     assert app.row(run).heartbeat > before + 0.4
 

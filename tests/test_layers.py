@@ -22,6 +22,7 @@ drill
 doctor probing
 app
 dispatch
+lease
 run
 work
 plan offspring keeping

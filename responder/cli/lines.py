@@ -141,7 +141,9 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "opened": lambda e, f: _with(f"incident {e.incident} opened ({f.get('severity')})", f.get("summary")),
     "started": lambda e, f: f"{_who(e)} started {f['playbook']['playbook']} for {_label(f['credential'])}",
     "joined": lambda _e, f: _with("the credential was found once more", _place(f)),
-    "adopted": lambda _e, f: f"taken up again by {f['executor']}" if f.get("epoch") != 1 else "",
+    "adopted": lambda _e, f: (
+        f"taken up again by {f['executor']}" if f.get("epoch") != 1 and not f.get("handed_on") else ""
+    ),
     "asked": _asked,
     "agreed": lambda e, _f: f"{e.step}: {_who(e)} agreed",
     "declined": lambda e, f: _with(f"{e.step}: {_who(e)} declined", f.get("reason")),

@@ -226,7 +226,7 @@ def test_a_run_that_somebody_works_on_is_not_taken_over(place: Path) -> None:
     lease = app.dispatcher.adopt(run)
 
     result = typed(place, "resume", run)
-    lease.release()
+    app.dispatcher.leases.give_back(lease)
     app.close()
 
     assert result.exit_code == 2
