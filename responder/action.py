@@ -122,6 +122,8 @@ class Identity:
     account: str
     key_id: str = ""
     """The id of the credential that we act with, where the provider tells."""
+    derives_from: tuple[str, ...] = ()
+    """The ids of the credentials that it was made from (a session's key, a parent token), where the provider tells."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,13 @@ class Action(BaseModel):
     """Whether applying it twice is the same as once; false for creates and messages."""
     readback: ClassVar[bool] = True
     """Whether `plan` can tell for certain that an earlier try took effect."""
+
+    def removes(self) -> str:
+        """Return the place that it takes out of sight, as the provider names it; empty where it hides nothing.
+
+        What an exposure shows is stored before it goes.
+        """
+        return ""
 
 
 @runtime_checkable

@@ -105,6 +105,7 @@ class App:
 
     def plan(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any]) -> Plan:
         """Return what a run would do; nothing is written."""
+        self.means.leaks.named(self.means.store)  # what it has read it keeps: the store of the plan is empty
         means = replace(self.means, store=_InMemory(self.means))
         start = prepare(means, "plan", finding, self.assess(finding), playbook, inputs, self.person)
         with means.store.write() as writing:

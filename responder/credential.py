@@ -101,6 +101,9 @@ class Issue(CredentialAction):
     label: str = ""
     """The new credential's name at its issuer; the step's marker is added to it."""
     scopes: tuple[str, ...] = ()
+    """What it may reach; at most what the leaked credential did, as `credential.inspect` has read it."""
+    wider: str = ""
+    """Why it must reach more than that; a refusal says when it is needed."""
 
 
 class Deliver(CredentialAction):

@@ -11,12 +11,15 @@ class Problem:
     where: str = ""
     """`file:line:column`, or the field, or the place in the record."""
     remedy: str = ""
+    guard: str = ""
+    """The guard that refuses it; empty where none does."""
 
     def __str__(self) -> str:
-        """Show where, what, and the remedy on one line."""
+        """Show where, what, the remedy and the guard on one line."""
         place = f"{self.where}: " if self.where else ""
         remedy = f" ({self.remedy})" if self.remedy else ""
-        return f"{place}{self.what}{remedy}"
+        guard = f" [guard: {self.guard}]" if self.guard else ""
+        return f"{place}{self.what}{remedy}{guard}"
 
 
 class ResponderError(Exception):
@@ -78,7 +81,7 @@ class RequestError(InputError):
 
 
 class PlanRefused(InputError):
-    """A guard refused the plan or the change; nothing changed."""
+    """A guard refused the plan or the change; nothing changed. Each problem names its guard, place and way out."""
 
 
 class ProviderError(ResponderError):

@@ -27,6 +27,7 @@ def _apply(state: RunState, entry: Entry) -> None:
     state.seq = entry.seq
     if entry.withheld and entry.event != "started":
         return
+    state.standing.apply(entry)
     if entry.run == state.run:
         change = _OWN.get(entry.event)
         if change is not None:

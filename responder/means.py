@@ -8,6 +8,7 @@ from typing import Any
 from responder.action import Access, Identity, Provider
 from responder.clock import Clock, Ids, monotonic
 from responder.errors import PlaybookError, SettingsError
+from responder.leaks import Leaks
 from responder.redaction import Secret
 from responder.registry import Registry
 from responder.sealing import Sealer
@@ -45,6 +46,7 @@ class Means:
     templates: Mapping[str, str] = field(default_factory=dict)
     playbooks: Callable[[], Mapping[str, Any]] = dict
     hook: Hook = no_hook
+    leaks: Leaks = field(default_factory=Leaks)
     _identities: dict[str, tuple[float, Identity]] = field(default_factory=dict)
     _secrets: dict[str, Secret] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -45,7 +45,11 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
             continue
         known.add(name)
         judgement = assess(finding, means)
-        place = {"credential": judgement.credential.label, "exposure": finding.exposure.model_dump(mode="json")}
+        place = {
+            "credential": judgement.credential.label,
+            "identifiers": list(judgement.credential.identifiers),
+            "exposure": finding.exposure.model_dump(mode="json"),
+        }
         told = _left(judgement, means, place)
         if told is None:
             try:

@@ -11,7 +11,7 @@ from responder.errors import DocumentError, InputError, PlaybookError, Problem, 
 from responder.expressions import evaluate, references
 from responder.fold import fold
 from responder.gate import keyed
-from responder.guards import check_change
+from responder.guards import Moment, case_of, check_step
 from responder.means import Means
 from responder.naming import names
 from responder.playbook import Step, dependencies
@@ -183,7 +183,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     if isinstance(planned, Unchanged):
         return {"target": target, "before": planned.reason, "after": "unchanged"}
     identity = means.identity(resolved.provider, access)
-    check_change(step, resolved, state, identity, access.secret)
+    check_step(case_of(step, resolved, state, means, Moment.PLAN, identity=identity, ours=access.secret))
     digest = planned.digest(resolved.name, identity.account, action.effect)
     return {
         "target": planned.target,

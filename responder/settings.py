@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -51,6 +51,10 @@ class Consumer(_Model):
     connection: Name
     secret: str
     """Its name in the secret store."""
+    kind: Literal["server", "client", "public"] = "server"
+    """Who can read what it holds: only we, whoever runs it (an app, a browser), or anybody."""
+    exposed: bool = False
+    """Whether outsiders are known to see into it; nothing is delivered there, nor to `client` or `public` ones."""
     owner: str = ""
     """The id of a person."""
 

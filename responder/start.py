@@ -10,7 +10,7 @@ from typing import Any
 
 from responder.errors import FindingError, InputError, Problem, RequestError
 from responder.finding import Finding
-from responder.guards import check_ownership
+from responder.guards import check_start
 from responder.incident import Credential, Judgement, codename, judge, selects
 from responder.means import Means
 from responder.playbook import Input, Playbook
@@ -125,7 +125,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     run: str = "",
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
-    check_ownership(judgement, playbook)
+    check_start(judgement, playbook)
     run = run or means.ids("run")
     blobs: list[Blob] = []
     credential = judgement.credential

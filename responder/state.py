@@ -7,6 +7,7 @@ from typing import Any
 from responder.expressions import SecretRef
 from responder.incident import Credential
 from responder.playbook import Playbook, Step
+from responder.standing import Standing
 from responder.unit import ENDED_WELL, Ask, Child, Items, Unit
 
 
@@ -19,6 +20,8 @@ class RunState:
         self.started: Mapping[str, Any] = {}
         self.credential = Credential()
         self.incident: dict[str, Any] = {}
+        self.standing = Standing()
+        """How the whole incident stands, by the entries of all its runs."""
         self.given: dict[str, Any] = {}
         """Facts for documents that people set."""
         self.units: dict[str, Unit] = {}

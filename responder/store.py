@@ -109,8 +109,8 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[Writing]:
         """Open a transaction: `with store.write() as writing`. RecordError where it cannot be written."""
 
-    def rows(self, incident: str, after: int = 0) -> list[Row]:
-        """Return the entries of a chain with a higher number than `after`, in order."""
+    def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
+        """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""
 
     def head(self, incident: str) -> Head | None:
         """Return the last entry of a chain, as it is kept apart."""
@@ -243,9 +243,11 @@ class SQLiteStore:
             (rows[0].incident, *head),
         )
 
-    def rows(self, incident: str, after: int = 0) -> list[Row]:
-        """Return the entries of a chain with a higher number than `after`, in order."""
-        found = self._all("SELECT * FROM entries WHERE incident = ? AND seq > ? ORDER BY seq", incident, after)
+    def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
+        """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""
+        only = f" AND event IN ({','.join('?' * len(events))})" if events else ""
+        query = f"SELECT * FROM entries WHERE incident = ? AND seq > ?{only} ORDER BY seq"  # noqa: S608 - question marks alone
+        found = self._all(query, incident, after, *events)
         return [Row(*row) for row in found]  # type: ignore[arg-type]
 
     def incidents(self) -> list[str]:

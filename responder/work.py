@@ -30,7 +30,7 @@ from responder.errors import (
     Unavailable,
     VerificationFailed,
 )
-from responder.guards import check_change
+from responder.guards import Moment, case_of, check_step
 from responder.keeping import both, kept, shredding
 from responder.means import Means
 from responder.offspring import children_of
@@ -90,6 +90,8 @@ class Worker:
     def _dispatch(self, job: Job) -> None:
         resolved = rebuild(job.record, job.step, self._state, self._means)
         action = resolved.action
+        if resolved.provider is None or not isinstance(action, Changing):
+            check_step(case_of(job.step, resolved, self._state, self._means, Moment.READING))
         if resolved.provider is None:
             self._draft(job, resolved)
         elif isinstance(action, Observing):
@@ -193,7 +195,8 @@ class Worker:
         if isinstance(planned, Unchanged):
             return planned
         identity = self._identity(resolved, access)
-        check_change(job.step, resolved, self._state, identity, access.secret)
+        at = Moment.CHANGE
+        check_step(case_of(job.step, resolved, self._state, self._means, at, identity=identity, ours=access.secret))
         effect = resolved.action.effect
         return planned, {
             **resolved.record,
@@ -362,7 +365,9 @@ class Worker:
         )
 
     def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
-        self.append(job, "failed", {"error": str(error), "kind": kind})
+        guards = sorted({problem.guard for problem in error.problems} - {""})
+        facts = {"error": str(error), "kind": kind, **({"guards": guards} if guards else {})}
+        self.append(job, "failed", facts)
 
 
 def _change_of(planned: Mapping[str, Any]) -> Change:

@@ -138,6 +138,24 @@ class Turn(Action):
         return Verdict.HOLDS if client.happened(self.key) else Verdict.DOES_NOT_HOLD
 
 
+class Hide(Turn):
+    """Take a page out of sight."""
+
+    name: ClassVar[str] = "clockwork.hide"
+    page: str
+
+    def removes(self) -> str:
+        return self.page
+
+
+class Put(Turn):
+    """Put a secret somewhere."""
+
+    name: ClassVar[str] = "clockwork.put"
+    space: str = ""
+    value: Secret | None = None
+
+
 class Final(Turn):
     """Turn something for good."""
 
@@ -235,7 +253,10 @@ class InspectKey(credential.Inspect):
 
     def read(self, client: World) -> Outcome:
         dead = client.happened(f"disabled {self.subject.fingerprint}")
-        return Outcome({"state": "dead" if dead else "live"})
+        reach = client.folder / "reach"
+        return Outcome(
+            {"state": "dead" if dead else "live", "reach": reach.read_text().split() if reach.exists() else []}
+        )
 
 
 class DisableKey(credential.Disable):
@@ -304,8 +325,12 @@ class DeliverKey(credential.Deliver):
 
 
 def whoami(client: World) -> Identity:
-    account, key = client.folder / "account", client.folder / "acting-key"
-    return Identity(account.read_text() if account.exists() else "acct-1", key.read_text() if key.exists() else "")
+    account, key, parent = (client.folder / name for name in ("account", "acting-key", "made-from"))
+    return Identity(
+        account.read_text() if account.exists() else "acct-1",
+        key.read_text() if key.exists() else "",
+        tuple(parent.read_text().split()) if parent.exists() else (),
+    )
 
 
 PROVIDER = Provider(
@@ -314,6 +339,8 @@ PROVIDER = Provider(
         Nothing,
         Look,
         Turn,
+        Hide,
+        Put,
         Final,
         Broken,
         TwoParts,

@@ -35,6 +35,8 @@ providers testing wording approval
 credential fields fold
 state
 unit
+standing
+leaks
 action incident rendition timeline playbook
 transport installation said
 finding settings store answer expressions

@@ -97,7 +97,7 @@ def show_defect(call: "Call", error: Exception, details: str = "") -> None:
     )
     _details(call, details)
     if call.json:
-        shown = [{"what": f"A defect in responder: {type(error).__name__}", "where": "", "remedy": ""}]
+        shown = [asdict(Problem(f"A defect in responder: {type(error).__name__}"))]
         call.document({"error": "Defect", "exit": int(Exit.DEFECT), "problems": shown})
 
 
@@ -108,6 +108,8 @@ def _show(call: "Call", problem: Problem) -> None:
         call.say(f"  at: {problem.where}")
     if problem.remedy:
         call.say(f"  next: {problem.remedy}")
+    if problem.guard:
+        call.say(f"  guard: {problem.guard}")
 
 
 def _details(call: "Call", details: str) -> None:

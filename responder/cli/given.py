@@ -10,7 +10,7 @@ import click
 
 from responder.cli.call import Call
 from responder.documents import Templates
-from responder.errors import FindingError, PlaybookError, Problem, RequestError
+from responder.errors import FindingError, PlanRefused, PlaybookError, Problem, RequestError
 from responder.finding import Finding, read_finding
 from responder.library import Library
 from responder.lint import Shelf, lint
@@ -168,5 +168,7 @@ def _check_playbook(call: Call, library: Library, name: str) -> None:
     library.load(name)
     report = lint(path, Shelf(call.registry(), Templates(library.templates())))
     wrong = tuple(problem for problem in report.errors if problem.where.startswith(f"{path.name}:"))
+    if wrong and all(problem.guard for problem in wrong):
+        raise PlanRefused(problems=wrong)
     if wrong:
         raise PlaybookError(problems=wrong)

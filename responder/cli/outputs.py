@@ -21,6 +21,8 @@ class ProblemShown(TypedDict):
     where: str
     """`file:line:column`, or the field, or the place in the record."""
     remedy: str
+    guard: str
+    """The guard that refuses it; empty where none does."""
 
 
 class Failed(TypedDict):

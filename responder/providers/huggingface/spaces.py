@@ -58,6 +58,10 @@ class PauseSpace(Action):
     permissions: ClassVar[tuple[str, ...]] = (_WRITE,)
     space: Repository
 
+    def removes(self) -> str:
+        """Return the Space: nobody sees it at work any more."""
+        return self.space
+
     def plan(self, client: Client) -> Change | Unchanged:
         """Read the stage; a Space that has no program cannot be paused."""
         found = client.info(self.space)
@@ -100,6 +104,10 @@ class SetVisibility(Action):
     repository: Repository
     kind: Literal["space", "model", "dataset"] = "space"
     visibility: Literal["private", "public"] = "private"
+
+    def removes(self) -> str:
+        """Return the repository, where it is made private."""
+        return self.repository if self.visibility == "private" else ""
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Read who may see it now."""

@@ -1,0 +1,85 @@
+"""What no plan may do. A guard refuses; it never warns, and no option skips it. One module each, and one table."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from responder.errors import PlanRefused, Problem
+from responder.guards import account, approval, delivery, evidence, executor, lock, ownership, way_back
+from responder.guards.approval import step_problems
+from responder.guards.case import Case, Moment, case_of
+from responder.incident import Judgement
+from responder.playbook import Playbook
+
+__all__ = ["GUARDS", "Case", "Guard", "Moment", "case_of", "check_start", "check_step", "step_problems"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One invariant, and the questions by which it is held."""
+
+    name: str
+    invariant: str
+    step: Callable[[Case], Iterable[Problem]]
+    moments: tuple[Moment, ...] = (Moment.PLAN, Moment.CHANGE)
+    """When `step` is asked."""
+    start: Callable[[Judgement, Playbook], Iterable[Problem]] | None = None
+
+    @property
+    def asked(self) -> tuple[Moment, ...]:
+        """When it is asked, the earliest first."""
+        return (Moment.START, *self.moments) if self.start else self.moments
+
+
+_ACTING = (Moment.CHANGE, Moment.READING)
+
+GUARDS = (
+    Guard(
+        "ownership",
+        "A credential that is not ours, canaries included, is never presented and never ended.",
+        ownership.of_step,
+        _ACTING,
+        ownership.at_start,
+    ),
+    Guard("account", "A change is made on the account that responder.yaml says, or not at all.", account.of_step),
+    Guard("lock", "Only the run that holds a credential's lock acts on it.", lock.of_step, _ACTING),
+    Guard(
+        approval.NAME,
+        "What is final, or leaves the house, has the agreement of people; silence is none.",
+        approval.of_step,
+    ),
+    Guard("executor", "Whoever acts is not the credential that leaked, nor made from it.", executor.of_step),
+    Guard("delivery", "No secret goes to a place that is public, client-side or exposed.", delivery.of_step),
+    Guard(
+        "way-back",
+        "No leaked credential works again; a replacement is narrower, or says why not.",
+        way_back.of_step,
+    ),
+    Guard(
+        "evidence",
+        "An exposure is removed only after its bytes are stored.",
+        evidence.of_step,
+        _ACTING,
+    ),
+)
+"""Every guard, in the order in which refusals are told."""
+
+
+def check_start(judgement: Judgement, playbook: Playbook) -> None:
+    """Refuse a run that must not begin. PlanRefused carries every reason at once."""
+    _refuse(_named(guard, guard.start(judgement, playbook) if guard.start is not None else ()) for guard in GUARDS)
+
+
+def check_step(case: Case) -> None:
+    """Refuse what a step must not do. PlanRefused carries every reason at once."""
+    _refuse(_named(guard, guard.step(case) if case.moment in guard.moments else ()) for guard in GUARDS)
+
+
+def _named(guard: Guard, problems: Iterable[Problem]) -> Iterator[Problem]:
+    for problem in problems:
+        yield replace(problem, guard=guard.name)
+
+
+def _refuse(found: Iterable[Iterable[Problem]]) -> None:
+    problems = tuple(problem for one in found for problem in one)
+    if problems:
+        raise PlanRefused(problems=problems)

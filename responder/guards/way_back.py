@@ -1,0 +1,73 @@
+"""The way back: no credential that a finding names works again, and a replacement reaches no further than it did."""
+
+from collections.abc import Iterator
+
+from responder.action import Changing
+from responder.credential import Inspect, Issue
+from responder.errors import Problem
+from responder.guards.carried import handed_over
+from responder.guards.case import Case, Moment, named_value
+
+_REVIVING = frozenset({"enable", "restore"})
+"""The verbs that make a credential work again that did not."""
+_TAKEN_BACK = frozenset({"disable", "revoke", "fence", "end_sessions"})
+"""The verbs whose taking back would make a credential work again."""
+
+
+def of_step(case: Case) -> Iterator[Problem]:
+    """Refuse whatever would let a leaked credential work again, or its replacement do more than it could."""
+    if case.on_credential and isinstance(case.resolved.action, Changing) and _revives(case):
+        yield Problem(
+            "it would make a credential work again that a finding names",
+            case.place,
+            "issue another one: a leaked credential never comes back",
+        )
+    if any(named_value(value) in case.leaked() for value in handed_over(case)):
+        yield Problem(
+            "the value that it hands over is one that a finding names",
+            case.place,
+            "hand over a new one: the value of a step with credential.issue",
+        )
+    if isinstance(case.resolved.action, Issue):
+        yield from _wider(case, case.resolved.action)
+
+
+def _revives(case: Case) -> bool:
+    """Tell whether it makes the run's own credential, which a finding names, work again."""
+    verb = case.resolved.name.rpartition(".")[2]
+    taken_back = case.step.id.partition("[")[0].endswith("~undo") and verb in _TAKEN_BACK
+    return bool(verb in _REVIVING or taken_back) and bool(set(case.state.credential.identifiers) & case.leaked())
+
+
+def _wider(case: Case, issue: Issue) -> Iterator[Problem]:
+    """Yield the problem of a replacement for which nothing shows that it is narrower, and nobody says why not."""
+    if not issue.scopes or issue.wider.strip():
+        return
+    reach = _reach(case)
+    more = [scope for scope in issue.scopes if scope not in reach]
+    if more and reach:
+        yield Problem(
+            f"the replacement would reach more than the leaked credential did: {', '.join(more)}",
+            f"{case.place}.with.scopes",
+            f"leave that out (it reached: {', '.join(sorted(reach))}), or say why in `wider:`",
+        )
+    elif more and not (case.moment is Moment.PLAN and _will_be_read(case)):
+        yield Problem(
+            f"nothing shows that the replacement is narrower: {', '.join(more)}",
+            f"{case.place}.with.scopes",
+            "let a step with credential.inspect read what the leaked credential reaches, or say why in `wider:`",
+        )
+
+
+def _will_be_read(case: Case) -> bool:
+    """Tell whether a step of this playbook will read what the leaked credential reaches."""
+    return any(step.action == Inspect.name for step in case.state.playbook.steps)
+
+
+def _reach(case: Case) -> frozenset[str]:
+    """Return what the leaked credential reached, as the steps of this run have read it."""
+    found: set[str] = set()
+    for unit in case.state.units.values():
+        if unit.planned.get("action") == Inspect.name:
+            found.update(map(str, unit.facts.get("reach") or ()))
+    return frozenset(found)

@@ -1,0 +1,77 @@
+"""What is final, or leaves the house, has the agreement of people; silence is none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_bench import advanced, agreed, begun
+from guard_bench import assert_refused, case, effects, playbook, ran, refusals, step
+
+from responder.action import Effect
+from responder.guards import step_problems
+from responder.notice import SendNotice
+
+FINAL = "  - {id: end, phase: eradication, action: clockwork.final, with: {key: end}%s}\n"
+
+
+def approving(on_timeout: str) -> dict[str, Any]:
+    return {"role": "commander", "within": "1h", "on_timeout": on_timeout}
+
+
+@pytest.mark.parametrize(
+    ("effect", "given", "external", "count"),
+    [
+        pytest.param(Effect.READ, None, False, 0, id="a read needs nobody"),
+        pytest.param(Effect.REVERSIBLE, None, False, 0, id="what can be taken back needs nobody"),
+        pytest.param(Effect.FINAL, None, False, 1, id="what is final needs somebody"),
+        pytest.param(Effect.MESSAGE, None, False, 0, id="a message to ourselves needs nobody"),
+        pytest.param(Effect.MESSAGE, None, True, 1, id="a message that leaves needs somebody"),
+        pytest.param(Effect.REVERSIBLE, "proceed", False, 0, id="silence may do what can be taken back"),
+        pytest.param(Effect.FINAL, "proceed", False, 1, id="silence agrees to nothing final"),
+        pytest.param(Effect.MESSAGE, "proceed", False, 1, id="silence agrees to no message"),
+        pytest.param(Effect.FINAL, "abort", True, 0, id="agreed, or not at all"),
+        pytest.param(Effect.FINAL, "escalate(comms)", False, 0, id="agreed by the next"),
+    ],
+)
+def test_what_an_effect_needs(effect: Effect, given: str | None, *, external: bool, count: int) -> None:
+    one = step(approval=approving(given)) if given else step()
+
+    assert count == len(step_problems(one, effect, external=external))
+
+
+def test_a_notice_is_a_message() -> None:
+    assert Effect.MESSAGE is SendNotice.effect
+
+
+def test_the_runner_refuses_what_lint_did_not_see() -> None:
+    assert ["a text that leaves the house needs an approval"] == refusals("approval", case(record={"external": True}))
+
+
+@pytest.mark.parametrize(
+    ("approval", "what", "way_out"),
+    [
+        pytest.param("", "a final change needs an approval", "add `approval:`", id="nobody is asked"),
+        pytest.param(
+            ", approval: {role: commander, within: 1s, on_timeout: proceed}",
+            "silence is no agreement",
+            "use abort or escalate(role)",
+            id="silence would agree",
+        ),
+    ],
+)
+def test_from_the_command_line_nothing_is_begun(place: Path, approval: str, what: str, way_out: str) -> None:
+    result = ran(place, FINAL % approval)
+
+    assert_refused(result, "approval", what=what, place="g.yaml:6", way_out=way_out)
+    assert not (place / "state").exists()
+
+
+def test_what_people_agreed_to_is_done(place: Path) -> None:
+    playbook(place, FINAL % ", approval: {role: commander, within: 1h, on_timeout: abort}")
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "end")
+
+    advanced(place, run)
+
+    assert ["end"] == effects(place)

@@ -1,0 +1,145 @@
+"""No leaked credential works again; a replacement is narrower, or says why not."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import clockwork
+import pytest
+from cli_bench import typed
+from guard_bench import (
+    LEAKED,
+    OURS,
+    assert_refused,
+    case,
+    effects,
+    playbook,
+    ran,
+    refusals,
+    report,
+    settings,
+    state_of,
+    step,
+)
+
+from responder.action import Effect
+from responder.credential import CredentialAction, Issue
+from responder.incident import Credential
+
+LOOK = "  - {id: look, phase: analysis, action: credential.inspect}\n"
+NEW = """\
+  - id: new
+    phase: analysis
+    action: credential.issue
+    with: {label: "${{ steps.look.state }}", scopes: [%s]%s}
+"""
+GIVE = """\
+  - {id: new, phase: analysis, action: credential.issue, with: {label: svc}}
+  - id: give
+    phase: containment
+    action: credential.deliver
+    with: {consumer: {id: site, connection: cw, secret: s}, value: "${{ steps.new.value }}"}
+"""
+AGAIN = "it would make a credential work again that a finding names"
+
+
+class Enable(CredentialAction, clockwork.Turn):
+    """Make a key work again."""
+
+    verb: ClassVar[str] = "enable"
+    name: ClassVar[str] = "clockwork.enable"
+    effect: ClassVar[Effect] = Effect.REVERSIBLE
+    key: str = "k"
+
+
+@pytest.mark.parametrize(
+    ("name", "id_", "said"),
+    [
+        pytest.param("credential.enable", "a", [AGAIN], id="switched on again"),
+        pytest.param("credential.disable", "a", [], id="switched off"),
+        pytest.param("credential.disable", "a~undo", [AGAIN], id="switching off is taken back"),
+        pytest.param("credential.issue", "a~undo", [], id="issuing is taken back"),
+    ],
+)
+def test_a_leaked_credential_never_works_again(name: str, id_: str, said: list[str]) -> None:
+    one = step("credential.disable").model_copy(update={"id": id_})
+
+    assert said == refusals("way-back", case(Enable(), one, record={"action": name}))
+
+
+def test_a_credential_that_no_finding_names_may_be_switched_on_again() -> None:
+    state = state_of()
+    state.credential = Credential(connection="gate", key_id="k5")
+
+    assert [] == refusals("way-back", case(Enable(), record={"action": "credential.enable"}, state=state))
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [pytest.param(OURS, 0, id="a new one"), pytest.param(LEAKED, 1, id="the leaked one")]
+)
+def test_which_value_may_be_handed_over(value: Any, count: int) -> None:
+    assert count == len(refusals("way-back", case(clockwork.Put(key="k", value=value))))
+
+
+@pytest.mark.parametrize(
+    ("scopes", "wider", "reach", "said"),
+    [
+        pytest.param((), "", ("read", "write"), "", id="what the issuer gives by itself"),
+        pytest.param(("read",), "", ("read", "write"), "", id="narrower"),
+        pytest.param(("read", "admin"), "", ("read",), "reach more than the leaked credential did: admin", id="wider"),
+        pytest.param(("read", "admin"), "it takes two over", ("read",), "", id="wider, with its reason"),
+        pytest.param(("read",), " ", (), "nothing shows that the replacement is narrower", id="nobody has looked"),
+    ],
+)
+def test_a_replacement_is_narrower(scopes: Any, wider: str, reach: Any, said: str) -> None:
+    state = state_of()
+    state.unit("look").planned = {"action": "credential.inspect"}
+    state.unit("look").facts = {"reach": list(reach)}
+    found = refusals("way-back", case(Issue(scopes=scopes, wider=wider), step("credential.issue"), state=state))
+
+    assert (1 if said else 0) == len(found)
+    assert all(said in line for line in found)
+
+
+def test_a_plan_waits_for_the_step_that_will_look(place: Path) -> None:
+    playbook(place, LOOK + "  - {id: new, phase: analysis, action: credential.issue, with: {scopes: [read]}}\n")
+
+    assert 0 == typed(place, "plan", "g", "--finding", report(place)).exit_code
+
+
+def test_from_the_command_line_a_wider_replacement_is_refused(place: Path) -> None:
+    (place / "world" / "reach").write_text("read")
+
+    result = ran(place, LOOK + NEW % ("read, admin", ""))
+
+    assert_refused(result, "way-back", what="reach more", place="step new.with.scopes", way_out="say why in `wider:`")
+    assert [] == effects(place)
+
+
+def test_with_its_reason_it_is_made(place: Path) -> None:
+    (place / "world" / "reach").write_text("read")
+
+    ran(place, LOOK + NEW % ("read, admin", ", wider: it takes two over"))
+
+    assert ["key live"] == effects(place)
+
+
+def test_from_the_command_line_what_another_incident_found_is_not_delivered(place: Path) -> None:
+    settings(place, "inventory:\n", "inventory:\n  - {id: old, connection: cw, fingerprint: 'fp:0'}\n")
+    playbook(place, "  - {id: only, phase: analysis, action: clockwork.nothing}\n", "quiet")
+    found = {"value": f"new-value-svc-{'x' * 20}", "exposure": {"kind": "public"}}
+    (place / "other.json").write_text(json.dumps(found))
+    typed(place, "run", "quiet", "--finding", str(place / "other.json"), "--yes")
+
+    result = ran(place, GIVE)
+
+    assert_refused(
+        result, "way-back", what="one that a finding names", place="step give", way_out="hand over a new one"
+    )
+    assert ["key svc"] == effects(place)
+
+
+def test_a_new_value_is_delivered(place: Path) -> None:
+    ran(place, GIVE)
+
+    assert 2 == len(effects(place))
