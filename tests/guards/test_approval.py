@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_bench import advanced, agreed, begun
+from cli_bench import advanced, agreed, begun, typed
 from guard_bench import assert_refused, case, effects, playbook, ran, refusals, step
 
 from responder.action import Effect
@@ -64,6 +64,15 @@ def test_from_the_command_line_nothing_is_begun(place: Path, approval: str, what
 
     assert_refused(result, "approval", what=what, place="g.yaml:6", way_out=way_out)
     assert not (place / "state").exists()
+
+
+def test_from_the_command_line_a_run_that_began_some_other_way_is_refused_as_well(place: Path) -> None:
+    playbook(place, FINAL % "")
+
+    result = typed(place, "resume", begun(place, "g"))
+
+    assert_refused(result, "approval", what="a final change", place="step end", way_out="add `approval:`")
+    assert [] == effects(place)
 
 
 def test_what_people_agreed_to_is_done(place: Path) -> None:
