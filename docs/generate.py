@@ -20,7 +20,7 @@ from responder.drill.faults import CRASH_POINTS, FORMS, SYSTEMS
 from responder.expressions import _FILTERS as FILTERS
 from responder.library import Library
 from responder.notice import ACTIONS as NOTICE_ACTIONS
-from responder.playbook import MATCH_KEYS, Playbook
+from responder.playbook import MATCH_KEYS, PlaybookFile
 from responder.registry import Registry
 from responder.settings import Settings
 
@@ -162,7 +162,7 @@ def playbook_language() -> Page:
         "A span of time is written `90s`, `5m`, `1h30m` or `2d`. `responder playbook schema` prints the same as a",
         "JSON Schema for editors.",
     )
-    lines += model_sections(Playbook, {"Playbook": "The file"})
+    lines += model_sections(PlaybookFile, {"PlaybookFile": "The file"})
     lines += ["## In `match`", "", f"Known keys: {listed(sorted(MATCH_KEYS))}.", ""]
     lines += [
         "## In `${{ }}`",

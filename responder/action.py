@@ -182,6 +182,14 @@ class Changing(Protocol):
 
 
 @runtime_checkable
+class Invertible(Protocol):
+    """A change that can be taken back, by another action on the same connection."""
+
+    def inverse(self, change: Change) -> "Action | None":
+        """Return the action that takes a change back; None where it must stay."""
+
+
+@runtime_checkable
 class Reading(Protocol):
     """An action that only reads."""
 

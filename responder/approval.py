@@ -52,7 +52,7 @@ def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
     if ask is not None and ask.kind in kinds:
         return ask
     if ask is not None:
-        way = {"approval": "approve", "decide": "decide", "task": "done", "unknown": "decide"}[ask.kind]
+        way = {"approval": "approve", "task": "done"}.get(ask.kind, "decide")
         raise RequestError(
             f"The step {step} waits for something else: {ask.kind}",
             where=state.run,
@@ -107,19 +107,21 @@ def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
 
 def decline(state: RunState, step: str, person: str, reason: str) -> Draft:
     """Return the entry of a person's refusal."""
-    ask = open_ask(state, step, ("approval", "decide", "task"))
+    ask = open_ask(state, step, ("approval", "decide", "task", "gate"))
     check_person(state, ask, person)
     return Draft("declined", {"digest": ask.digest, "reason": reason}, state.run, step, person)
 
 
 def decide(state: RunState, step: str, person: str, option: str) -> Draft:
-    """Return the entry of a person's choice, or of what they say about an unknown outcome."""
-    ask = open_ask(state, step, ("decide", "unknown"))
+    """Return the entry of a person's choice, of what they say at a gate, or about an unknown outcome."""
+    ask = open_ask(state, step, ("decide", "unknown", "gate"))
     check_person(state, ask, person)
     if option not in ask.options:
         raise RequestError(f"{option!r} is no option", where=step, remedy=f"options: {', '.join(ask.options)}")
     if ask.kind == "unknown":
         return Draft("answered", {"answer": option, "question": ask.text}, state.run, step, person)
+    if ask.kind == "gate":
+        return Draft("gated", {"answer": option, "digest": ask.digest, "question": ask.text}, state.run, step, person)
     return Draft("decided", {"facts": {"choice": option, "by": person}, "question": ask.text}, state.run, step, person)
 
 

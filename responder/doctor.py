@@ -140,7 +140,7 @@ def _reached(step: Step, means: Means) -> set[str]:
 
 def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
     known = {connection.provider for connection in means.settings.connections.values()} | _BUILT_IN_CONNECTIONS
-    providers = {step.action.partition(".")[0] for step in playbook.steps} - {"credential", "notice"}
+    providers = {step.action.partition(".")[0] for step in playbook.steps} - {"", "credential", "notice"}
     lacking = sorted(providers - known)
     if lacking:
         yield Check(

@@ -34,24 +34,48 @@ class Judged:
     reason: str = ""
 
 
-def gate(step: Step, state: RunState, means: Means) -> Judged:
+def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool = False) -> Judged:
     """Judge whether a waiting step may start now."""
-    ends_only = waits_for_end_only(step)
-    if state.state == "aborting" and not ends_only:
-        return Judged(Verdict.BLOCKED, "the run is being aborted")
+    barred = may_run(step, state)
+    if barred is not None:
+        return barred
+    if whatever_its_needs:
+        return _condition(step, state, means)
     needs = state.playbook.needs[step.id]
     for need in needs:
         if state.status(need) not in ENDED:
             return Judged(Verdict.WAIT, f"waits for {need}")
-    if not ends_only:
+    if not waits_for_end_only(step):
         bad = [need for need in needs if not state.ended_well(need)]
         if bad:
             return Judged(Verdict.BLOCKED, f"{bad[0]} {state.status(bad[0])}")
+    if paused(step, state):
+        return Judged(Verdict.WAIT, "another run is about a credential that is being delivered here")
     if waits_for_children(step) and any(
         not (child.state == "ended" and child.contained) for child in state.children.values()
     ):
         return Judged(Verdict.WAIT, "another leaked credential of this incident is not dead yet")
     return _condition(step, state, means)
+
+
+def may_run(step: Step, state: RunState) -> Judged | None:
+    """Return what keeps a step from running whatever its needs: an abort, or the sub-playbook that it belongs to."""
+    if state.state == "aborting" and not waits_for_end_only(step):
+        return Judged(Verdict.BLOCKED, "the run is being aborted")
+    if not step.scope:
+        return None
+    around = state.status(step.scope)
+    if around == "waiting":
+        return Judged(Verdict.WAIT, f"waits for {step.scope} to begin")
+    if around == "skipped":
+        return Judged(Verdict.SKIP, f"{step.scope} was skipped")
+    return None if around == "running" else Judged(Verdict.BLOCKED, f"{step.scope} {around}")
+
+
+def paused(step: Step, state: RunState) -> bool:
+    """Tell whether a step must not deliver now: a credential that this run was issued has been found leaked."""
+    delivers = step.action in {"credential.issue", "credential.deliver"}
+    return delivers and any(link.state != "ended" for link in state.links.values())
 
 
 def waits_for_children(step: Step) -> bool:
@@ -65,7 +89,9 @@ def _condition(step: Step, state: RunState, means: Means) -> Judged:
     verb = step.action.partition(".")[2] if step.action.startswith("credential.") else ""
     names_can = isinstance(step.condition, str) and "credential.can." in step.condition
     if step.condition != "":
-        value = evaluate(step.condition, names(state, means)) if isinstance(step.condition, str) else step.condition
+        value: Any = step.condition
+        if isinstance(step.condition, str):
+            value = evaluate(step.condition, names(state, means, scope=step.scope))
         if not value:
             return Judged(Verdict.SKIP, f"{_shown(step.condition)} is {json.dumps(value, default=str)}")
     if names_can and verb and not step.with_.get("consumer") and not can(state, means, verb):
@@ -104,9 +130,9 @@ def item_key(item: Any) -> str:
     return hashlib.sha256(json.dumps(item, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def judge_criterion(text: str, state: RunState, means: Means) -> tuple[str, bool, str]:
+def judge_criterion(text: str, state: RunState, means: Means, scope: str = "") -> tuple[str, bool, str]:
     """Return an exit criterion, whether it holds, and why it could not be judged if so."""
     try:
-        return text, evaluate(text, names(state, means)) is True, ""
+        return text, evaluate(text, names(state, means, scope=scope)) is True, ""
     except InputError as error:
         return text, False, str(error)

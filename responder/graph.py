@@ -69,13 +69,15 @@ def _marks(step: Step) -> list[str]:
     """Return what makes a step wait, repeat or be skipped, in a word each."""
     return [
         *(["each"] if step.for_each is not None else []),
+        *(["in waves"] if step.waves else []),
+        *(["at its time"] if step.start else []),
         *(["if"] if step.condition != "" else []),
         *([f"asks {step.approval.role}"] if step.approval else []),
     ]
 
 
 def _second(step: Step) -> str:
-    return " · ".join([step.action, *_marks(step)])
+    return " · ".join([step.does, *_marks(step)])
 
 
 # Mermaid ------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from responder.documents import read_templates
 from responder.errors import InputError, PlaybookError
-from responder.playbook import Playbook, load_playbook
+from responder.playbook import Playbook
+from responder.reading import load_playbook
 from responder.source import nearest
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ class Library:
 
     def load(self, name: str) -> Playbook:
         """Read a playbook by name or path. PlaybookError carries every problem."""
-        return load_playbook(self.path(name))[0]
+        return load_playbook(self.path(name), self.path)[0]
 
     def playbooks(self) -> dict[str, Playbook]:
         """Return every playbook that can be read; `playbook lint` tells of the others."""
@@ -60,7 +61,7 @@ class Library:
     def _readable(self) -> Iterator[tuple[str, Playbook]]:
         for name, path in self.playbook_paths().items():
             try:
-                yield name, load_playbook(path)[0]
+                yield name, load_playbook(path, self.path)[0]
             except InputError:
                 continue
 

@@ -13,7 +13,8 @@ from responder.errors import DocumentError, InputError, PlaybookError, Problem
 from responder.expressions import expressions_in, is_whole
 from responder.guards import step_problems
 from responder.notice import DraftNotice, SendNotice
-from responder.playbook import Playbook, Step, dependencies, load_playbook
+from responder.playbook import Playbook, Step, dependencies
+from responder.reading import Find, load_playbook
 from responder.registry import Registry
 from responder.source import Source, nearest
 
@@ -38,17 +39,19 @@ class Shelf:
     templates: Templates
     facts: Collection[str] | None = None
     """The facts that responder.yaml gives to every template; None where there is no configuration."""
+    find: Find | None = None
+    """Says where sub-playbooks are; None: beside the playbook."""
 
 
 def lint(path: Path, shelf: Shelf) -> Report:
     """Return every problem of a playbook file at once."""
     try:
-        playbook, source = load_playbook(path)
+        playbook, source = load_playbook(path, shelf.find)
     except InputError as error:
         return Report(path.name, tuple(error.problems))
     errors: list[Problem] = []
     warnings: list[Problem] = []
-    for number, step in enumerate(playbook.steps):
+    for number, step in enumerate(own_steps(playbook)):
         place = Place(source, number)
         errors += _of_step(step, place, shelf)
         errors += _joined_secrets(step, playbook, place)
@@ -62,7 +65,14 @@ def lint(path: Path, shelf: Shelf) -> Report:
     return Report(playbook.playbook, tuple(errors), tuple(warnings))
 
 
+def own_steps(playbook: Playbook) -> list[Step]:
+    """Return the steps that a file itself says, in its order; those of sub-playbooks are judged in their own files."""
+    return [step for step in playbook.steps if not step.scope]
+
+
 def _of_step(step: Step, place: Place, shelf: Shelf) -> Iterator[Problem]:
+    if step.playbook:
+        return  # its inputs were judged when it was read
     try:
         action = action_of(step, shelf.registry)
     except PlaybookError as error:
@@ -193,7 +203,7 @@ def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
 
 def _unseen_ends(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:
     """Yield the final steps before which nobody has looked at the credential."""
-    for number, step in enumerate(playbook.steps):
+    for number, step in enumerate(own_steps(playbook)):
         if _effect(step, shelf) is Effect.FINAL and not any(
             playbook.by_id[one].action == "credential.inspect" for one in _before(step, playbook)
         ):
@@ -230,9 +240,12 @@ def _idle(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]
     """Yield the steps that change nothing, and that nothing reads or waits for."""
     read = {name for step in playbook.steps for name in dependencies(step)}
     text = " ".join(playbook.exit)
-    for number, step in enumerate(playbook.steps):
+    for number, step in enumerate(own_steps(playbook)):
         quiet = (
-            step.action.partition(".")[0] not in _KEPT and step.meets is None and _effect(step, shelf) is Effect.READ
+            not step.playbook
+            and step.action.partition(".")[0] not in _KEPT
+            and step.meets is None
+            and _effect(step, shelf) is Effect.READ
         )
         if quiet and step.id not in read and not re.search(rf"(?<![\w-]){re.escape(step.id)}(?![\w-])", text):
             yield Problem(

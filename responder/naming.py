@@ -32,17 +32,24 @@ class _Lookup:
             return default
 
 
-def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
-    """Return everything that an expression of this run may read or call."""
+def names(state: RunState, means: Means, item: Any = None, scope: str = "") -> dict[str, Any]:
+    """Return everything that an expression of this run may read or call.
+
+    `scope`: the step whose sub-playbook the expression stands in, so that its names mean its own steps and inputs.
+    """
+
+    def own(step: str) -> str:
+        return f"{scope}/{step}" if scope else step
+
     now = means.clock.now()
     started = state.started
     return {
-        "inputs": started.get("inputs", {}),
+        "inputs": state.inputs_of(scope),
         "incident": _Lookup(partial(incident_fact, state)),
         "connections": {
             name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()
         },
-        "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[step])),
+        "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[own(step)])),
         "credential": {"can": _Lookup(lambda verb: can(state, means, verb)), "shape": shape(state, means)},
         "people": state.people,
         "audiences": started.get("audiences", {}),
@@ -51,8 +58,8 @@ def names(state: RunState, means: Means, item: Any = None) -> dict[str, Any]:
         "item": item,
         "now": now,
         "always": lambda: True,
-        "failed": lambda step: state.status(step) == "failed",
-        "children": lambda step: children(state, step),
+        "failed": lambda step: state.status(own(step)) == "failed",
+        "children": lambda step: children(state, own(step)),
         "unknown": lambda reason, next_update_at: Unknown(str(reason), _moment(next_update_at)),
         "after": lambda start, span: _moment(start) + duration(span),
     }

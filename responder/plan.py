@@ -17,7 +17,7 @@ from responder.naming import names
 from responder.playbook import Step, dependencies
 from responder.providers.human import Decide, Task
 from responder.resolve import Resolved, resolve
-from responder.start import Start
+from responder.start import Start, checked_inputs
 from responder.state import RunState
 from responder.timeline import GENESIS, Draft, Entry
 
@@ -114,18 +114,20 @@ def _step(step: Step, state: RunState, means: Means) -> PlannedStep:
     line: dict[str, Any] = {
         "id": step.id,
         "phase": step.phase,
-        "action": step.action,
+        "action": step.does,
         "effect": kind,
         "approval": _approval(step),
         "needs": tuple(sorted(dependencies(step))),
         "condition": str(step.condition) if step.condition != "" else "",
         "meets": step.meets or "",
     }
-    waiting = sorted(references([step.with_, step.connection, step.for_each]).steps)
+    if step.scope and step.scope not in state.scopes:
+        return PlannedStep(**line, deferred=f"depends on {step.scope}")
+    waiting = sorted(references([step.with_, step.connection, step.as_, step.for_each]).steps)
     if waiting:
         return PlannedStep(**line, deferred=f"depends on {', '.join(waiting)}")
     try:
-        line.update(_live(step, state, means))
+        line.update(_begun(step, state, means) if step.playbook else _live(step, state, means))
     except (PlaybookError, ProviderError) as error:
         line["deferred"] = f"cannot be read now: {error.problems[0]}"
     except DocumentError as error:  # what a notice says may only be known once other steps have run
@@ -145,6 +147,8 @@ def _approval(step: Step) -> str:
 
 def _effect(step: Step, means: Means) -> str:
     """Return what a step does to the world; a notice is a message before its text is known."""
+    if step.playbook:
+        return Effect.READ.value
     if step.action == "notice.send":
         return Effect.MESSAGE.value
     if step.action == "notice.draft":
@@ -152,10 +156,17 @@ def _effect(step: Step, means: Means) -> str:
     return means.registry.action(step.action).effect.value
 
 
+def _begun(step: Step, state: RunState, means: Means) -> dict[str, Any]:
+    """Imagine a sub-playbook begun with its inputs, so that its steps can be planned."""
+    given = evaluate(step.with_, names(state, means, scope=step.scope))
+    state.scopes[step.id] = checked_inputs(state.playbook.parts[step.id].inputs, given, means)
+    return {"target": f"{len(state.playbook.inside(step.id))} steps"}
+
+
 def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
     if step.for_each is None:
         return _one(step, state, means, None)
-    items = keyed(evaluate(step.for_each, names(state, means)), step.id)
+    items = keyed(evaluate(step.for_each, names(state, means, scope=step.scope)), step.id)
     shown = {key: _one(step, state, means, item) for key, item in list(items.items())[:_MOST_ITEMS]}
     digests = {key: str(one["digest"]) for key, one in shown.items() if one.get("digest")}
     first = next(iter(shown.values()), {})
@@ -170,7 +181,7 @@ def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
 
 
 def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
-    resolved = resolve(step, state, means, names(state, means, item))
+    resolved = resolve(step, state, means, names(state, means, item, step.scope))
     action = resolved.action
     if isinstance(action, Decide | Task):
         asked = action.question if isinstance(action, Decide) else action.instructions

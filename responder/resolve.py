@@ -45,6 +45,7 @@ class Resolved:
 def resolve(step: Step, state: RunState, means: Means, names: Mapping[str, Any]) -> Resolved:
     """Evaluate a step's arguments and find its action. PlaybookError or DocumentError where that cannot be."""
     given = evaluate(step.with_, names)
+    executor = str(evaluate(step.as_, names)) if step.as_ else ""
     connection = str(evaluate(step.connection, names)) if step.connection else ""
     if step.action == SendNotice.name:
         record = _message(_build(SendNotice, given, step), connection, means, state, names)
@@ -56,6 +57,8 @@ def resolve(step: Step, state: RunState, means: Means, names: Mapping[str, Any])
             "connection": _connection_name(step, given, connection, state, means),
             "with": plain(given),
         }
+    if executor:
+        record = {**record, **_acting_as(executor, str(record["connection"]), step, means)}
     return rebuild(record, step, state, means)
 
 
@@ -93,6 +96,19 @@ def subject(state: RunState, means: Means) -> Subject:
         fingerprint=credential.fingerprint,
         value=value,
     )
+
+
+def _acting_as(executor: str, connection: str, step: Step, means: Means) -> dict[str, str]:
+    """Return how the timeline writes that a step acts with another connection's credential, on the same account."""
+    instead, usual = means.connection(executor), means.connection(connection)
+    if (instead.provider, instead.account) != (usual.provider, usual.account):
+        raise PlaybookError(
+            f"`as: {executor}` is {instead.provider} account {instead.account!r}, "
+            f"and the step acts on {usual.provider} account {usual.account!r}",
+            where=f"step {step.id}",
+            remedy="name a connection to the same account",
+        )
+    return {"connection": executor, "instead_of": connection}
 
 
 def _connection_name(step: Step, given: Mapping[str, Any], named: str, state: RunState, means: Means) -> str:

@@ -2,25 +2,38 @@
 
 import queue
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from responder.asking import ask_for_many, ask_to_act, awaits_agreement, unanswered
+from responder import schedule
+from responder.asking import ask_to_act, awaits_agreement, unanswered
+from responder.ending import (
+    failed_for_good,
+    judged,
+    left_over,
+    past_limit,
+    sum_up_part,
+    under_way,
+    wake_at,
+)
 from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
+from responder.fanout import FanOut, Hands
 from responder.fold import apply
-from responder.gate import Verdict, gate, judge_criterion, keyed
+from responder.gate import Judged, Verdict, gate, paused
+from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
-from responder.playbook import Step, waits_for_end_only
 from responder.resolve import resolve
+from responder.start import checked_inputs
 from responder.state import RunState
+from responder.step import Step, waits_for_end_only
 from responder.store import Writing
 from responder.timeline import Draft, Fence, Timeline, tampered
+from responder.undo import taking_back
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker
 
@@ -51,12 +64,9 @@ class Runner:
         self._looked = 0.0
         self._worker = Worker(means, timeline, self._fence, self.state, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
-        self._busy: dict[str, str] = {}
-        """Addresses that a thread is working on, and their step."""
-        self._untouched: dict[str, deque[str]] = {}
-        """Per `for_each`, the items that nobody has looked at yet, in order."""
-        self._parked: dict[str, set[str]] = {}
-        """Per `for_each`, the items that were begun and wait for something."""
+        self._lanes = Lanes()
+        hands = Hands(self._write, self._start_unit, self._expire, self._stands_still)
+        self._fanout = FanOut(self.state, means, self._lanes, hands)
 
     def advance(self, stopping: Callable[[], bool] = lambda: False) -> Pause:
         """Do everything that is ready, in threads; return when the run waits, is halted, or has ended.
@@ -68,7 +78,7 @@ class Runner:
                 self._catch_up()
                 stopped = stopping()
                 moved = not stopped and self._start_ready(pool)
-                if self._busy:
+                if self._lanes:
                     self._collect()
                 elif stopped or not (moved or self._settle()):
                     return self._pause()
@@ -76,7 +86,7 @@ class Runner:
     def _catch_up(self) -> None:
         """Take new entries into account; those of other processes are looked for every now and then."""
         now = time.monotonic()
-        asks_store = now - self._looked >= _POLL_SECONDS or not self._busy
+        asks_store = now - self._looked >= _POLL_SECONDS or not self._lanes
         if asks_store:
             self._looked = now
         entries = self._timeline.entries() if asks_store else self._timeline.own()
@@ -96,9 +106,7 @@ class Runner:
         except queue.Empty:
             return
         while True:
-            step = self._busy.pop(address)
-            if "[" in address:
-                self._parked.setdefault(step, set()).add(address)
+            self._lanes.give_back(address)
             if error is not None:
                 raise error
             try:
@@ -130,7 +138,7 @@ class Runner:
         moved = False
         for step in self.state.playbook.steps:
             unit = self.state.unit(step.id)
-            if unit.status in ENDED or step.id in self._busy:
+            if step.id in self._lanes or (unit.status in ENDED and not self._must_undo(step, unit)):
                 continue
             try:
                 moved |= self._start_step(step, unit, pool)
@@ -145,21 +153,58 @@ class Runner:
                 moved = True
         return moved
 
+    def _must_undo(self, step: Step, unit: Unit) -> bool:
+        return step.on_error == "undo" and unit.status == "failed" and step.id not in self.state.undoing
+
     def _start_step(self, step: Step, unit: Unit, pool: ThreadPoolExecutor) -> bool:
-        if unit.status == "waiting":
-            judged = gate(step, self.state, self._means)
-            if judged.verdict is Verdict.SKIP:
-                self._told(step.id, self._draft("skipped", step.id, {"reason": judged.reason}))
-                return True
-            if judged.verdict is not Verdict.GO:
-                return False
-            if step.for_each is not None:
-                self._expand(step)
-                return True
+        if unit.status == "failed":
+            self._write(self._draft("undoing", step.id, taking_back(step, self.state, self._means)))
+            return True
+        if unit.status == "waiting" and not unit.due:
+            if step.start is not None:
+                return self._start_when_due(step, unit, pool)
+            judgement = gate(step, self.state, self._means)
+            if judgement.verdict is not Verdict.GO:
+                return self._skip(step, judgement)
+        if unit.status == "waiting" and (
+            step.playbook or (step.for_each is not None and step.id not in self.state.items)
+        ):
+            if step.playbook:
+                self._enter(step)
+            else:
+                self._fanout.expand(step)
+            return True
+        if step.playbook:
+            return self._leave(step)
         if self._past_limit(step, unit) and self._over_limit(step, unit):
             return True
         if step.id in self.state.items:
-            return self._start_items(step, unit, pool)
+            return self._fanout.start(step, unit, pool)
+        return self._start_unit(step, unit, None, pool)
+
+    def _skip(self, step: Step, judgement: Judged) -> bool:
+        """Skip a step where its gate says so, with the reason; tell whether it did."""
+        if judgement.verdict is Verdict.SKIP:
+            self._told(step.id, self._draft("skipped", step.id, {"reason": judgement.reason}))
+        return judgement.verdict is Verdict.SKIP
+
+    def _start_when_due(self, step: Step, unit: Unit, pool: ThreadPoolExecutor) -> bool:
+        """Start a step with `start` when it is due; until then plan it and ask, as soon as that can be done."""
+        if step.start is None:
+            return False
+        facts = schedule.times(step.start, step, self.state, self._means).facts(unit.schedule.get("latest"))
+        if facts != unit.schedule:
+            self._write(self._draft("scheduled", step.id, facts))
+            return True
+        judgement = schedule.due(step, self.state, self._means)
+        if self._skip(step, judgement):
+            return True
+        if judgement.verdict is Verdict.GO:
+            self._write(self._draft("came_due", step.id, schedule.came_due(step, self.state, judgement.reason)))
+            return True
+        agreed = bool(unit.planned) and not awaits_agreement(step, unit)
+        if step.approval is None or agreed or not schedule.readable(step, self.state):
+            return False
         return self._start_unit(step, unit, None, pool)
 
     def _told(self, address: str, draft: Draft) -> None:
@@ -169,115 +214,48 @@ class Runner:
         self._means.hook("after-apply", address)
         self._means.hook("after-record", address)
 
-    def _expand(self, step: Step) -> None:
-        """Evaluate what a step is for, once, and key its items."""
-        items = keyed(evaluate(step.for_each, names(self.state, self._means)), step.id)
-        self._write(self._draft("expanded", step.id, {"items": items}))
+    def _enter(self, step: Step) -> None:
+        """Begin a sub-playbook with its inputs, evaluated once."""
+        given = evaluate(step.with_, self._names(step))
+        inputs = checked_inputs(self.state.playbook.parts[step.id].inputs, given, self._means)
+        self._write(self._draft("entered", step.id, {"inputs": inputs}))
 
-    def _start_items(self, step: Step, parent: Unit, pool: ThreadPoolExecutor) -> bool:
-        """Start as many items as may run at once; sum up when all have ended, ask when all are planned."""
-        items = self.state.items[step.id]
-        if step.id not in self._untouched:
-            self._sort_items(step)
-        if parent.ask is not None and self._expire(parent):
-            return True
-        if items.ended >= len(items.values) and not any(owner == step.id for owner in self._busy.values()):
-            self._sum_up(step)
-            return True
-        moved = False
-        for address in self._candidates(step):
-            unit = self.state.unit(address)
-            if unit.status in ENDED:
-                self._parked[step.id].discard(address)
-            elif self._start_unit(step, unit, items.values[_key(address)], pool):
-                moved = True
-        return moved or self._ask_for_all(step, parent)
+    def _leave(self, step: Step) -> bool:
+        """End a sub-playbook once nothing inside it moves any more."""
+        told = sum_up_part(step, self.state, self._means)
+        if told is not None:
+            self._write(self._draft(told[0], step.id, told[1]))
+        return told is not None
 
-    def _sort_items(self, step: Step) -> None:
-        """Sort the items into those that nobody has begun and those that were begun; anew after a restart."""
-        units = [self.state.unit(f"{step.id}[{key}]") for key in self.state.items[step.id].values]
-        self._untouched[step.id] = deque(unit.address for unit in units if unit.status == "waiting")
-        self._parked[step.id] = {
-            unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"
-        }
+    def _names(self, step: Step, item: Any = None) -> dict[str, Any]:
+        return names(self.state, self._means, item, step.scope)
 
-    def _candidates(self, step: Step) -> Iterator[str]:
-        """Yield the items that may be started: those that were begun first, then new ones, while there is room."""
-        busy = sum(owner == step.id for owner in self._busy.values())
-        for address in [address for address in self._parked[step.id] if address not in self._busy]:
-            if len(self._busy) and busy >= step.max_parallel:
-                return
-            yield address
-            busy = sum(owner == step.id for owner in self._busy.values())
-        untouched = self._untouched[step.id]
-        while untouched and busy < step.max_parallel:
-            address = untouched.popleft()
-            self._parked[step.id].add(address)
-            yield address
-            busy = sum(owner == step.id for owner in self._busy.values())
-
-    def _ask_for_all(self, step: Step, parent: Unit) -> bool:
-        """Ask once for all items that are planned and not approved, when no item is left to plan."""
-        if (
-            step.approval is None
-            or parent.ask is not None
-            or self._untouched[step.id]
-            or self._stands_still(step, parent)
-        ):
-            return False
-        if any(owner == step.id for owner in self._busy.values()):
-            return False
-        units = [self.state.unit(address) for address in self._parked[step.id]]
-        open_ones = {_key(unit.address): str(unit.planned["digest"]) for unit in units if awaits_agreement(step, unit)}
-        if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
-            return False
-        facts = ask_for_many(step, open_ones, self._means.clock.now())
-        if facts["digest"] == parent.approved:  # it was agreed to; asking for the same again could go on for ever
-            return False
-        self._write(self._draft("asked", step.id, facts))
-        return True
-
-    def _sum_up(self, step: Step) -> None:
-        """End a `for_each` as its items ended."""
-        units = {key: self.state.unit(f"{step.id}[{key}]") for key in self.state.items[step.id].values}
-        bad = {key: unit for key, unit in units.items() if unit.status in {"failed", "declined"}}
-        del self._untouched[step.id], self._parked[step.id]
-        if bad:
-            shown = ", ".join(list(bad)[:5]) + (", ..." if len(bad) > 5 else "")  # noqa: PLR2004
-            first = next(iter(bad.values()))
-            facts = {
-                "error": f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}",
-                "kind": first.error_kind,
-            }
-            self._write(self._draft("failed", step.id, facts))
-        else:
-            self._write(self._draft("done", step.id, {"facts": {}, "items": len(units)}))
+    # One step or item --------------------------------------------------------------------------------------------
 
     def _start_unit(self, step: Step, unit: Unit, item: Any, pool: ThreadPoolExecutor) -> bool:
         """Start a step or item in a thread, unless it waits for people or for a time."""
         now = self._means.clock.now()
         if unit.ask is not None:
             return self._expire(unit)
-        if self._stands_still(step, unit):
+        if self._stands_still(step, unit) or self._fanout.beyond_wave(step, unit):
             return False
         if (unit.next_at is not None and unit.next_at > now) or awaits_agreement(step, unit):
             return False
         if not unit.planned and step.action.startswith("human."):
             self._ask_person(step, unit, item)
             return True
-        record = unit.planned or resolve(step, self.state, self._means, names(self.state, self._means, item)).record
+        record = unit.planned or resolve(step, self.state, self._means, self._names(step, item)).record
         job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record)
-        self._busy[unit.address] = step.id
-        self._parked.get(step.id, set()).discard(unit.address)
+        self._lanes.take(unit.address, step.id)
         pool.submit(self._work, job)
         return True
 
     def _stands_still(self, step: Step, unit: Unit) -> bool:
-        """Tell whether it goes no further: an abort or the step's limit stops whatever has not been sent yet."""
+        """Tell whether it goes no further: an abort, its limit or a linked run stops whatever has not been sent yet."""
         if unit.in_flight or unit.status == "applied":
             return False
         aborted = self.state.state == "aborting" and not waits_for_end_only(step)
-        return aborted or self._past_limit(step, self.state.unit(step.id))
+        return aborted or paused(step, self.state) or self._past_limit(step, self.state.unit(step.id))
 
     def _work(self, job: Job) -> None:
         error: BaseException | None = None
@@ -290,7 +268,7 @@ class Runner:
     # Asking people -----------------------------------------------------------------------------------------------
 
     def _ask_person(self, step: Step, unit: Unit, item: Any) -> None:
-        action = resolve(step, self.state, self._means, names(self.state, self._means, item)).action
+        action = resolve(step, self.state, self._means, self._names(step, item)).action
         self._told(unit.address, self._draft("asked", unit.address, ask_to_act(action, self._means.clock.now())))
 
     def _expire(self, unit: Unit) -> bool:
@@ -300,27 +278,18 @@ class Runner:
         return bool(told)
 
     def _past_limit(self, step: Step, unit: Unit) -> bool:
-        return (
-            step.limit is not None
-            and unit.began_at is not None
-            and self._means.clock.now() >= unit.began_at + step.limit
-        )
+        return past_limit(step, unit, self._means.clock.now())
 
     def _over_limit(self, step: Step, unit: Unit) -> bool:
         """End a step that has taken longer than its limit, once nothing of it is in a thread or in flight."""
-        units = [unit, *(self.state.unit(address) for address in self._parked.get(step.id, ()))]
-        if any(owner == step.id for owner in self._busy.values()) or any(one.in_flight for one in units):
+        units = [unit, *(self.state.unit(address) for address in self._lanes.parked(step.id))]
+        if self._lanes.occupied(step.id) or any(one.in_flight for one in units):
             return False
-        self._write(
-            self._draft(
-                "failed",
-                step.id,
-                {
-                    "error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}",
-                    "kind": "verification" if unit.looks else "unavailable",
-                },
-            )
-        )
+        facts = {
+            "error": f"it took longer than its limit of {step.limit}: {unit.error or unit.status}",
+            "kind": "verification" if unit.looks else "unavailable",
+        }
+        self._write(self._draft("failed", step.id, facts))
         return True
 
     # Ending ------------------------------------------------------------------------------------------------------
@@ -330,42 +299,32 @@ class Runner:
         state = self.state
         if state.state not in {"open", "aborting"}:
             return False
-        if any(self._past_limit(step, unit) and self._over_limit(step, unit) for step, unit in self._under_way()):
+        if any(self._past_limit(step, unit) and self._over_limit(step, unit) for step, unit in under_way(state)):
             return True  # it passed its limit after it was looked at
         if self._wake_at() is not None or state.asks():
             return False
         aborting = state.state == "aborting"
-        if any(child.state != "ended" for child in state.children.values()) and not aborting:
+        if any(other.state != "ended" for other in state.others.values()) and not aborting:
             return False
-        failed = [
-            step.id for step in state.playbook.steps if state.status(step.id) == "failed" and step.on_error == "block"
-        ]
+        failed = failed_for_good(state)
         if failed and not aborting:
             self._write(self._draft("halted", "", {"failed": failed, "kind": state.unit(failed[0]).error_kind}))
             return True
-        left = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
-        if self._under_way() and not aborting:
+        if under_way(state) and not aborting:
             return False
+        left = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
         if left:
-            reason = "the run was aborted" if aborting else "what it needs did not end well"
-            self._write(*(self._draft("skipped", step.id, {"reason": reason}) for step in left))
+            reasons = [(step.id, {"reason": left_over(step, aborting=aborting)}) for step in left]
+            self._write(*(self._draft("skipped", step, facts) for step, facts in reasons))
             return True
         self._end()
         return True
 
-    def _under_way(self) -> list[tuple[Step, Unit]]:
-        """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
-        pairs = [(step, self.state.unit(step.id)) for step in self.state.playbook.steps]
-        return [(step, unit) for step, unit in pairs if unit.status not in ENDED and unit.status != "waiting"]
-
     def _end(self) -> None:
         """Judge the exit criteria, and give the credential's lock back."""
-        criteria = [judge_criterion(text, self.state, self._means) for text in self.state.playbook.exit]
-        contained = bool(criteria) and all(held for _, held, _ in criteria)
-        facts = {
-            "contained": contained,
-            "exit": [{"criterion": text, "held": held, "why": why} for text, held, why in criteria],
-        }
+        criteria = judged(self.state.playbook.exit, self.state, self._means)
+        contained = bool(criteria) and all(one["held"] for one in criteria)
+        facts = {"contained": contained, "exit": criteria}
         self._timeline.append(self._draft("ended", "", facts), fence=self._fence, also=self._give_back)
 
     def _give_back(self, writing: Writing) -> None:
@@ -377,24 +336,9 @@ class Runner:
         writing.wake(str(parent["run"]), self._means.clock.now().isoformat())  # it may have waited for this one
 
     def _wake_at(self) -> datetime | None:
-        """Return the next moment at which something is due by itself."""
-        moments: list[datetime] = []
-        for step in self.state.playbook.steps:
-            unit = self.state.unit(step.id)
-            if unit.status in ENDED or unit.status == "waiting":
-                continue
-            units = [self.state.unit(address) for address in (unit.address, *(self._parked.get(step.id) or ()))]
-            moments += [one.next_at for one in units if one.next_at is not None and not self._stands_still(step, one)]
-            if step.limit is not None and unit.began_at is not None and not self._past_limit(step, unit):
-                moments.append(unit.began_at + step.limit)
-        moments += [ask.due_at for ask in self.state.asks() if ask.due_at is not None]
-        return min(moments, default=None)
+        return wake_at(self.state, self._means.clock.now(), self._lanes.parked, self._stands_still)
 
     def _pause(self) -> Pause:
         if self.state.state in {"halted", "ended"}:
             return Pause(self.state.state)
         return Pause("waiting", self._wake_at())
-
-
-def _key(address: str) -> str:
-    return address.partition("[")[2][:-1]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from responder.action import Action
 from responder.arguments import argument_names
 from responder.notice import ACTIONS as NOTICES
-from responder.playbook import Approval, Deadline, Input, Playbook, Retry, Role, Step
+from responder.playbook import Approval, Deadline, Input, PlaybookFile, Retry, Role, Start, Step
 from responder.registry import Registry
 
 _NOT_OURS = {"builtins", "pydantic", "typing"}
@@ -25,14 +25,15 @@ _EXPRESSION = {
 
 def playbook_schema(registry: Registry) -> dict[str, Any]:
     """Return the JSON Schema of a playbook, for the providers that there are."""
-    schema = Playbook.model_json_schema(by_alias=True)
+    schema = PlaybookFile.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     definitions["expression"] = _EXPRESSION
-    for model in (Approval, Deadline, Input, Retry, Role, Step):
+    for model in (Approval, Deadline, Input, Retry, Role, Start, Step):
         _explain(definitions[model.__name__], model)
-    _explain(schema, Playbook)
+    _explain(schema, PlaybookFile)
     actions = sorted([*NOTICES, *registry.actions()], key=lambda action: action.name)
     step = definitions["Step"]
+    step["oneOf"] = [{"required": ["action"]}, {"required": ["playbook"]}]
     step["properties"]["action"] = {
         "description": "What the step does.",
         "oneOf": [{"const": action.name, "description": _purpose(action)} for action in actions],

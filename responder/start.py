@@ -146,7 +146,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "playbook": embedded,
         "digest": hashlib.sha256(json.dumps(embedded, sort_keys=True).encode()).hexdigest(),
         "templates": dict(means.templates),
-        "inputs": checked_inputs(playbook, inputs, means),
+        "inputs": checked_inputs(playbook.inputs, inputs, means),
         "credential": credential.model_dump(mode="json"),
         "ownership": {"verdict": judgement.ownership.value, "reason": judgement.reason},
         "exposure": finding.exposure.model_dump(mode="json"),
@@ -162,16 +162,14 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
 
 
-def checked_inputs(playbook: Playbook, given: Mapping[str, Any], means: Means) -> dict[str, Any]:
+def checked_inputs(inputs: Mapping[str, Input], given: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """Return every input with its type. FindingError names all that are missing, unknown or wrong."""
     problems = [
-        Problem(
-            f"the playbook has no input {name!r}", f"input {name}", f"known: {', '.join(playbook.inputs) or 'none'}"
-        )
-        for name in given.keys() - playbook.inputs.keys()
+        Problem(f"the playbook has no input {name!r}", f"input {name}", f"known: {', '.join(inputs) or 'none'}")
+        for name in given.keys() - inputs.keys()
     ]
     values: dict[str, Any] = {}
-    for name, declared in playbook.inputs.items():
+    for name, declared in inputs.items():
         value = given.get(name, declared.default)
         if value is None or value == "":
             if declared.required:
@@ -189,6 +187,8 @@ def checked_inputs(playbook: Playbook, given: Mapping[str, Any], means: Means) -
 
 def _typed(value: Any, declared: Input, means: Means) -> Any:
     """Return an input as its declared type; what it looks like does not matter."""
+    if declared.type == "person" and isinstance(value, Mapping) and value.get("id") in means.settings.people:
+        return dict(value)  # a sub-playbook is given a person as an input of the playbook around it has it
     text = str(value)
     if declared.type == "integer":
         return int(text)

@@ -27,6 +27,12 @@ class RunState:
         self.units: dict[str, Unit] = {}
         self.items: dict[str, Items] = {}
         self.children: dict[str, Child] = {}
+        self.scopes: dict[str, Mapping[str, Any]] = {}
+        """The inputs of each sub-playbook that was begun, by the step that takes it."""
+        self.links: dict[str, Child] = {}
+        """Runs about a credential that this one was issued, or is delivering: until they end it delivers nothing."""
+        self.undoing: set[str] = set()
+        """Failed steps of which everything is being taken back, or has been."""
         self.unanswered: set[str] = set()
         """Steps that found a credential of ours for which no run could be opened: it counts as live."""
         self.epoch = 0
@@ -46,6 +52,11 @@ class RunState:
             self.units[address] = Unit(address)
         return self.units[address]
 
+    def inputs_of(self, scope: str) -> Mapping[str, Any]:
+        """Return the inputs of a sub-playbook, or those of the run."""
+        inputs: Mapping[str, Any] = self.scopes.get(scope, {}) if scope else self.started.get("inputs", {})
+        return inputs
+
     def status(self, step: str) -> str:
         """Return a step's status; that of a `for_each` sums up its items."""
         unit = self.units.get(step)
@@ -56,6 +67,11 @@ class RunState:
         return self.status(step) in ENDED_WELL or (
             self.status(step) == "failed" and self.playbook.by_id[step].on_error == "continue"
         )
+
+    @property
+    def others(self) -> Mapping[str, Child]:
+        """The runs of this incident that this one waits for, or whose credential it has to do with."""
+        return {**self.links, **self.children} if self.links else self.children
 
     def asks(self) -> list[Ask]:
         """Return every question that is open, in the order in which they were asked."""

@@ -8,7 +8,7 @@ from typing import Any
 from responder.action import Observed
 
 ENDED_WELL = frozenset({"done", "unchanged", "skipped"})
-ENDED = ENDED_WELL | {"declined", "failed"}
+ENDED = ENDED_WELL | {"declined", "failed", "undone"}
 """The statuses from which a step does not move by itself; `unknown` waits for a person."""
 
 
@@ -17,7 +17,7 @@ class Ask:
     """A question to people that is open: an approval, a decision, a task, or an unknown outcome."""
 
     kind: str
-    """`approval`, `decide`, `task` or `unknown`."""
+    """`approval`, `decide`, `task`, `unknown`, or `gate` between two waves."""
     unit: str
     role: str
     at: datetime
@@ -61,6 +61,10 @@ class Unit:
     error: str = ""
     error_kind: str = ""
     io_seconds: float = 0.0
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    """Of a step with `start`: `not_before` and `hard_stop` as they stand, and what an approval signs of them."""
+    due: bool = False
+    """Whether a step with `start` has come due; until then it is planned and asked for, and still waits."""
 
 
 @dataclass
@@ -69,6 +73,10 @@ class Items:
 
     values: dict[str, Any]
     ended: int = 0
+    released: int = 0
+    """How many of them, in their order, may be begun by now; the rest wait for their wave."""
+    gate: str = ""
+    """What a person said at the gate before the next wave: `continue` or `stop`."""
 
 
 @dataclass

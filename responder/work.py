@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -194,6 +194,9 @@ class Worker:
         planned = action.plan(self._means.client(access))
         if isinstance(planned, Unchanged):
             return planned
+        latest = job.unit.schedule.get("latest")
+        if latest is not None:  # an approval signs until when, too
+            planned = replace(planned, preconditions={**planned.preconditions, "latest start": latest or "any time"})
         identity = self._identity(resolved, access)
         at = Moment.CHANGE
         check_step(case_of(job.step, resolved, self._state, self._means, at, identity=identity, ours=access.secret))

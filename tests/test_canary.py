@@ -73,7 +73,10 @@ def spawn(place: Path, run: str, *kill: str) -> "subprocess.CompletedProcess[byt
     command = [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill]
     return subprocess.run(
         command,
-        env={**environment, "PYTHONPATH": str(Path(__file__).parent)},
+        env={
+            **environment,
+            "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parent.parent))),
+        },
         capture_output=True,
         timeout=60,
         check=False,

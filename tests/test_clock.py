@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from responder.clock import ScaledClock, SeededIds, SystemClock, clock_from, monotonic, random_ids, show_time
 from responder.durations import duration, show_duration
 from responder.errors import PlaybookError
-from responder.playbook import parse_playbook
+from responder.reading import parse_playbook
 
 ORIGIN = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
 

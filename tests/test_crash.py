@@ -36,7 +36,7 @@ def spawn(place: Path, run: str, *kill: str) -> subprocess.Popen[bytes]:
         "LEAKED": leaked_value(),
         "SECOND": "second-" + "w3Xk" * 6,
         "HOME": str(place),
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parent.parent))),
     }
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill], env=environment

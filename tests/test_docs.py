@@ -23,7 +23,7 @@ from responder.cli.group import COMMANDS, GROUPS, group
 from responder.documents import parse_template
 from responder.drill.faults import FORMS, parse_faults
 from responder.finding import read_finding
-from responder.playbook import parse_playbook
+from responder.reading import parse_playbook
 from responder.redaction import Redactor
 from responder.sealing import Sealer
 

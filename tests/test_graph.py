@@ -9,7 +9,8 @@ import pytest
 from responder.graph import mermaid, needs, svg
 from responder.layout import Spacing, layout
 from responder.library import Library
-from responder.playbook import Playbook, parse_playbook
+from responder.playbook import Playbook
+from responder.reading import parse_playbook
 from responder.registry import Registry
 
 SVG = "{http://www.w3.org/2000/svg}"

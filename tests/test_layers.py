@@ -24,21 +24,23 @@ app
 dispatch
 lease
 run
-work
-plan offspring keeping
-start lint view
+work fanout
+plan offspring keeping undo ending
+start lint view waves schedule
 gate guards page deadlines
-resolve naming library review chart graph schema
+resolve naming library review chart graph schema lanes
 means narrative figures documents arguments
 registry story notice asking
 providers testing wording approval
-credential fields fold
+credential fields fold reading
+fold_people inlining structure
+fold_steps
 state
 unit
 standing
 leaks
 action incident rendition timeline playbook
-transport installation said
+transport installation said step
 finding settings store answer expressions
 sealing source
 clock durations errors redaction layout skeleton

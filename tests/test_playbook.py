@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from responder.errors import PlaybookError
-from responder.playbook import Playbook, dependencies, load_playbook, parse_playbook, waits_for_end_only
+from responder.playbook import Playbook, dependencies, waits_for_end_only
+from responder.reading import load_playbook, parse_playbook
 
 HEAD = (
     "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}}\ninputs: {host: {}}\n"

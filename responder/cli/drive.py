@@ -148,6 +148,6 @@ def by_hand(call: Call, state: RunState) -> None:
     for number, step in enumerate(left, 1):
         planned = state.unit(step.id).planned
         target = planned.get("target") or f"{credential.label} ({credential.kind}) at {credential.connection}"
-        call.say(f"  {number}. {step.title or step.action}: {target}")
+        call.say(f"  {number}. {step.title or step.does}: {target}")
     if not left:
         call.say("  (every containment step has ended)")

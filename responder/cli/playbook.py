@@ -15,7 +15,8 @@ from responder.errors import InputError
 from responder.graph import mermaid, svg
 from responder.library import Library
 from responder.lint import Report, Shelf, lint
-from responder.playbook import Playbook, dependencies, load_playbook
+from responder.playbook import Playbook, dependencies
+from responder.reading import load_playbook
 from responder.schema import playbook_schema
 from responder.settings import load_settings
 
@@ -87,7 +88,7 @@ def _lines(playbook: Playbook) -> list[str]:
             if step.phase == phase:
                 asks = f", asks {step.approval.role}" if step.approval else ""
                 after = f", after {', '.join(sorted(dependencies(step)))}" if dependencies(step) else ""
-                lines.append(f"  {step.id}: {step.title or step.action} [{step.action}{asks}{after}]")
+                lines.append(f"  {step.id}: {step.title or step.does} [{step.does}{asks}{after}]")
     lines += ["", "contained when"] if playbook.exit else []
     return lines + [f"  {criterion.replace('${{', '').replace('}}', '').strip()}" for criterion in playbook.exit]
 
@@ -101,7 +102,7 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
     library = _library(call)
     config = call.config_path()
     facts = load_settings(config).facts if config else None
-    shelf = Shelf(call.registry(), Templates(library.templates()), facts)
+    shelf = Shelf(call.registry(), Templates(library.templates()), facts, library.path)
     paths = [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
     reports = [lint(path, shelf) for path in paths]
     if call.json:

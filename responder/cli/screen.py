@@ -90,7 +90,13 @@ def questions(seen: RunView, width: int | None = None) -> list[Text]:
     return lines
 
 
-_ASKS = {"approval": "approve", "decide": "decide", "task": "do", "unknown": "say what happened at"}
+_ASKS = {
+    "approval": "approve",
+    "decide": "decide",
+    "task": "do",
+    "unknown": "say what happened at",
+    "gate": "say what next at",
+}
 
 
 def _question(ask: AskView, run: str) -> list[Text]:

@@ -18,7 +18,8 @@ from responder.drill.report import facts_of, finish, read_ledger
 from responder.drill.score import final_effects, score
 from responder.errors import ResponderError
 from responder.library import built_in
-from responder.playbook import Playbook, load_playbook
+from responder.playbook import Playbook
+from responder.reading import load_playbook
 
 HOLDERS = 4
 SPEED = 60.0

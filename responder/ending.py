@@ -1,0 +1,114 @@
+"""How steps, sub-playbooks and runs end: summed up from what is inside them, and judged by their exit criteria."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from responder import schedule
+from responder.gate import Verdict, gate, judge_criterion
+from responder.means import Means
+from responder.state import RunState
+from responder.step import Step
+from responder.unit import ENDED, Unit
+from responder.waves import not_moved
+
+Told = tuple[str, dict[str, Any]]
+"""An event and its facts."""
+
+_SHOWN = 5
+
+
+def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
+    """Return how a `for_each` ends, as its items ended. `stopped`: a person let no further wave begin."""
+    units = {key: state.unit(f"{step.id}[{key}]") for key in state.items[step.id].values}
+    if stopped:
+        left = not_moved(step, state)
+        told = f"stopped at the gate: {len(left)} of {len(units)} were not moved ({', '.join(left)})"
+        return "failed", {"error": told, "kind": "declined", "not_moved": left}
+    bad = {key: unit for key, unit in units.items() if unit.status in {"failed", "declined"}}
+    if not bad:
+        return "done", {"facts": {}, "items": len(units)}
+    shown = ", ".join(list(bad)[:_SHOWN]) + (", ..." if len(bad) > _SHOWN else "")
+    first = next(iter(bad.values()))
+    told = f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}"
+    return "failed", {"error": told, "kind": first.error_kind}
+
+
+def sum_up_part(step: Step, state: RunState, means: Means) -> Told | None:
+    """Return how a sub-playbook ends; None while a step of it may still move."""
+    inner = state.playbook.inside(step.id)
+    for one in inner:
+        if state.status(one.id) not in ENDED:
+            waiting = state.status(one.id) == "waiting"
+            if not waiting or gate(one, state, means).verdict is not Verdict.BLOCKED:
+                return None
+    bad = [one for one in inner if state.status(one.id) in ENDED and not state.ended_well(one.id)]
+    if bad:
+        unit = state.unit(bad[0].id)
+        return "failed", {"error": f"{bad[0].id} {unit.status}: {unit.error}", "kind": unit.error_kind or "declined"}
+    if any(state.status(one.id) not in ENDED for one in inner):
+        return None  # the run is being aborted, and skips them
+    criteria = judged(state.playbook.parts[step.id].exit, state, means, step.id)
+    missed = [one for one in criteria if not one["held"]]
+    if missed:
+        told = f"its exit criterion does not hold: {missed[0]['criterion']} {missed[0]['why']}".rstrip()
+        return "failed", {"error": told, "kind": "verification", "exit": criteria}
+    return "done", {"facts": {}, "exit": criteria}
+
+
+def judged(texts: tuple[str, ...], state: RunState, means: Means, scope: str = "") -> list[dict[str, Any]]:
+    """Return every exit criterion, whether it holds, and why it could not be judged if so."""
+    found = [judge_criterion(text, state, means, scope) for text in texts]
+    return [{"criterion": text, "held": held, "why": why} for text, held, why in found]
+
+
+def failed_for_good(state: RunState) -> list[str]:
+    """Return the steps whose failure halts the run until a person says what next."""
+    return [
+        step.id
+        for step in state.playbook.steps
+        if not step.scope and state.status(step.id) == "failed" and step.on_error in {"block", "undo"}
+    ]
+
+
+def under_way(state: RunState) -> list[tuple[Step, Unit]]:
+    """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
+    pairs = [(step, state.unit(step.id)) for step in state.playbook.steps]
+    return [(step, unit) for step, unit in pairs if unit.status not in ENDED and unit.status != "waiting"]
+
+
+def left_over(step: Step, *, aborting: bool) -> str:
+    """Return why a step that never began is skipped when the run ends."""
+    if aborting:
+        return "the run was aborted"
+    if step.start is not None and step.start.when:
+        return "what it watched for never became true"
+    return "what it needs did not end well"
+
+
+def past_limit(step: Step, unit: Unit, now: datetime) -> bool:
+    """Tell whether a step has taken longer than it may."""
+    return step.limit is not None and unit.began_at is not None and now >= unit.began_at + step.limit
+
+
+def wake_at(
+    state: RunState,
+    now: datetime,
+    parked: Callable[[str], Iterable[str]],
+    stands_still: Callable[[Step, Unit], bool],
+) -> datetime | None:
+    """Return the next moment at which something of a run is due by itself; None where only others can move it."""
+    moments: list[datetime] = []
+    for step in state.playbook.steps:
+        unit = state.unit(step.id)
+        if unit.status in ENDED:
+            continue
+        if unit.status == "waiting":
+            moments += schedule.moments(step, state, now) if step.start is not None else []
+            continue
+        units = [unit, *(state.unit(address) for address in parked(step.id))]
+        moments += [one.next_at for one in units if one.next_at is not None and not stands_still(step, one)]
+        if step.limit is not None and unit.began_at is not None and not past_limit(step, unit, now):
+            moments.append(unit.began_at + step.limit)
+    moments += [ask.due_at for ask in state.asks() if ask.due_at is not None]
+    return min(moments, default=None)

@@ -1,0 +1,223 @@
+"""What becomes of a step or item, entry by entry: how far it is, how it ended, how it starts over."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from responder.action import Observed
+from responder.state import RunState
+from responder.timeline import Entry
+from responder.unit import ENDED, Items, Unit
+
+
+def begin(unit: Unit, entry: Entry) -> None:
+    """Note that a step or item is under way; one that has not come due is planned and asked for, and still waits."""
+    if unit.schedule and not unit.due:
+        return
+    unit.status = "running"
+    unit.began_at = unit.began_at or entry.at
+    unit.next_at = None
+
+
+def end(state: RunState, entry: Entry, status: str) -> Unit:
+    """End a step or item; what has ended stays as it first ended, whoever else was on the way to end it."""
+    unit = state.unit(entry.step)
+    if unit.status in ENDED:
+        return unit
+    if "[" in entry.step:
+        state.items[entry.step.partition("[")[0]].ended += 1
+    unit.in_flight = unit.in_flight and status == "failed"  # a failure to read back leaves it open what happened
+    unit.status, unit.ask, unit.next_at = status, None, None
+    unit.error = unit.error_kind = ""
+    unit.began_at = unit.began_at or entry.at
+    unit.ended_at = entry.at
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+    facts = entry.facts.get("facts")
+    if "~undo" in entry.step and status in {"done", "unchanged"}:
+        _undone(state, entry.step)
+    if isinstance(facts, Mapping):
+        unit.facts = {**unit.facts, **facts}
+        if facts.get("verdict") == "dead" and facts.get("first_refused_at"):
+            state.contained_at = datetime.fromisoformat(str(facts["first_refused_at"]))
+    return unit
+
+
+def _undone(state: RunState, address: str) -> None:
+    """Note that what a step or item had changed was taken back."""
+    unit = state.units.get(address.replace("~undo", ""))
+    if unit is not None and unit.status != "failed":
+        unit.status = "undone"
+
+
+def skipped(state: RunState, entry: Entry) -> None:
+    """End a step that does nothing, with its reason."""
+    unit = state.unit(entry.step)
+    if unit.status not in ENDED:
+        end(state, entry, "skipped").error = str(entry.facts.get("reason", ""))
+
+
+def expanded(state: RunState, entry: Entry) -> None:
+    """Note what a `for_each` is for."""
+    values = dict(entry.facts["items"])
+    state.items[entry.step] = Items(values, released=int(entry.facts.get("released", len(values))))
+    begin(state.unit(entry.step), entry)
+
+
+def scheduled(state: RunState, entry: Entry) -> None:
+    """Note when a step with `start` may start; the newest word counts."""
+    state.unit(entry.step).schedule = entry.facts
+
+
+def came_due(state: RunState, entry: Entry) -> None:
+    """Note that a step with `start` starts now."""
+    unit = state.unit(entry.step)
+    if unit.status not in ENDED:
+        unit.due = True
+        begin(unit, entry)
+
+
+def wave(state: RunState, entry: Entry) -> None:
+    """Let the next wave of items begin."""
+    items = state.items[entry.step]
+    items.released, items.gate = int(entry.facts["released"]), ""
+
+
+def began(state: RunState, entry: Entry) -> None:
+    """Note that a reading step or a watch is under way."""
+    unit = state.unit(entry.step)
+    begin(unit, entry)
+    unit.planned = entry.facts
+
+
+def planned(state: RunState, entry: Entry) -> None:
+    """Keep the newest plan of a change."""
+    unit = state.unit(entry.step)
+    begin(unit, entry)
+    unit.planned = entry.facts
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def intended(state: RunState, entry: Entry) -> None:
+    """Note that a change may be on its way from now on."""
+    unit = state.unit(entry.step)
+    begin(unit, entry)
+    unit.in_flight, unit.intended_by, unit.intended_at, unit.answer = True, entry.epoch, entry.at, ""
+
+
+def applied(state: RunState, entry: Entry) -> None:
+    """Note that a change was accepted, and is to be read back."""
+    unit = state.unit(entry.step)
+    unit.in_flight = False
+    unit.status, unit.tries = "applied", 0
+    unit.facts = {**unit.facts, **entry.facts.get("facts", {})}
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def unknown(state: RunState, entry: Entry) -> None:
+    """Note that nobody knows whether a change took effect."""
+    unit = state.unit(entry.step)
+    unit.status, unit.error = "unknown", str(entry.facts.get("reason", ""))
+    if entry.facts.get("next_at"):
+        unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+        unit.tries += 1
+
+
+def not_sent(state: RunState, entry: Entry) -> None:
+    """Note that what was intended certainly changed nothing."""
+    state.unit(entry.step).in_flight = False
+
+
+def observed(state: RunState, entry: Entry) -> None:
+    """Keep one look of a watch, and when to look again."""
+    unit = state.unit(entry.step)
+    begin(unit, entry)
+    unit.tries = 0
+    unit.looks.append(Observed(entry.at, entry.facts["verdict"], entry.facts.get("facts", {})))
+    unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def retrying(state: RunState, entry: Entry) -> None:
+    """Note that it is tried again later."""
+    unit = state.unit(entry.step)
+    if unit.status == "waiting":
+        begin(unit, entry)
+    unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
+    unit.tries += 1
+    unit.error = str(entry.facts["error"])
+    unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
+
+
+def failed(state: RunState, entry: Entry) -> None:
+    """End a step that failed; `on_error: abort` lets nothing else start."""
+    if state.unit(entry.step).status in ENDED:
+        return
+    unit = end(state, entry, "failed")
+    unit.error, unit.error_kind = str(entry.facts.get("error", "")), str(entry.facts.get("kind", ""))
+    if state.state == "open" and state.playbook.step(entry.step).on_error == "abort" and "[" not in entry.step:
+        state.state = "aborting"
+
+
+def retried(state: RunState, entry: Entry) -> None:
+    """Let a person have a step tried again: it and its failed items start over, what ended well stays."""
+    step = entry.step.partition("[")[0]
+    if state.state == "ended" or state.unit(entry.step).status not in {"failed", "declined", "undone"}:
+        return
+    items = [f"{step}[{key}]" for key in state.items[step].values] if step in state.items else []
+    for address in items if entry.step == step else [entry.step]:
+        unit = state.unit(address)
+        if "[" in address and unit.status in {"failed", "declined", "undone"}:
+            state.items[step].ended -= 1
+            _start_over(unit)
+    _start_over(state.unit(step))
+    if step in state.items:
+        state.unit(step).status = "running"
+    _forget_undoing(state, step)
+    for parent in _around(state, step):
+        state.unit(parent).status, state.unit(parent).error = "running", ""
+    if state.state == "halted":
+        state.state = "open"
+
+
+def _forget_undoing(state: RunState, step: str) -> None:
+    """Let it be taken back anew, should it fail again; what was taken back before is over."""
+    state.undoing.discard(step)
+    gone = f"{step}~undo"
+    if gone in state.playbook.by_id:
+        state.playbook = state.playbook.without_step(gone)
+        for address in [one for one in state.units if one == gone or one.startswith(f"{gone}[")]:
+            del state.units[address]
+        state.items.pop(gone, None)
+
+
+def _around(state: RunState, step: str) -> list[str]:
+    """Return the steps whose sub-playbooks a step belongs to, the innermost first, where those have failed."""
+    found: list[str] = []
+    scope = step.rpartition("/")[0]
+    while scope:
+        if state.unit(scope).status == "failed":
+            found.append(scope)
+        scope = scope.rpartition("/")[0]
+    return found
+
+
+def _start_over(unit: Unit) -> None:
+    """Forget how it ended; an intent whose outcome nobody knows is not forgotten, nor what it would have done."""
+    unit.status = "waiting"
+    unit.error = unit.error_kind = unit.approved = ""
+    unit.tries, unit.began_at, unit.ended_at, unit.looks = 0, None, None, []
+    unit.due = False
+    if unit.in_flight:
+        unit.status = "running"
+    else:
+        unit.planned = {}
+
+
+EVENTS: dict[str, Callable[[RunState, Entry], object]] = {
+    "skipped": skipped, "expanded": expanded, "began": began, "planned": planned, "intended": intended,
+    "applied": applied, "unknown": unknown, "not_sent": not_sent, "observed": observed, "retrying": retrying,
+    "failed": failed, "retried": retried, "scheduled": scheduled, "came_due": came_due, "wave": wave,
+    "done": lambda state, entry: end(state, entry, "done"),
+    "verified": lambda state, entry: end(state, entry, "done"),
+    "reconciled": lambda state, entry: end(state, entry, "done"),
+    "unchanged": lambda state, entry: end(state, entry, "unchanged"),
+}  # fmt: skip
