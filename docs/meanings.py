@@ -13,7 +13,8 @@ FAULTS = {
 
 EVENTS = {
     "opened": "An incident began: its clocks, its severity, where the credential was seen.",
-    "started": "A run began. The playbook, the templates and the people are part of the entry.",
+    "started": "A run began, to respond or to send one notice. The playbook, the templates and the people are part of "
+    "the entry.",
     "adopted": "A process took the run over, with a higher epoch: an earlier one can write no more.",
     "joined": "The credential was found once more; this run responds to it already.",
     "linked": "What a step found is the credential of another run, which responds to it already.",

@@ -27,9 +27,11 @@ from responder.registry import Registry
 from responder.run import Pause
 from responder.said import read_fact
 from responder.sealing import Sealer, load_master_key
+from responder.sending import Sending, Wanted
+from responder.sending import prepare as sending
 from responder.settings import load_settings
 from responder.start import assess, choose, incident_draft, prepare
-from responder.state import RunState
+from responder.state import NOTICE, RunState
 from responder.store import RunRow, SQLiteStore, Writing
 from responder.timeline import Draft, Entry, verify
 from responder.transport import Transport
@@ -153,6 +155,23 @@ class App:
         facts = {"exposure": finding.exposure.model_dump(mode="json"), "reported_by": finding.reported_by}
         self._say(row, Draft("joined", facts, run, actor=self.person))
         return Begun(run, row.incident, joined=True)
+
+    def notice(self, run: str, wanted: Wanted) -> Sending:
+        """Return what a notice of a run's incident would say, to whom; nothing is written."""
+        state = self.state(self.row(run).run)
+        if state.purpose == NOTICE:
+            about = str(state.started.get("about"))
+            raise RequestError("This run sends a notice itself", where=run, remedy=f"name the response: {about}")
+        self.dispatcher.timeline(state.incident["id"]).know_secrets()
+        self._take_in_secrets()
+        return sending(self.means, state, wanted, self._somebody())
+
+    def begin_notice(self, notice: Sending) -> Begun:
+        """Write the first entries of the run that sends a notice."""
+        start = notice.start
+        self.check_secrets()
+        self.dispatcher.timeline(start.incident).append(*start.drafts, also=start.store)
+        return Begun(start.run, start.incident)
 
     # Driving -----------------------------------------------------------------------------------------------------
 

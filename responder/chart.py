@@ -99,7 +99,8 @@ def chart(story: Story) -> Chart:
     lanes: list[Lane] = []
     for state in story.states.values():
         steps = sorted(state.playbook.steps, key=lambda step: (_PHASES.index(step.phase), _began(state, step)))
-        prefix = "" if state is story.main else f"{state.credential.label}: "
+        name = story.name_of(state)
+        prefix = f"{name}: " if name else ""
         heading = ""
         for step in steps:
             if step.phase != heading:

@@ -7,6 +7,7 @@ from typing import Any
 
 from responder.playbook import Deadline
 from responder.rendition import plain
+from responder.state import RESPONSE
 from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
 from responder.timeline import Entry
 from responder.unit import ENDED_WELL
@@ -144,6 +145,7 @@ def figures(entries: Sequence[Entry]) -> Figures:
         takeovers=sum(
             entry.event == "adopted" and int(entry.facts["epoch"]) > 1 and not entry.facts.get("handed_on")
             for entry in entries
+            if entry.run in story.states and story.states[entry.run].purpose == RESPONSE
         ),
         entries=last.seq,
         head=last.hash,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from responder.rendition import exact
+from responder.state import NOTICE
 from responder.story import Story
 from responder.timeline import Entry
 
@@ -92,7 +93,7 @@ class _Words:
 
     def __init__(self, story: Story) -> None:
         self.states = story.states
-        self._main = story.main
+        self._story = story
         steps = ((run, step) for run, state in story.states.items() for step in state.playbook.steps)
         self._messages = {(run, step.id) for run, step in steps if step.action.startswith("notice.")}
         self._last = {(entry.run, entry.step): entry.seq for entry in story.entries}
@@ -130,7 +131,8 @@ class _Words:
         """Return a row's words."""
         entry, count = row.entries[-1], len(row.entries)
         state = self.states.get(entry.run)
-        other = f"{state.credential.label}: " if state is not None and state is not self._main else ""
+        name = self._story.name_of(state) if state is not None else ""
+        other = f"{name}: " if name else ""
         if "[" in entry.step and state is not None:
             return other + self._many(entry, count, state.items.get(entry.step.partition("[")[0]), _between(row))
         text = self.sentence(entry)
@@ -220,6 +222,8 @@ def _inner(entry: Entry) -> Mapping[str, Any]:
 
 def _started(words: _Words, entry: Entry) -> str:
     state = words.states[entry.run]
+    if state.purpose == NOTICE:
+        return f"{words.role(entry)} asked for the notice {state.playbook.steps[0].id}"
     playbook = f"{state.playbook.playbook}, version {state.playbook.version}"
     return f"the playbook {playbook}, was started for {state.credential.label}"
 
@@ -266,6 +270,8 @@ def _set(words: _Words, entry: Entry) -> str:
 
 
 def _ended(_: _Words, entry: Entry) -> str:
+    if entry.facts.get("purpose") == NOTICE:
+        return "its run ended"
     if entry.facts.get("contained"):
         return "the run ended; the credential is contained"
     unmet = [one for one in entry.facts.get("exit") or () if not one.get("held")]

@@ -17,6 +17,7 @@ from responder.means import Means
 from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Step
 from responder.redaction import Secret
+from responder.said import heard
 from responder.settings import Connection
 from responder.state import RunState
 
@@ -177,7 +178,8 @@ def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[st
 
 def _rendered(template: str, fields: Mapping[str, Any], state: RunState, means: Means, names: Mapping[str, Any]) -> Any:
     templates = _templates(tuple(state.started.get("templates", {}).items()))
-    return render_notice(templates.get(template), names, fields, means.sealer.redactor)
+    given = {name: heard(value) for name, value in fields.items()}
+    return render_notice(templates.get(template), names, given, means.sealer.redactor)
 
 
 @lru_cache(maxsize=8)

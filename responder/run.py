@@ -324,7 +324,7 @@ class Runner:
         """Judge the exit criteria, and give the credential's lock back."""
         criteria = judged(self.state.playbook.exit, self.state, self._means)
         contained = bool(criteria) and all(one["held"] for one in criteria)
-        facts = {"contained": contained, "exit": criteria}
+        facts = {"purpose": self.state.purpose, "contained": contained, "exit": criteria}
         self._timeline.append(self._draft("ended", "", facts), fence=self._fence, also=self._give_back)
 
     def _give_back(self, writing: Writing) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from responder.errors import RequestError
@@ -34,4 +35,19 @@ def heard(value: Any) -> Any:
     """Return a fact of the timeline as expressions and templates read it."""
     if isinstance(value, dict) and _MARK in value:
         return Unknown(value[_MARK], moment(value["next_update_at"], "next update"))
+    if isinstance(value, list):
+        return [heard(inner) for inner in value]
+    return value
+
+
+def kept(value: Any) -> Any:
+    """Return a value of a document as the timeline keeps it: what `heard` turns back."""
+    if isinstance(value, Unknown):
+        return {_MARK: value.reason, "next_update_at": value.next_update_at.isoformat()}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): kept(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [kept(inner) for inner in value]
     return value

@@ -10,6 +10,10 @@ from responder.playbook import Playbook, Step
 from responder.standing import Standing
 from responder.unit import ENDED_WELL, Ask, Child, Items, Unit
 
+RESPONSE = "response"
+NOTICE = "notice"
+"""What a run is for: to respond to a leaked credential, or to send one notice of an incident, and no more."""
+
 
 class RunState:
     """What a run has come to. `apply` is the only thing that changes it, one entry at a time."""
@@ -72,6 +76,11 @@ class RunState:
     def others(self) -> Mapping[str, Child]:
         """The runs of this incident that this one waits for, or whose credential it has to do with."""
         return {**self.links, **self.children} if self.links else self.children
+
+    @property
+    def purpose(self) -> str:
+        """What the run is for: RESPONSE, or NOTICE, which never contains anything."""
+        return str(self.started.get("purpose") or RESPONSE)
 
     def asks(self) -> list[Ask]:
         """Return every question that is open, in the order in which they were asked."""

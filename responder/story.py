@@ -9,7 +9,7 @@ from responder.errors import RecordError
 from responder.fold import fold
 from responder.playbook import Step
 from responder.rendition import moment
-from responder.state import RunState
+from responder.state import NOTICE, RunState
 from responder.timeline import Entry
 from responder.unit import ENDED_WELL, Unit
 
@@ -72,6 +72,12 @@ class Story:
         for entry in entries:
             if entry.event in TOOK_EFFECT:
                 self.effect_at.setdefault((entry.run, entry.step), entry.at)
+
+    def name_of(self, state: RunState) -> str:
+        """Return how another run than the main one is told apart from it; nothing for that one."""
+        if state is self.main:
+            return ""
+        return NOTICE if state.purpose == NOTICE else state.credential.label
 
     def units(self, state: RunState, step: Step) -> list[Unit]:
         """Return a step's items, or the step itself where it has none."""

@@ -117,7 +117,7 @@ class Timeline:
         StaleExecutor when `fence` is no longer the newest; RecordError when the record cannot be written.
         """
         if fence is None:
-            self._know_secrets()
+            self.know_secrets()
         ticket = _Ticket(drafts, fence, also)
         with self._queue_lock:
             self._queue.append(ticket)
@@ -132,7 +132,7 @@ class Timeline:
             raise _interrupted(self.incident)
         return ticket.entries
 
-    def _know_secrets(self) -> None:
+    def know_secrets(self) -> None:
         """Let the Redactor know every sealed secret of the incident, before what people say is written.
 
         Whoever answers or notes something does so in a process of their own, which has met none of them yet; an

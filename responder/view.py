@@ -102,6 +102,8 @@ class RunView:
 
     incident: str
     run: str
+    purpose: str
+    """`response`, or `notice` for a run that only sends one, and contains nothing."""
     playbook: str
     title: str
     credential: str
@@ -151,6 +153,7 @@ def view(
     return RunView(
         incident=str(state.incident.get("id", "")),
         run=state.run,
+        purpose=state.purpose,
         playbook=state.playbook.playbook,
         title=state.playbook.title,
         credential=state.credential.label,

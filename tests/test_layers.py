@@ -25,7 +25,7 @@ dispatch
 lease
 run
 work fanout
-plan offspring keeping undo ending
+plan offspring keeping sending undo ending
 start lint view waves schedule
 gate guards page deadlines
 resolve naming library review chart graph schema lanes

@@ -15,6 +15,7 @@ from responder.errors import RequestError
 
 if TYPE_CHECKING:
     from responder.app import App
+    from responder.library import Library
     from responder.redaction import Redactor
     from responder.registry import Registry
 
@@ -106,6 +107,13 @@ class Call:
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
         return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.providers)
+
+    def library(self) -> "Library":
+        """Return the playbooks and templates that there are."""
+        from responder.library import Library  # noqa: PLC0415 - only where it is needed
+
+        config = self.config_path()
+        return Library(config.parent if config else None)
 
     def registry(self) -> "Registry":
         """Return the providers that there are."""

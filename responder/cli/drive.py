@@ -13,7 +13,7 @@ from responder.cli.follow import Follower, display, follow
 from responder.cli.screen import headline
 from responder.errors import RecordError, StaleExecutor
 from responder.run import Pause
-from responder.state import RunState
+from responder.state import NOTICE, RunState
 from responder.unit import ENDED
 from responder.view import RunView, span
 
@@ -89,7 +89,8 @@ def watch(call: Call, app: App, run: str) -> Exit:
 def outcome(seen: RunView) -> Exit:
     """Return the exit code of a run as it stands."""
     if seen.state == "ended":
-        return Exit.OK if seen.contained and not seen.incomplete else Exit.NOT_CONTAINED
+        reached = seen.contained or seen.purpose == NOTICE
+        return Exit.OK if reached and not seen.incomplete else Exit.NOT_CONTAINED
     if seen.state == "halted" or (seen.failed and not seen.awaiting):
         return exit_for_kind(seen.kind)
     if any(child.state == "halted" for child in seen.children) and not seen.awaiting:
@@ -112,7 +113,7 @@ def conclude(call: Call, follower: Follower) -> Exit:
 def conclusion(seen: RunView, program: str) -> list[str]:
     """Return the last words on a run: how it ended, what did not go well, and what to type next."""
     lines = [f"{seen.title}: {headline(seen)}"]
-    if seen.contained_at and seen.aware_at:
+    if seen.contained_at and seen.aware_at and seen.purpose != NOTICE:
         lines.append(f"  proven dead {span(seen.contained_at - seen.aware_at)} after we knew")
     lines += [
         f"  does not hold: {one.criterion}{f' ({one.why})' if one.why else ''}" for one in seen.exit if not one.held
@@ -125,6 +126,8 @@ def conclusion(seen: RunView, program: str) -> list[str]:
 
 
 def _next(seen: RunView, program: str) -> list[str]:
+    if seen.state == "ended" and seen.purpose == NOTICE:
+        return []
     if seen.state == "ended":
         return [f"next: {program} postmortem {seen.incident} -o postmortem.md"]
     stuck = [step for step in seen.failed if not seen.awaiting]

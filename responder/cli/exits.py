@@ -18,7 +18,7 @@ class Exit(IntEnum):
     """What became of a command."""
 
     OK = 0
-    """Contained and verified, or the read succeeded."""
+    """Contained and verified, a notice was sent, or the read succeeded."""
     NOT_CONTAINED = 1
     """It ended, but something was declined, skipped or not contained."""
     WRONG_INPUT = 2

@@ -155,10 +155,9 @@ def _prompt() -> str:
 
 def check(call: Call, playbook: str | None, report: Report) -> None:
     """Check what was given before anything is made: settings, playbook, finding. Nothing is written."""
-    config = call.config_path()
-    load_settings(config)
+    load_settings(call.config_path())
     if playbook is not None:
-        _check_playbook(call, Library(config.parent if config else None), playbook)
+        _check_playbook(call, call.library(), playbook)
     report.finding(Sealer(bytes(32), Redactor()))  # only its form counts here; the fingerprint comes later
 
 

@@ -35,7 +35,7 @@ COMMANDS: dict[str, str] = {
     "set": "Add a fact, or correct one.",
     "timeline": "Show the record of an incident.",
     "verify": "Check that the record is whole and unaltered.",
-    "notice": "List, lint and preview the templates of notices.",
+    "notice": "List, lint, preview and send notices.",
     "postmortem": "Render the review of an incident.",
 }
 """Every command, and what it is for; a command's own short help says the same."""

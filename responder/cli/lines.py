@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.state import RunState
+from responder.state import NOTICE, RunState
 from responder.timeline import Entry
 
 Facts = Mapping[str, Any]
@@ -91,8 +91,16 @@ def _asked(entry: Entry, facts: Facts) -> str:
     return f"waiting for {facts.get('role') or 'somebody'}: {kind} {entry.step}{count}{text}"
 
 
+def _started(entry: Entry, facts: Facts) -> str:
+    if facts.get("purpose") == NOTICE:
+        return f"{_who(entry)} wants to send a notice: {facts['playbook']['steps'][0]['id']}"
+    return f"{_who(entry)} started {facts['playbook']['playbook']} for {_label(facts['credential'])}"
+
+
 def _ended(_entry: Entry, facts: Facts) -> str:
     missed = [str(one["criterion"]) for one in facts.get("exit", ()) if not one["held"]]
+    if facts.get("purpose") == NOTICE:
+        return "the run of the notice has ended"
     if facts.get("contained"):
         return "the run has ended: contained"
     return f"the run has ended: NOT contained{'; does not hold: ' + '; '.join(missed) if missed else ''}"
@@ -139,7 +147,7 @@ def _place(facts: Facts) -> str:
 
 _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "opened": lambda e, f: _with(f"incident {e.incident} opened ({f.get('severity')})", f.get("summary")),
-    "started": lambda e, f: f"{_who(e)} started {f['playbook']['playbook']} for {_label(f['credential'])}",
+    "started": _started,
     "joined": lambda _e, f: _with("the credential was found once more", _place(f)),
     "adopted": lambda _e, f: (
         f"taken up again by {f['executor']}" if f.get("epoch") != 1 and not f.get("handed_on") else ""

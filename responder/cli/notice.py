@@ -1,8 +1,10 @@
 """`responder notice`."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -11,16 +13,19 @@ from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import pairs
+from responder.cli.going import go_on
 from responder.cli.group import Subgroup
 from responder.documents import Document, Template, Templates, render_notice
-from responder.errors import DocumentError, Problem, RequestError
-from responder.library import Library
+from responder.durations import duration, show_duration
+from responder.errors import DocumentError, InputError, Problem, RequestError
 from responder.naming import names
+from responder.said import heard, read_fact
+from responder.sending import Sending, Wanted
 
 
 @click.group("notice", cls=Subgroup)
 def command() -> None:
-    """List, lint and preview the templates of notices.
+    """List, lint, preview and send notices.
 
     A team's own stand in `templates/` beside responder.yaml, and come before the built-in ones of the same
     name.
@@ -28,8 +33,7 @@ def command() -> None:
 
 
 def _templates(call: Call) -> Templates:
-    config = call.config_path()
-    return Templates(Library(config.parent if config else None).templates())
+    return Templates(call.library().templates())
 
 
 @command.command("list")
@@ -99,6 +103,7 @@ def preview_command(template: str, run: str, fields: tuple[str, ...]) -> Exit:
     call = current()
     given = pairs(fields, "-f")
     with call.open_existing() as app:
+        app.dispatcher.timeline(app.row(run).incident).know_secrets()
         document = _render(app, template, run, given)
         if call.json:
             shown = {
@@ -127,13 +132,29 @@ def _render(app: App, template: str, run: str, given: Mapping[str, str]) -> Docu
     state = app.state(app.row(run).run)
     carried = state.started.get("templates", {})
     chosen = Templates({**app.library.templates(), **carried}).get(template)
-    values = {name: _value(chosen, name, text) for name, text in given.items()}
+    values = {name: heard(value) for name, value in _values(chosen, given).items()}
     return render_notice(chosen, names(state, app.means), values, app.means.sealer.redactor)
+
+
+def _values(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields' values; RequestError names every one that cannot be read."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, text in given.items():
+        try:
+            values[name] = _value(template, name, text)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise RequestError(problems=tuple(problems))
+    return values
 
 
 def _value(template: Template, name: str, text: str) -> Any:
     """Return a field's value: lists, mappings and numbers are written as JSON, the rest as it stands."""
     spec = template.front.fields.get(name)
+    if text.strip().startswith("unknown("):
+        return read_fact(text, name)
     if spec is None or spec.type not in {"list", "mapping", "number"}:
         return text
     try:
@@ -144,3 +165,82 @@ def _value(template: Template, name: str, text: str) -> Any:
             where=f"-f {name}",
             remedy='write it like \'["one", "two"]\', \'{"name": "value"}\' or 3',
         ) from None
+
+
+@command.command("send")
+@click.argument("run", metavar="RUN|INCIDENT")
+@click.argument("template")
+@click.option(
+    "--to",
+    "to",
+    multiple=True,
+    metavar="WHOM",
+    help="An address, a #channel, or the id of a person, a holder or an audience; `holders` for all. May stand often.",
+)
+@click.option("-f", "--field", "fields", multiple=True, metavar="NAME=VALUE", help="A field's value; may stand often.")
+@click.option("--role", default="", metavar="ROLE", help="Who approves; else whom the playbook asks about messages.")
+@click.option("--within", metavar="DURATION", help="How long they have, like 30m; then it is not sent.")
+@click.option("--detach", is_flag=True, help="Leave it to a background process to send it once it is approved.")
+def send_command(  # noqa: PLR0917 - click hands over what was typed
+    run: str,
+    template: str,
+    to: tuple[str, ...],
+    fields: tuple[str, ...],
+    role: str,
+    within: str | None,
+    *,
+    detach: bool,
+) -> Exit:
+    """Send a notice that the playbook does not send, or not yet.
+
+    Shows the text, and asks. Then it is a run of its own on the incident's timeline: somebody else approves exactly
+    this text, it is sent once, and both are recorded. A template whose channel is `file` is written and kept; a
+    person sends it.
+    """
+    call = current()
+    given = pairs(fields, "-f")
+    span = _span(within)
+    with call.open_existing() as app:
+        chosen = Templates(app.library.templates()).get(template)
+        wanted = Wanted(template, to, _values(chosen, given), role, span)
+        sending = app.notice(run, wanted)
+        call.say("\n".join(_letter_lines(sending)))
+        if sys.stdin.isatty() and not click.confirm("\nGo on with this text?", err=True):
+            call.say("Nothing was sent.")
+            return Exit.NOT_CONTAINED
+        begun = app.begin_notice(sending)
+        return go_on(call, app, begun, detach=detach)
+
+
+def _span(within: str | None) -> timedelta | None:
+    try:
+        span = duration(within) if within is not None else None
+    except ValueError as error:
+        raise RequestError(str(error), where="--within") from None
+    if span is not None and not span:
+        raise RequestError("Nobody can approve in no time", where="--within", remedy="write it like 30m")
+    return span
+
+
+def _letter_lines(sending: Sending) -> list[str]:
+    """Return what would be sent: each text once, with all who would read it."""
+    readers: dict[str, list[str]] = {}
+    for letter in sending.letters:
+        shown = f"Subject: {letter.document.subject}\n\n" if letter.document.subject else ""
+        readers.setdefault(shown + letter.document.text.rstrip(), []).append(letter.to)
+    lines: list[str] = []
+    for text, to in list(readers.items())[:_MOST_TEXTS]:
+        lines += [f"To: {', '.join(to)}" if to[0] else "To be sent by a person", text, ""]
+    if len(readers) > _MOST_TEXTS:
+        lines.append(f"and {len(readers) - _MOST_TEXTS} more like it, to one each")
+    step = sending.start.playbook.steps[0]
+    lines.append(
+        f"{step.approval.role} approves it, within {show_duration(step.approval.within)}"
+        if step.approval
+        else "Nothing leaves: it is kept with the incident"
+    )
+    return lines
+
+
+_MOST_TEXTS = 3
+"""How many texts that differ by recipient are shown in full."""

@@ -13,7 +13,6 @@ from responder.cli.writing import write_text
 from responder.documents import Templates
 from responder.errors import InputError
 from responder.graph import mermaid, svg
-from responder.library import Library
 from responder.lint import Report, Shelf, lint
 from responder.playbook import Playbook, dependencies
 from responder.reading import load_playbook
@@ -30,16 +29,11 @@ def command() -> None:
     """
 
 
-def _library(call: Call) -> Library:
-    config = call.config_path()
-    return Library(config.parent if config else None)
-
-
 @command.command("list")
 def list_command() -> Exit:
     """List all playbooks."""
     call = current()
-    rows = [_row(name, path) for name, path in _library(call).playbook_paths().items()]
+    rows = [_row(name, path) for name, path in call.library().playbook_paths().items()]
     if call.json:
         call.document({"playbooks": rows})
         return Exit.OK
@@ -67,7 +61,7 @@ def _row(name: str, path: Path) -> dict[str, str]:
 def show_command(playbook: str) -> Exit:
     """Show what a playbook does, step by step."""
     call = current()
-    loaded = _library(call).load(playbook)
+    loaded = call.library().load(playbook)
     if call.json:
         call.document({"playbook": loaded.model_dump(mode="json", by_alias=True)})
     else:
@@ -99,7 +93,7 @@ def _lines(playbook: Playbook) -> list[str]:
 def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
     """Find what is wrong with playbooks; without a name, with all of them."""
     call = current()
-    library = _library(call)
+    library = call.library()
     config = call.config_path()
     facts = load_settings(config).facts if config else None
     shelf = Shelf(call.registry(), Templates(library.templates()), facts, library.path)
@@ -146,7 +140,7 @@ def _print(call: Call, reports: list[Report]) -> None:
 def graph_command(playbook: str, output: Path | None, *, picture: bool) -> Exit:
     """Draw what waits for what: Mermaid text, or a picture."""
     call = current()
-    loaded = _library(call).load(playbook)
+    loaded = call.library().load(playbook)
     drawn = (svg if picture else mermaid)(loaded, call.registry())
     if output is not None:
         write_text(output, drawn)

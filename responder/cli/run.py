@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from responder.app import App, Begun
+from responder.app import App
 from responder.cli.call import Call, current
-from responder.cli.drive import drive, watch
 from responder.cli.exits import Exit
 from responder.cli.given import Report, check, finding_options, pairs, read_report
+from responder.cli.going import go_on
 from responder.cli.group import Command
 from responder.cli.planning import plan_lines
 from responder.errors import PlanRefused, RequestError
@@ -55,7 +55,7 @@ def command(
         return Exit.NOT_CONTAINED
     with call.open() as app:
         begun = app.begin(book, report.finding(app.means.sealer), given, incident)
-        return _go_on(call, app, begun, detach=detach)
+        return go_on(call, app, begun, detach=detach)
 
 
 def _agreed(
@@ -74,26 +74,3 @@ def _agreed(
     if plan.problems:
         raise PlanRefused(problems=plan.problems)
     return book if not ask or click.confirm("\nRun this?", err=True) else None
-
-
-def _go_on(call: Call, app: App, begun: Begun, *, detach: bool) -> Exit:
-    """Drive the run here, leave it to the background, or follow the one that was joined."""
-    if begun.joined:
-        call.say(f"{begun.run} responds to this credential already; the new place is on its timeline.")
-    if detach:
-        return _detach(call, app, begun)
-    if begun.joined:
-        return watch(call, app, begun.run)
-    return drive(call, app, begun.run, lambda: app.drive(begun.run))
-
-
-def _detach(call: Call, app: App, begun: Begun) -> Exit:
-    """Leave the run to a process of its own."""
-    if not begun.joined:
-        app.detach(begun.run, call.options())
-    if call.json:
-        call.document({"incident": begun.incident, "run": begun.run, "joined": begun.joined, "detached": True})
-    else:
-        call.out(f"{begun.run} goes on in the background ({begun.incident})")
-        call.out(f"next: {call.program} watch {begun.run}")
-    return Exit.WAITING

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from responder.cli.lines import day_time
 from responder.deadlines import ClockView
+from responder.state import NOTICE
 from responder.view import AskView, ChildView, RunView, StepView, span
 
 _MARKS = {
@@ -62,7 +63,7 @@ def header(seen: RunView) -> list[Text]:
     """Return what the run is, and how it stands."""
     title = Text.assemble((seen.title, "bold"))
     state = Text.assemble((headline(seen), _STATES.get(seen.state, "")), f"  {seen.credential}")
-    if seen.aware_at is not None:
+    if seen.aware_at is not None and seen.purpose != NOTICE:
         until = seen.contained_at or seen.now
         state.append(f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}")
     ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}", style="dim")
@@ -71,6 +72,8 @@ def header(seen: RunView) -> list[Text]:
 
 def headline(seen: RunView) -> str:
     """Return in a few words how a run stands."""
+    if seen.state == "ended" and seen.purpose == NOTICE:
+        return "ended, NOT SENT" if seen.incomplete else "ended, done"
     if seen.state == "ended":
         return "ended, contained" if seen.contained else "ended, NOT CONTAINED"
     if seen.state == "halted":

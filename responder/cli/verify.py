@@ -11,6 +11,7 @@ from responder.cli.group import Command
 from responder.credential import Probe
 from responder.errors import Problem, RequestError
 from responder.probing import Looked, present
+from responder.state import RESPONSE
 
 
 @click.command("verify", cls=Command)
@@ -83,8 +84,8 @@ def _head(text: str) -> tuple[int, str]:
 
 
 def _live(app: App, name: str, asked: str) -> list[Looked]:
-    """Present the leaked value of the run that was named, or of every run of the incident."""
-    runs = [row.run for row in app.runs(name)]
+    """Present the leaked value of the run that was named, or of every response of the incident."""
+    runs = [row.run for row in app.runs(name) if app.state(row.run).purpose == RESPONSE]
     return [present(app, run) for run in ([app.row(asked).run] if asked not in {name, *_beginnings(name)} else runs)]
 
 
