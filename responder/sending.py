@@ -263,7 +263,8 @@ def _start(asked: _Asked, playbook: Playbook, requester: str) -> Start:
     }
     run = means.ids("run")
     draft = Draft("started", facts, run, "", requester)
-    return Start(run, str(main.incident["id"]), playbook, credential, (draft,), ())
+    at = means.clock.now().isoformat()
+    return Start(run, str(main.incident["id"]), playbook, credential, (draft,), (), at)
 
 
 def _unsafe(start: Start, means: Means) -> Iterator[Problem]:

@@ -155,7 +155,7 @@ def advanced(app: App, run: str) -> None:
     lease = app.dispatcher.adopt(run)
     timeline = app.dispatcher.timeline(app.row(run).incident)
     Runner(app.means, timeline, run, lease.epoch, others_dead=True).advance()
-    app.dispatcher._rest(lease)
+    app.dispatcher.leases.give_back(lease)
 
 
 def posts(live: Gated) -> list[str]:
