@@ -23,7 +23,8 @@ EVENTS = {
     "skipped": "The step does nothing; the reason is part of the entry.",
     "entered": "A sub-playbook began, with its inputs; its steps follow as `step/their-id`.",
     "scheduled": "When a step with `start` may start, and the latest time that an approval of it signs.",
-    "came_due": "A step with `start` starts: its time came, `when` came true, or its hard stop; what is not ready is named.",
+    "came_due": "A step with `start` starts: its time came, `when` came true, or its hard stop; what is not ready is "
+    "named.",
     "wave": "The next wave of a step's items may begin, and why.",
     "gated": "A person said at a gate whether the next wave begins.",
     "undoing": "A step has failed: these steps take back what it and its needs changed; what stays is named.",
