@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from tables import doc, field_table, listed, models_below, one_line, table
 
 from responder.action import Action, Observing, Provider
+from responder.anchors import CLOCKS, PROVEN
 from responder.cli.exits import Exit
 from responder.cli.group import GROUPS, group
 from responder.credential import VERBS, CredentialAction
@@ -163,6 +164,11 @@ def playbook_language() -> Page:
         "JSON Schema for editors.",
     )
     lines += model_sections(PlaybookFile, {"PlaybookFile": "The file"})
+    about = "From what `from` may count, and what `responder set` may say. The last one is proven."
+    lines += ["## Moments", "", about, ""]
+    moments = [*CLOCKS.items(), (PROVEN, "the first refusal after the last acceptance, once death is proven")]
+    lines += [*table(("moment", "what it is"), [(f"`{name}`", words) for name, words in moments]), ""]
+    lines += ["[Set deadlines](../how-to/set-deadlines.md) has examples of what laws ask for.", ""]
     lines += ["## In `match`", "", f"Known keys: {listed(sorted(MATCH_KEYS))}.", ""]
     lines += [
         "## In `${{ }}`",

@@ -54,7 +54,8 @@ EVENTS = {
     "aborted": "A person let no further step start.",
     "presented": "The leaked value was presented once more, and what every surface said.",
     "noted": "A person added words of their own.",
-    "set": "A person added a fact or corrected one; the old value is kept beside the new.",
+    "set": "A person added a fact or corrected one; the old value is kept beside it, with the due times that move.",
+    "proposed": "A person asked to correct a moment that would make a deadline due later; its owners are asked.",
     "written": "A person wrote prose into the postmortem.",
     "withheld": "The facts of earlier entries were taken away for good, and why; the chain still verifies.",
     "ended": "The run has ended: whether every exit criterion holds, one by one.",
@@ -90,11 +91,14 @@ KEYS = {
     "Input.required": "Whether the run refuses to begin without it.",
     "Input.default": "What counts where nothing is given.",
     "Role.help": "What the role does.",
-    "Deadline.from": "The moment at which the clock starts: `incident.` and `aware_at`, `exposed_at`, "
-    "`reported_at`, "
-    "`public_coverage_at` or `contained_at`. A moment that has not happened leaves it pending.",
-    "Deadline.within": "How long there is.",
-    "Deadline.role": "Who owns it.",
+    "Deadline.from": "The moment from which it is counted: `incident.MOMENT`, `submitted(DEADLINE)`, `min(...)`, "
+    "`max(...)`, each with `+ SPAN` where wanted. What has not happened leaves it pending. See below.",
+    "Deadline.within": "How long there is: a span of time, `1 month`, `30 calendar days` or `4 business days`.",
+    "Deadline.by": "In place of `within`: a local time, like `12:00 next day`, `24:00 same day` or "
+    "`9:00 next business day`.",
+    "Deadline.zone": "Whose clocks count for calendar days and local times; else `organisation.time_zone`.",
+    "Deadline.holidays": "The list in `responder.yaml` of the days that are not for business; else weekends alone.",
+    "Deadline.role": "Who owns it, and must agree to a correction that would make it due later.",
     "Deadline.if": "An expression; where it is false, the deadline is off.",
     "Step.id": "Its name: small letters, digits and single hyphens.",
     "Step.title": "What it does, in words; the postmortem shows it.",

@@ -14,6 +14,8 @@ from meanings import KEYS
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from responder.anchors import Anchor
+from responder.dates import LocalTime, Span
 from responder.durations import show_duration
 from responder.redaction import Secret
 
@@ -26,6 +28,9 @@ _PLAIN = {
     datetime: "time with a zone",
     Secret: "secret",
     Any: "anything",
+    Span: "span",
+    LocalTime: "local time",
+    Anchor: "moment",
 }
 _MOST_DEFAULT = 60
 

@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from responder import approval
+from responder import approval, correcting
+from responder.anchors import PROVEN
 from responder.clock import Clock, Ids, random_ids
+from responder.correction import PREFIX, Correction
 from responder.dispatch import Dispatcher
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
@@ -222,12 +224,16 @@ class App:
     # Answering ---------------------------------------------------------------------------------------------------
 
     def approve(self, run: str, step: str, digest: str = "") -> None:
-        """Agree, as this person, to what a step asks."""
-        self._answer(run, lambda state: approval.agree(state, step, self.person, digest))
+        """Agree, as this person, to what a step asks, or to a correction."""
+        if step.startswith(PREFIX):
+            self._answer(run, lambda state: correcting.agree(state, self._states(run), step, self.person, digest))
+        else:
+            self._answer(run, lambda state: approval.agree(state, step, self.person, digest))
 
     def decline(self, run: str, step: str, reason: str) -> None:
-        """Decline, as this person, what a step asks."""
-        self._answer(run, lambda state: approval.decline(state, step, self.person, reason))
+        """Decline, as this person, what a step asks, or a correction."""
+        decline = correcting.decline if step.startswith(PREFIX) else approval.decline
+        self._answer(run, lambda state: decline(state, step, self.person, reason))
 
     def decide(self, run: str, step: str, option: str) -> None:
         """Choose an option of a decision, or say what became of an unknown outcome."""
@@ -290,16 +296,38 @@ class App:
             )
         self._say(row, Draft("noted", {"text": text}, row.run, actor=self._somebody()))
 
-    def set(self, run: str, name: str, text: str) -> None:
-        """Add a fact, or correct one of the incident; the old value is kept beside the new."""
+    def set(self, run: str, name: str, text: str, reason: str = "") -> Correction | None:
+        """Add a fact, or correct one of the incident; the old value is kept beside the new.
+
+        A moment that would make a deadline due later does not count before its owners agree: the question is returned.
+        """
         row = self.row(run)
         state = self.state(row.run)
-        value = moment(text, name).isoformat() if name in CLOCK_FIELDS else text
-        if name not in FIELDS:
-            value = read_fact(text, name)
+        if name == PROVEN:
+            raise RequestError(f"{name} is proven, and nobody can say it", remedy="a step with `credential.prove_dead`")
+        if name in CLOCK_FIELDS:
+            return self._correct(row, state, name, moment(text, name).isoformat(), reason)
+        value = text if name in FIELDS else read_fact(text, name)
         of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
-        facts = {"of": of, "field": name, "old": old, "new": value}
+        facts = {"of": of, "field": name, "old": old, "new": value, "reason": reason}
         self._say(row, Draft("set", facts, actor=self._somebody()))
+        return None
+
+    def _correct(self, row: RunRow, state: RunState, name: str, value: str, reason: str) -> Correction | None:
+        """Write a correction of a moment, and see that it counts or is asked."""
+        now, old = self.clock_line(), state.incident.get(name)
+        draft = correcting.correct(self._states(row.run), name, old, value, self._somebody(), now, reason)
+        self._say(row, draft)
+        after = self.state(row.run)
+        found = after.corrections.get(f"{PREFIX}{name}")
+        if after.incident.get(name) != value and (found is None or found.new != value):
+            raise RequestError(f"Somebody else corrected {name} at the same moment", remedy="look, and say it again")
+        return found
+
+    def _states(self, run: str) -> list[RunState]:
+        """Return every run of a run's incident."""
+        incident = self.row(run).incident
+        return [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
 
     def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
         """Keep what people wrote into a postmortem; each region's newest text counts."""

@@ -25,15 +25,15 @@ def may_answer(state: RunState, ask: Ask) -> list[str]:
         with_role = list(state.people)
     if ask.kind in {"task", "unknown"}:
         return with_role
-    return [name for name in with_role if not _excluded(state, name)]
+    return [name for name in with_role if not _excluded(state, name, ask)]
 
 
-def _excluded(state: RunState, person: str) -> str:
-    """Return why a person may not agree to anything in this run; empty where they may."""
-    requester = str(state.started.get("requester", ""))
+def _excluded(state: RunState, person: str, ask: Ask) -> str:
+    """Return why a person may not agree to this in this run; empty where they may."""
     mail = _mail(state.people[person].get("email"))
-    if person == requester or (mail and mail == _mail(state.people.get(requester, {}).get("email"))):
-        return "asked for this run"
+    for asker, what in ((str(state.started.get("requester", "")), "run"), (ask.by, "correction")):
+        if person == asker or (mail and mail == _mail(state.people.get(asker, {}).get("email"))):
+            return f"asked for this {what}"
     for holder in state.credential.holders:
         if holder.person == person or (mail and _mail(holder.email) == mail):
             return "holds the credential"
@@ -84,7 +84,7 @@ def check_person(state: RunState, ask: Ask, person: str) -> None:
     if ask.role and ask.role not in state.people[person]["roles"]:
         raise RequestError(f"{person} does not have the role {ask.role}", where=ask.unit, remedy=f"may answer: {who}")
     raise RequestError(
-        f"{person} {_excluded(state, person)} and may not approve", where=ask.unit, remedy=f"may answer: {who}"
+        f"{person} {_excluded(state, person, ask)} and may not approve", where=ask.unit, remedy=f"may answer: {who}"
     )
 
 

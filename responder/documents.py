@@ -13,11 +13,12 @@ from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from responder.dates import zone_named
 from responder.errors import DocumentError, Problem
 from responder.expressions import References, references
 from responder.fields import Front, fill_fields, read_front, source_problems, unused_problems
 from responder.redaction import Redactor
-from responder.rendition import BUILT_IN, FILTERS, FINALIZE, ZONE, plain, zone_named
+from responder.rendition import BUILT_IN, FILTERS, FINALIZE, ZONE, plain
 from responder.source import nearest
 from responder.wording import problems_in, rules_for
 
@@ -212,7 +213,7 @@ def fill(template: Template, names: Mapping[str, Any], given: Mapping[str, Any])
 def render(template: Template, values: Mapping[str, Any], zone: str = "UTC") -> tuple[str, str]:
     """Return subject and text of a template with these values. DocumentError where it cannot be rendered."""
     document = {"template": template.name, "version": template.front.version, "title": template.front.title}
-    token = ZONE.set(zone_named(zone))
+    token = ZONE.set(zone_named(zone, error=DocumentError))
     try:
         ready = {**values, "document": document, "_tick": _counter()}
         subject, text = (_bounded(template, part, ready) for part in (template.subject, template.body))

@@ -1,11 +1,13 @@
 """The figures of an incident, from its record alone: when, how long, to whom, by when, what went wrong."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from responder.playbook import Deadline
+from responder.anchors import Found
+from responder.due import Deadline
+from responder.moments import due
 from responder.rendition import plain
 from responder.state import RESPONSE
 from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
@@ -153,18 +155,19 @@ def figures(entries: Sequence[Entry]) -> Figures:
     )  # fmt: skip
 
 
-def due_at(story: Story, deadline: Deadline) -> datetime | None:
-    """Return when a deadline is due; nothing while its anchor has not happened."""
-    anchor = deadline.anchor
-    start = story.death(story.main)[0] if anchor == "contained_at" else moment_or_none(story.main.incident.get(anchor))
-    return start + deadline.within if start else None
-
-
 def _deadline(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:
-    due = due_at(story, deadline)
+    figure = _judged(story, name, deadline)
+    asked = [one for one in story.main.corrections.values() if any(move.deadline == name for move in one.moves)]
+    waits = [f"a correction of {one.name} waits for {', '.join(one.roles)}" for one in asked]
+    return replace(figure, reason="; ".join([figure.reason, *waits] if figure.reason else waits)) if waits else figure
+
+
+def _judged(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:
+    found = due(story.main, deadline)
+    due_at = found.at
     step = next((step for step in story.main.playbook.steps if step.meets == name), None)
     if step is None:
-        return DeadlineFigure(name, deadline.role, "", due, None, None, "no step meets it")
+        return DeadlineFigure(name, deadline.role, "", due_at, None, None, _unmet(found))
     state = story.main
     units = story.units(state, step)
     if all(unit.status == "skipped" for unit in units):
@@ -172,27 +175,36 @@ def _deadline(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:
             name,
             deadline.role,
             step.id,
-            due,
+            due_at,
             None,
             None,
             f"not needed: {units[0].error}" if units else "nobody to tell",
         )
     times = [story.effective_at(state, unit) if unit.status in ENDED_WELL else None for unit in units]
     met = None if None in times else max((at for at in times if at), default=None)
-    if due is None:
-        return DeadlineFigure(name, deadline.role, step.id, None, met, None, f"{deadline.anchor} has not happened")
+    if due_at is None:
+        return DeadlineFigure(name, deadline.role, step.id, None, met, None, f"{waited(found)} has not happened")
     if met is None:
-        late = story.entries[-1].at > due
+        late = story.entries[-1].at > due_at
         return DeadlineFigure(
             name,
             deadline.role,
             step.id,
-            due,
+            due_at,
             None,
             False if late else None,
             f"{step.id} is {state.status(step.id)}",
         )
-    return DeadlineFigure(name, deadline.role, step.id, due, met, met <= due)
+    return DeadlineFigure(name, deadline.role, step.id, due_at, met, met <= due_at)
+
+
+def _unmet(found: Found) -> str:
+    return "no step meets it" + ("" if found.at else f"; {waited(found)} has not happened")
+
+
+def waited(found: Found) -> str:
+    """Return in words what a time hangs on."""
+    return " and ".join(map(str, found.awaits))
 
 
 def _notices(story: Story) -> Iterator[NoticeFigure]:
@@ -211,9 +223,9 @@ def _notices(story: Story) -> Iterator[NoticeFigure]:
                 if unit.status in ENDED_WELL and unit.status != "skipped"
             ]
             times = sorted(at for at in sent if at)
-            due = due_at(story, state.playbook.deadlines[step.meets]) if step.meets else None
+            due_at = due(state, state.playbook.deadlines[step.meets]).at if step.meets else None
             complete = len(times) == len(units)
-            on_time = times[-1] <= due if due and times and complete else None
+            on_time = times[-1] <= due_at if due_at and times and complete else None
             yield NoticeFigure(
                 template=str(record["template"]),
                 step=step.id,
@@ -222,7 +234,7 @@ def _notices(story: Story) -> Iterator[NoticeFigure]:
                 meant=len(units),
                 first_sent_at=times[0] if times else None,
                 last_sent_at=times[-1] if times else None,
-                due_at=due,
+                due_at=due_at,
                 on_time=on_time,
                 drafted=drafted,
             )

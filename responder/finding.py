@@ -142,4 +142,10 @@ def moment(text: str, where: str) -> datetime:
             where=where,
             remedy="write it like 2026-05-02T09:20:00+00:00",
         )
+    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
+        told = f"{text[:40]!r} lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise FindingError(told, where=where, remedy="look at the year")
     return parsed
+
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999

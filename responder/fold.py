@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from responder import fold_people, fold_steps
+from responder.correction import PREFIX, agreed, declined, proposed
 from responder.errors import RecordError
 from responder.fold_steps import begin
 from responder.incident import Credential
@@ -138,10 +139,30 @@ def _incident_opened(state: RunState, entry: Entry) -> None:
 
 def _incident_set(state: RunState, entry: Entry) -> None:
     name, value = entry.facts["field"], entry.facts["new"]
-    if entry.facts.get("of") == "incident":
-        state.incident[name] = value
-    else:
+    if entry.facts.get("of") != "incident":
         state.given[name] = value
+    elif not _overtaken(state, entry):
+        state.incident[name] = value
+        state.corrections.pop(f"{PREFIX}{name}", None)  # it was asked against another value
 
 
-_INCIDENT = {"opened": _incident_opened, "set": _incident_set}
+def _overtaken(state: RunState, entry: Entry) -> bool:
+    """Tell whether the value was another when somebody corrected it: what that moves, nobody has looked at."""
+    return "moves" in entry.facts and entry.facts["old"] != state.incident.get(entry.facts["field"])
+
+
+def _proposed(state: RunState, entry: Entry) -> None:
+    if not _overtaken(state, entry):
+        state.corrections[entry.step] = proposed(entry)
+
+
+def _correction_agreed(state: RunState, entry: Entry) -> None:
+    found = agreed(state.corrections, entry)
+    if found is not None:
+        state.incident[found.name] = found.new
+
+
+_INCIDENT: dict[str, Callable[[RunState, Entry], object]] = {
+    "opened": _incident_opened, "set": _incident_set, "proposed": _proposed, "agreed": _correction_agreed,
+    "declined": lambda state, entry: declined(state.corrections, entry),
+}  # fmt: skip

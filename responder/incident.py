@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from responder.anchors import CLOCKS
 from responder.finding import Finding
 from responder.settings import Consumer, CredentialEntry, Holder, Settings
 
-CLOCK_FIELDS = ("aware_at", "exposed_at", "reported_at", "public_coverage_at")
-"""The moments of an incident that a person may correct."""
+CLOCK_FIELDS = tuple(CLOCKS)
+"""The moments of an incident that a person may say, and correct."""
 FIELDS = (*CLOCK_FIELDS, "severity", "codename")
 """The fields of an incident that `set` knows; every other name becomes a fact for documents."""
 

@@ -34,7 +34,7 @@ def inlined(playbook: PlaybookFile, source: Source, other: Callable[[str], Playb
         )
         parts |= {f"{step.id}/{name}": part for name, part in child.parts.items()}
         roles = {**child.roles, **roles}
-        deadlines |= {f"{step.id}/{name}": deadline for name, deadline in child.deadlines.items()}
+        deadlines |= {f"{step.id}/{name}": deadline.under(step.id) for name, deadline in child.deadlines.items()}
     if len(steps) > _MOST_STEPS:
         told = f"with its sub-playbooks it has {len(steps)} steps, more than {_MOST_STEPS}"
         problems.append(Problem(told, source.place(("steps",)), "split the response into several runs"))

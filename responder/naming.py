@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from responder.anchors import CLOCKS
 from responder.durations import duration
 from responder.expressions import Unknown
 from responder.means import Means
@@ -102,13 +103,13 @@ def incident_fact(state: RunState, name: str) -> Any:
         return state.contained_at
     # A credential that was found on the way has clocks and a place of its own.
     own = state.started if state.started.get("parent") and name in {"aware_at", "exposure"} else state.incident
-    value = own[name]
+    value = own.get(name) if name in CLOCKS else own[name]
     return _moment(value) if name.endswith("_at") and isinstance(value, str) and value else value
 
 
 def incident_facts(state: RunState) -> dict[str, Any]:
     """Return every fact of the incident as expressions read it."""
-    return {name: incident_fact(state, name) for name in (*state.incident, "credential", "contained_at")}
+    return {name: incident_fact(state, name) for name in (*state.incident, *CLOCKS, "credential", "contained_at")}
 
 
 def contained_at(state: RunState) -> datetime | None:

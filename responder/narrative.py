@@ -64,7 +64,8 @@ _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 
 _KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
-    "noted": "people", "set": "people", "written": "people", "failed": "trouble", "retrying": "trouble",
+    "noted": "people", "set": "people", "proposed": "people", "written": "people",
+    "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
     "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame",
     "adopted": "frame", "ended": "frame",
@@ -269,6 +270,10 @@ def _set(words: _Words, entry: Entry) -> str:
     return f"{words.role(entry)} corrected {name} from {old or 'unknown'} to {new}"
 
 
+def _proposed(words: _Words, entry: Entry) -> str:
+    return f"{words.role(entry)} was asked to agree: {entry.facts['text']}"
+
+
 def _ended(_: _Words, entry: Entry) -> str:
     if entry.facts.get("purpose") == NOTICE:
         return "its run ended"
@@ -295,5 +300,5 @@ def _decided(words: _Words, entry: Entry) -> str:
 
 _SPECIAL: Mapping[str, Callable[[_Words, Entry], str]] = {
     "started": _started, "adopted": _adopted, "planned": _planned, "asked": _asked, "decided": _decided,
-    "observed": _observed, "done": _done, "set": _set, "ended": _ended,
+    "observed": _observed, "done": _done, "set": _set, "proposed": _proposed, "ended": _ended,
 }  # fmt: skip

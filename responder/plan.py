@@ -1,7 +1,6 @@
 """What a run would do, read from the live systems; nothing is written anywhere."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from responder.action import Changing, Effect, Unchanged
@@ -13,6 +12,7 @@ from responder.fold import fold
 from responder.gate import keyed
 from responder.guards import Moment, case_of, check_step
 from responder.means import Means
+from responder.moments import due
 from responder.naming import names
 from responder.playbook import Step, dependencies
 from responder.providers.human import Decide, Task
@@ -215,17 +215,20 @@ def _reading_target(resolved: Resolved, state: RunState) -> str:
 
 
 def _deadlines(state: RunState) -> list[dict[str, Any]]:
+    """Return each deadline, when it is due, and on what it hangs while that is not known."""
     rows: list[dict[str, Any]] = []
     for name, deadline in state.playbook.deadlines.items():
-        anchor = state.incident.get(deadline.anchor)
-        due = datetime.fromisoformat(str(anchor)) + deadline.within if anchor else None
+        found = due(state, deadline)
         rows.append(
             {
                 "name": name,
-                "from": f"incident.{deadline.anchor}",
-                "within": show_duration(deadline.within),
-                "due_at": due.isoformat() if due else None,
+                "from": str(deadline.from_),
+                "within": str(deadline.within or ""),
+                "by": str(deadline.by or ""),
+                "due_at": found.at.isoformat() if found.at else None,
+                "awaits": list(map(str, found.awaits)),
                 "role": deadline.role,
+                "owners": [one for one, person in state.people.items() if deadline.role in person["roles"]],
             }
         )
     return rows

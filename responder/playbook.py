@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from responder.durations import Duration
+from responder.due import Deadline
 from responder.step import Approval, Retry, Slug, Start, Step, StepId, Strict, dependencies, waits_for_end_only
 
 __all__ = [
@@ -27,22 +27,6 @@ class Role(Strict):
     """Who may be asked; the people come from responder.yaml."""
 
     help: str = ""
-
-
-class Deadline(Strict):
-    """A time that starts at an event and is due at another."""
-
-    from_: str = Field(
-        alias="from", pattern=r"^incident\.(aware_at|exposed_at|reported_at|public_coverage_at|contained_at)$"
-    )
-    within: Duration
-    role: Slug
-    condition: str = Field(default="", alias="if")
-
-    @property
-    def anchor(self) -> str:
-        """The field of the incident at which the clock starts."""
-        return self.from_.removeprefix("incident.")
 
 
 class Part(Strict):

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from responder.errors import DocumentError
 from responder.expressions import Unknown
 
 ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
@@ -17,18 +15,6 @@ BUILT_IN = ("default", "first", "last", "length", "lower", "trim", "upper")
 
 _SAYS_WHEN = frozenset({"by", "within", "from", "at", "before", "after", "until", "on", "in", "every", "already"})
 _MOST_TEXT = 1_000_000
-
-
-def zone_named(name: str) -> tzinfo:
-    """Return a time zone by its name. DocumentError where there is none of that name."""
-    try:
-        return UTC if name in {"", "UTC"} else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise DocumentError(
-            f"There is no time zone {name!r} on this machine",
-            where="organisation.time_zone",
-            remedy="write it like America/New_York; the package tzdata brings the zones along",
-        ) from None
 
 
 def moment(value: Any) -> datetime:

@@ -4,10 +4,11 @@ import csv
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from responder.errors import Problem, SettingsError
 from responder.redaction import Secret, looks_like_credential
@@ -17,6 +18,16 @@ from responder.source import read
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
 """Where a secret is read from: `env:NAME` or `file:PATH`. Never the value itself."""
+
+
+def _day(value: object) -> date:
+    """Read a day. ValueError for anything else."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("it is no day; write it like 2026-12-25")
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
 
 
 class _Model(BaseModel):
@@ -122,6 +133,8 @@ class Settings(_Model):
     """Key ids, fingerprints, or regular expressions between slashes; never probed, never revoked."""
     audiences: dict[Name, tuple[str, ...]] = {}
     """Named lists of mail addresses: executives, press, partner, ..."""
+    holidays: dict[Name, tuple[Day, ...]] = {}
+    """Named lists of days without business, written like 2026-12-25, for deadlines that count business days."""
     store: str = ""
     """The file of the record, beside this one, where neither --store nor RESPONDER_STORE names another."""
     clock: str = ""

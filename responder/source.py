@@ -37,7 +37,8 @@ class Source:
     name: str
     data: Any
     places: dict[Path, tuple[int, int]]
-    """Line and column, counted from one, of each value; of its key, where it has one, under the path plus `"\0key"`."""
+    """Line and column, counted from one, of each value; of its key, where it has one, under the path plus `"\0key"`,
+    and of the first character of a text of one line, behind its quote, under the path plus `"\0text"`."""
 
     def place(self, path: Path) -> str:
         """Return `file:line:column` of a value, or of the nearest thing around it."""
@@ -47,6 +48,11 @@ class Source:
                     line, column = self.places[found]
                     return f"{self.name}:{line}:{column}"
         return f"{self.name}:1:1"
+
+    def inside(self, path: Path, characters: int) -> str:
+        """Return `file:line:column` of what stands so many characters into a text; of a block, where that begins."""
+        line, column = self.places.get((*path, _TEXT), (0, 0))
+        return f"{self.name}:{line}:{column + characters}" if line else self.place(path)
 
     def key_place(self, path: Path) -> str:
         """Return `file:line:column` of a key."""
@@ -77,7 +83,9 @@ class Source:
                 self.place(loc[:-1] if loc[-1:] == item["loc"][-1:] else loc),
             )
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
-        return Problem(f"{name}: {message}" if name else message, self.place(loc))
+        inside = item.get("ctx", {}).get("inside", 0)
+        place = self.inside(loc, inside) if inside else self.place(loc)
+        return Problem(f"{name}: {message}" if name else message, place)
 
 
 def _existing(loc: Path, places: dict[Path, Any], path: Path) -> Path:
@@ -179,9 +187,13 @@ def _value(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], pro
     if node.tag not in _PLAIN_TAGS:
         problems.append(Problem(f"the tag {node.tag!r} is not used here", _at(node, name), "write plain values"))
         return None
+    if node.start_mark.line == node.end_mark.line:
+        quote = 1 if getattr(node, "style", None) else 0
+        places[(*path, _TEXT)] = (node.start_mark.line + 1, node.start_mark.column + 1 + quote)
     return _scalar(node)
 
 
+_TEXT = "\0text"
 _COLLECTION_TAGS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{tag}" for tag in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from responder.errors import FindingError, InputError, Problem, RequestError
+from responder.due import settings_problems
+from responder.errors import FindingError, InputError, Problem, RequestError, SettingsError
 from responder.finding import Finding
 from responder.guards import check_start
 from responder.incident import Credential, Judgement, codename, judge, selects
@@ -126,6 +127,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
     check_start(judgement, playbook)
+    _check_deadlines(playbook, means)
     run = run or means.ids("run")
     blobs: list[Blob] = []
     credential = judgement.credential
@@ -153,6 +155,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "people": {name: person.model_dump(mode="json") for name, person in means.settings.people.items()},
         "audiences": means.settings.model_dump(mode="json")["audiences"],
         "organisation": means.settings.organisation.model_dump(mode="json"),
+        "holidays": means.settings.model_dump(mode="json")["holidays"],
         "facts": dict(means.settings.facts),
         "requester": requester,
         "parent": dict(parent) if parent else None,
@@ -160,6 +163,14 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     }
     draft = Draft("started", facts, run, "", requester or "responder")
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
+
+
+def _check_deadlines(playbook: Playbook, means: Means) -> None:
+    """Refuse a playbook whose deadlines cannot be reckoned here. SettingsError names all that is missing."""
+    settings = means.settings
+    missing = tuple(settings_problems(playbook.deadlines, settings.organisation.time_zone, settings.holidays))
+    if missing:
+        raise SettingsError(problems=missing)
 
 
 def checked_inputs(inputs: Mapping[str, Input], given: Mapping[str, Any], means: Means) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from responder.correction import Correction
 from responder.expressions import SecretRef
 from responder.incident import Credential
 from responder.playbook import Playbook, Step
@@ -39,6 +40,8 @@ class RunState:
         """Failed steps of which everything is being taken back, or has been."""
         self.unanswered: set[str] = set()
         """Steps that found a credential of ours for which no run could be opened: it counts as live."""
+        self.corrections: dict[str, Correction] = {}
+        """Corrections that deadlines' owners have not agreed to, by the address at which they answer."""
         self.epoch = 0
         self.state = "new"
         """`new, open, halted, aborting, ended`."""
@@ -85,6 +88,13 @@ class RunState:
     def asks(self) -> list[Ask]:
         """Return every question that is open, in the order in which they were asked."""
         return sorted((unit.ask for unit in self.units.values() if unit.ask), key=lambda ask: ask.at)
+
+    def question(self, address: str) -> Ask | None:
+        """Return what is asked at a step, an item, or of a correction; None where nothing is."""
+        if address in self.corrections:
+            return self.corrections[address].asks()[0]
+        unit = self.units.get(address)
+        return unit.ask if unit else None
 
     @property
     def people(self) -> Mapping[str, Any]:

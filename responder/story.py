@@ -171,13 +171,13 @@ def answers(entries: Sequence[Entry]) -> Iterator[Answer]:
     asked: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         key = (entry.run, entry.step)
-        if entry.event == "asked":
+        if entry.event in {"asked", "proposed"}:
             asked[key] = entry
         elif entry.event in {"agreed", "declined", "decided", "answered", "expired"} and key in asked:
             question = asked[key]
             kind = str(question.facts["kind"])
             by = "" if entry.event == "expired" else entry.actor
-            role = str(question.facts.get("role", ""))
+            role = str(entry.facts.get("role") or question.facts.get("role", ""))
             yield Answer(
                 entry.step,
                 kind,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from responder.due import deadline_problems
 from responder.errors import PlaybookError, Problem
 from responder.expressions import expressions_in, references
 from responder.playbook import MATCH_KEYS, Playbook, PlaybookFile, Step, dependencies
@@ -39,6 +40,7 @@ def whole_problems(playbook: Playbook, source: Source) -> list[Problem]:
         if "${{" not in criterion:
             told = f"the exit criterion {criterion!r} is no expression, and could never hold"
             problems.append(Problem(told, source.place(("exit", number)), "write ${{ ... }}"))
+    problems += deadline_problems(playbook.deadlines, source)
     for name, deadline in playbook.deadlines.items():
         if "/" in name:
             continue  # it was judged in the file that says it

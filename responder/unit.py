@@ -31,6 +31,8 @@ class Ask:
     """For one approval of many items, what each of them would do: key to digest."""
     agreed: list[str] = field(default_factory=list)
     """Who has agreed to this digest so far."""
+    by: str = ""
+    """Who asks for it in person, besides whoever asked for the run; they cannot agree to it."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder.approval import may_answer
+from responder.correction import Correction
 from responder.deadlines import ClockView, clock_view, seconds_left
 from responder.naming import contained_at, incident_fact
 from responder.playbook import Step, dependencies
@@ -165,7 +166,10 @@ def view(
         contained_at=contained_at(state),
         aware_at=incident_fact(state, "aware_at") if state.incident else None,
         now=now,
-        awaiting=tuple(_ask(one, ask, now, program) for one in asking for ask in one.asks()),
+        awaiting=(
+            *(_ask(one, ask, now, program) for one in asking for ask in one.asks()),
+            *(_correction(one, state.run, program, state) for one in state.corrections.values()),
+        ),
         clocks=tuple(clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()),
         steps=tuple(_step(state, step, now) for step in state.playbook.steps),
         children=tuple(ChildView(c.run, c.step, c.label, c.state, c.contained) for c in state.children.values()),
@@ -314,6 +318,33 @@ def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
         left_seconds=seconds_left(ask.due_at, now),
         on_timeout=ask.on_timeout,
         commands=_commands(state.run, ask, program),
+    )
+
+
+def _correction(asked: Correction, run: str, program: str, state: RunState) -> AskView:
+    """Return the question about a correction, to the first owner who has not agreed; silence changes nothing."""
+    ask = asked.asks()[0]
+    return AskView(
+        run=run,
+        step=asked.address,
+        kind=ask.kind,
+        role=", ".join(asked.roles),
+        may_answer=tuple(dict.fromkeys(name for one in asked.asks() for name in may_answer(state, one))),
+        text=asked.text,
+        options={},
+        target=asked.name,
+        before=str(asked.old or ""),
+        after=str(asked.new),
+        breaks="",
+        items=0,
+        digest=asked.digest,
+        agreed=tuple(asked.agreed),
+        quorum=1,
+        asked_at=asked.at,
+        due_at=None,
+        left_seconds=None,
+        on_timeout="",
+        commands=_commands(run, ask, program),
     )
 
 

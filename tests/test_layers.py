@@ -26,23 +26,24 @@ lease
 run
 work fanout
 plan offspring keeping sending undo ending
-start lint view waves schedule
+start lint view correcting waves schedule
 gate guards page deadlines
 resolve naming library review chart graph schema lanes
 means narrative figures documents arguments
 registry story notice asking
 providers testing wording approval
-credential fields fold reading
+credential fields fold moments reading
 fold_people inlining structure
 fold_steps
 state
+correction
 unit
 standing
 leaks
 action incident rendition timeline playbook
-transport installation said step
-finding settings store answer expressions
-sealing source
+transport installation said step due
+finding settings store answer expressions anchors
+sealing source dates
 clock durations errors redaction layout skeleton
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""

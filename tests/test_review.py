@@ -192,7 +192,7 @@ def test_deadlines_are_met_late_not_needed_or_open() -> None:
 
     assert (found["containment"].on_time, found["containment"].met_at is not None) == (False, True)
     assert (found["holders-told"].on_time, found["holders-told"].reason) == (False, "tell-holders is waiting")
-    assert found["holding-statement"].reason == "public_coverage_at has not happened"
+    assert found["holding-statement"].reason == "incident.public_coverage_at has not happened"
     assert (found["holding-statement"].due_at, found["holding-statement"].on_time) == (None, None)
     assert (found["partner-contract"].on_time, found["partner-contract"].reason) == (
         None,

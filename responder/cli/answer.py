@@ -30,6 +30,8 @@ def answered(call: Call, app: App, run: str, step: str, said: str) -> Exit:
 
 def change_lines(state: RunState, step: str) -> list[str]:
     """Return in words what an answer to a step is about; nothing where nothing is planned."""
+    if step in state.corrections:
+        return [f"  {state.corrections[step].text}"]
     unit = state.units.get(step)
     if unit is None:
         return []

@@ -23,8 +23,8 @@ def command(run: str, step: str, digest: str) -> Exit:
     with call.open_existing() as app:
         row = app.row(run)
         state = app.state(row.run)
-        unit = state.units.get(step)
-        asked = unit.ask.digest if unit and unit.ask else ""
+        question = state.question(step)
+        asked = question.digest if question else ""
         if digest and not asked.startswith(digest):
             raise RequestError(
                 "The change is another now than the one that you saw",

@@ -97,6 +97,10 @@ def _started(entry: Entry, facts: Facts) -> str:
     return f"{_who(entry)} started {facts['playbook']['playbook']} for {_label(facts['credential'])}"
 
 
+def _proposed(entry: Entry, facts: Facts) -> str:
+    return f"waiting for {facts['role']}: {_who(entry)} asks to {facts['text']}"
+
+
 def _ended(_entry: Entry, facts: Facts) -> str:
     missed = [str(one["criterion"]) for one in facts.get("exit", ()) if not one["held"]]
     if facts.get("purpose") == NOTICE:
@@ -177,6 +181,7 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "retried": lambda e, _f: f"{e.step}: {_who(e)} lets it start over",
     "noted": lambda e, f: f"{_who(e)}: {f['text']}",
     "set": _set,
+    "proposed": _proposed,
     "written": lambda e, f: f"{_who(e)} wrote {f['region']} of the postmortem",
     "presented": lambda e, f: f"{_who(e)} presented the leaked value: {_listed(f['surfaces'])}",
     "withheld": lambda e, f: _with(f"{_who(e)} withheld {len(f['entries'])} entries", f.get("reason")),

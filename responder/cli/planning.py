@@ -52,4 +52,5 @@ def _step(step: PlannedStep) -> list[str]:
 def _deadline(row: dict[str, object]) -> str:
     due = row.get("due_at")
     when = f"due {show_time(datetime.fromisoformat(str(due)))}" if due else f"starts at {row['from']}"
-    return f"  {row['name']}: {when}, {row['role']}"
+    awaits = f" at the latest, as {row['from']} says" if due and row["awaits"] else ""
+    return f"  {row['name']}: {when}{awaits}, {row['role']}"

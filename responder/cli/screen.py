@@ -163,19 +163,28 @@ def _clock(clock: ClockView, now: datetime) -> Text:
     style = _CLOCKS[clock.state]
     if clock.state == "running" and clock.left_seconds is not None and clock.left_seconds < _SOON:
         style = "yellow"
-    return Text.assemble(("◷ ", style), (f"{clock.name}: {clock_words(clock, now)}", style), (f"  {clock.role}", "dim"))
+    words = f"{clock.name}: {clock_words(clock, now)}"
+    return Text.assemble(("◷ ", style), (words, style), (f"  {owner(clock)}", "dim"))
 
 
 def clock_words(clock: ClockView, now: datetime) -> str:
     """Return how a deadline stands, in words; `now` tells whether a time of the day is enough."""
+    awaits = " and ".join(clock.awaits)
     if clock.state == "pending":
-        return f"starts at {clock.since}, which has not happened"
+        return f"waits for {awaits}"
     due = day_time(clock.due_at, now) if clock.due_at else ""
     if clock.state in {"met", "late"} and clock.met_at:
         how = "met" if clock.state == "met" else "MET LATE"
         return f"{how} {day_time(clock.met_at, now)} by {clock.met_by} (due {due})"
     left = span(timedelta(seconds=clock.left_seconds or 0))
-    return f"OVERDUE by {left} (due {due})" if clock.state == "overdue" else f"{left} left (due {due})"
+    more = f", earlier once {awaits} is known" if awaits else ""
+    more += f"; {day_time(clock.proposed_due_at, now)} if its owner agrees" if clock.proposed_due_at else ""
+    return f"OVERDUE by {left} (due {due}{more})" if clock.state == "overdue" else f"{left} left (due {due}{more})"
+
+
+def owner(clock: ClockView) -> str:
+    """Return whose a deadline is: the role, and who has it."""
+    return f"{clock.role} ({', '.join(clock.owners) or 'nobody has this role'})"
 
 
 def steps(shown: Sequence[StepView], *, fold: bool = False) -> list[Text]:

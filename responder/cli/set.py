@@ -12,15 +12,20 @@ from responder.cli.group import Command
 @click.command("set", cls=Command)
 @click.argument("run")
 @click.argument("fact", metavar="FIELD=VALUE")
-def command(run: str, fact: str) -> Exit:
+@click.option("--reason", default="", help="Why; it stands on the timeline, and in the question.")
+def command(run: str, fact: str, reason: str) -> Exit:
     """Add a fact, or correct one.
 
-    The moments of the incident (aware_at, exposed_at, reported_at, public_coverage_at), its severity and
-    codename are corrected, the old value kept; any other FIELD becomes a fact that notices can say. Its VALUE is text,
-    a list or mapping in JSON, or `unknown(REASON, TIME)`: nobody knows yet, and the next word on it comes at TIME.
+    The moments of the incident (aware_at, classified_at, public_coverage_at, ...), its severity and codename are
+    corrected, the old value kept. A moment that would make a deadline due later is asked of the deadline's owner, and
+    until then the earlier time counts. Any other FIELD becomes a fact that notices can say. Its VALUE is text, a list
+    or mapping in JSON, or `unknown(REASON, TIME)`: nobody knows yet, and the next word on it comes at TIME.
     """
     call = current()
     [(name, value)] = pairs((fact,), "FIELD=VALUE").items()
     with call.open_existing() as app:
-        app.set(run, name, value)
-        return answered(call, app, run, "", f"set {name}")
+        asked = app.set(run, name, value, reason)
+        if asked is None:
+            return answered(call, app, run, "", f"set {name}")
+        call.say(f"{asked.text}.")
+        return answered(call, app, run, asked.address, f"asked {', '.join(asked.roles)}")

@@ -11,7 +11,7 @@ from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
 from responder.cli.group import Command
-from responder.cli.screen import clock_words, headline, screen
+from responder.cli.screen import clock_words, headline, owner, screen
 from responder.store import RunRow
 from responder.view import RunView
 
@@ -80,9 +80,9 @@ def _summary(seen: RunView) -> list[str]:
         f"  {seen.run}",
     ]
     lines += [
-        f"  clock {clock.name}: {clock_words(clock, seen.now)}, {clock.role}"
+        f"  clock {clock.name}: {clock_words(clock, seen.now)}, {owner(clock)}"
         for clock in seen.clocks
-        if clock.state in {"running", "overdue"}
+        if clock.state in {"running", "overdue", "pending"}
     ]
     for ask in seen.awaiting:
         lines.append(f"  {ask.role or 'somebody'}: {ask.kind} {ask.step}")

@@ -14,6 +14,7 @@ from responder.drill.drill import Drill
 from responder.drill.faults import show_fault
 from responder.drill.score import Expected, Facts, notices, score, total
 from responder.drill.timing import critical_path
+from responder.moments import due
 from responder.naming import contained_at
 from responder.page import page
 from responder.review import postmortem
@@ -103,7 +104,7 @@ def _within_reach(state: RunState) -> set[str]:
 
 def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, datetime | None]]:
     """Return audience and deadline of each template that the run was to send."""
-    due: dict[str, tuple[str, datetime | None]] = {}
+    expected: dict[str, tuple[str, datetime | None]] = {}
     audiences = {
         str(entry.facts.get("template")): str(entry.facts.get("audience"))
         for entry in entries
@@ -114,10 +115,8 @@ def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, date
             continue
         template = str(step.with_.get("template"))
         deadline = state.playbook.deadlines.get(step.meets or "")
-        anchor = state.incident.get(deadline.anchor) if deadline else None
-        moment = datetime.fromisoformat(str(anchor)) + deadline.within if deadline and anchor else None
-        due[template] = (audiences.get(template, ""), moment)
-    return due
+        expected[template] = (audiences.get(template, ""), due(state, deadline).at if deadline else None)
+    return expected
 
 
 def _record(drill: Drill, state: RunState, entries: Sequence[Entry], ledger: Mapping[str, Any]) -> dict[str, Any]:
