@@ -1,6 +1,5 @@
 """The only wiring: settings, store, keys, providers and clocks put together, and what people can ask for."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from responder.library import Library
 from responder.means import Hook, Means, no_hook
 from responder.plan import Plan, make_plan
 from responder.playbook import Playbook
-from responder.redaction import Redactor, looks_like_credential
+from responder.redaction import Redactor, log_through, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
 from responder.said import read_fact
@@ -379,7 +378,7 @@ def open_app(
     settings = load_settings(config)
     path = store_path(store, environment, config, settings)
     redactor = Redactor()
-    _log_through(redactor, debug=debug)
+    log_through(redactor, debug=debug)
     key = load_master_key(path.parent / "sealing.key", environment, create=create and not path.exists())
     sealer = Sealer(key, redactor)
     library = Library(config.parent if config else None)
@@ -397,20 +396,3 @@ def open_app(
         hook=hook,
     )
     return App(means, path.parent, settings.person_of(login()), library)
-
-
-def _log_through(redactor: Redactor, *, debug: bool) -> None:
-    """Send every log record through the Redactor; quiet unless debugging."""
-
-    class Scrubbed(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return redactor.scrub(super().format(record))
-
-    logger = logging.getLogger()
-    for old in list(logger.handlers):
-        if isinstance(old.formatter, logging.Formatter) and type(old.formatter).__name__ == "Scrubbed":
-            logger.removeHandler(old)
-    output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(Scrubbed("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    logger.addHandler(output)
-    logger.setLevel(logging.DEBUG if debug else logging.ERROR)

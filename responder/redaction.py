@@ -3,8 +3,10 @@
 import base64
 import html
 import json
+import logging
 import re
 import shlex
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, NewType, final
@@ -156,3 +158,20 @@ CREDENTIAL_SHAPES = {
 def looks_like_credential(text: str) -> str | None:
     """Return whose credential the text seems to hold (`github`, `aws`, ...), or None."""
     return next((name for name, shape in CREDENTIAL_SHAPES.items() if shape.search(text)), None)
+
+
+def log_through(redactor: Redactor, *, debug: bool) -> None:
+    """Send every log record through the Redactor; quiet unless debugging."""
+
+    class Scrubbed(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return redactor.scrub(super().format(record))
+
+    logger = logging.getLogger()
+    for old in list(logger.handlers):
+        if isinstance(old.formatter, logging.Formatter) and type(old.formatter).__name__ == "Scrubbed":
+            logger.removeHandler(old)
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(Scrubbed("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logger.addHandler(output)
+    logger.setLevel(logging.DEBUG if debug else logging.ERROR)
