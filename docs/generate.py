@@ -196,8 +196,8 @@ def settings() -> Page:
     """Return the page of responder.yaml and of the environment."""
     lines = page(
         "Settings",
-        "Everything that `responder.yaml` may hold. A secret is never written there: `env:NAME` or `file:PATH`",
-        "names the place where it is read.",
+        "Everything that `responder.yaml` may hold. A secret is never written there: `env:NAME`, `file:PATH` or",
+        "`keyring:NAME` names the place where it is read.",
     )
     lines += model_sections(Settings, {"Settings": "The file"})
     lines += ["## A connection's own fields", "", "Besides the fields above, each provider has its own.", ""]

@@ -66,7 +66,8 @@ ENVIRONMENT = {
     "RESPONDER_STORE": "The file of the record; `--store` comes first.",
     "RESPONDER_JSON": "`1` is the same as `--json`.",
     "RESPONDER_DEBUG": "`1` is the same as `--debug`.",
-    "RESPONDER_SEALING_KEY": "The key that seals secrets: 32 bytes in base64. It takes the place of the file "
+    "RESPONDER_SEALING_KEY": "The key that seals secrets: 32 bytes in base64, or `keyring:NAME`. It takes the place of "
+    "`sealing_key` in `responder.yaml` and of the file "
     "`sealing.key` beside the store.",
     "RESPONDER_CLOCK": "The file of a drill's clock. Only drills set it.",
     "NO_COLOR": "With any value: plain lines, and no live view.",

@@ -379,7 +379,8 @@ def open_app(
     path = store_path(store, environment, config, settings)
     redactor = Redactor()
     log_through(redactor, debug=debug)
-    key = load_master_key(path.parent / "sealing.key", environment, create=create and not path.exists())
+    make = create and not path.exists()
+    key = load_master_key(path.parent / "sealing.key", environment, create=make, named=settings.sealing_key)
     sealer = Sealer(key, redactor)
     library = Library(config.parent if config else None)
     means = Means(

@@ -198,6 +198,8 @@ def _store(app: App) -> Iterator[Check]:
 def _key(app: App) -> Check:
     if app.means.environment.get("RESPONDER_SEALING_KEY") is not None:
         return Check("key", "RESPONDER_SEALING_KEY", "ok", "from the environment")
+    if app.means.settings.sealing_key:
+        return Check("key", app.means.settings.sealing_key, "ok", "from the keyring")
     path: Path = app.folder / "sealing.key"
     mode = path.stat().st_mode & 0o777
     same = path.stat().st_uid == os.geteuid()

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from responder.errors import RecordError, SettingsError
+from responder.keychain import OURS, read_entry
 from responder.redaction import Redactor, Secret
 
+_KEYRING = "keyring:"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12  # AES-GCM, NIST SP 800-38D section 8.2
 
@@ -99,18 +101,24 @@ def _decrypt(key: bytes, data: bytes, about: str) -> bytes:
         raise RecordError(
             "A sealed value does not open with this sealing key",
             where=about,
-            remedy="use the key that the store was written with: RESPONDER_SEALING_KEY, or sealing.key beside it",
+            remedy="use the key that the store was written with: RESPONDER_SEALING_KEY, `sealing_key:` in "
+            "responder.yaml, or sealing.key beside it",
         ) from None
 
 
-def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool) -> bytes:
-    """Read the master key from RESPONDER_SEALING_KEY (base64), else from `path`, which is made if `create`.
+def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool, named: str = "") -> bytes:
+    """Read the master key from RESPONDER_SEALING_KEY, else from where it is `named`, else from `path`.
 
-    The key is never in the store. SettingsError where it is missing, malformed, or readable by others.
+    The variable holds it in base64, or is `keyring:NAME`, as `named` is. The file is made if `create`. The key is
+    never in the store. SettingsError where it is missing, malformed, or readable by others.
     """
     given = environment.get("RESPONDER_SEALING_KEY")
-    if given is not None:
+    if given is None or given.startswith(_KEYRING):
+        named = given or named
+    else:
         return _decode_key(given, "RESPONDER_SEALING_KEY")
+    if named:
+        return _decode_key(_from_keyring(named.removeprefix(_KEYRING)), named)
     try:
         return _read_key(path, create=create)
     except OSError as error:
@@ -119,6 +127,11 @@ def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool)
             where=str(path),
             remedy="mend the rights of its folder",
         ) from None
+
+
+def _from_keyring(name: str) -> str:
+    made = f"`openssl rand -base64 32 | keyring set {OURS} {name}` makes one; a store that exists needs its own"
+    return read_entry(name, made)
 
 
 def _read_key(path: Path, *, create: bool) -> bytes:

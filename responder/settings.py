@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from responder.errors import Problem, SettingsError
+from responder.keychain import read_entry
 from responder.redaction import Secret, looks_like_credential
 from responder.sealing import Sealer
 from responder.source import read
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
-"""Where a secret is read from: `env:NAME` or `file:PATH`. Never the value itself."""
+SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+)$")]
+"""Where a secret is read from: `env:NAME`, `file:PATH` or `keyring:NAME`. Never the value itself."""
 
 
 def _day(value: object) -> date:
@@ -137,6 +138,8 @@ class Settings(_Model):
     """Named lists of days without business, written like 2026-12-25, for deadlines that count business days."""
     store: str = ""
     """The file of the record, beside this one, where neither --store nor RESPONDER_STORE names another."""
+    sealing_key: Annotated[str, Field(pattern=r"^(keyring:.+)?$")] = ""
+    """`keyring:NAME`: the entry of the keyring that seals secrets, in place of the file `sealing.key`."""
     clock: str = ""
     """The file of a drill's clock, beside this one; drills write it, and nobody else has a use for it."""
     facts: dict[str, Any] = {}
@@ -211,7 +214,7 @@ def load_settings(path: Path | None) -> Settings:
         Problem(
             f"{'.'.join(map(str, place))} seems to hold a credential",
             source.place(place),
-            "name its place: env:NAME or file:PATH",
+            "name its place: env:NAME, file:PATH or keyring:NAME",
         )
         for place, value in _texts(source.data)
         if looks_like_credential(value)
@@ -301,6 +304,8 @@ def open_secret(reference: str, sealer: Sealer, environment: Mapping[str, str] |
             value = Path(name).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             value = ""
+    elif kind == "keyring":
+        value = read_entry(name)
     if not value.strip():
         raise SettingsError(
             f"The secret {reference} is missing or empty",

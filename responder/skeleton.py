@@ -2,7 +2,7 @@
 
 CONFIGURATION = """\
 # responder.yaml: who we are, whom to ask, what we may act on, and which credentials are ours.
-# No secret stands in here. A secret is named by its place: env:NAME or file:PATH.
+# No secret stands in here. A secret is named by its place: env:NAME, file:PATH or keyring:NAME.
 # Check it with `responder doctor`; practise, without touching anything real, with `responder drill`.
 
 organisation:

@@ -44,6 +44,7 @@ action incident rendition timeline playbook
 transport installation said step due
 finding settings store answer expressions anchors
 sealing source dates
+keychain
 clock durations errors redaction layout skeleton
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
@@ -57,6 +58,7 @@ ONLY_IN = {
     "sqlite3": ("store",),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
+    "keyring": ("keychain",),
 }
 """Libraries that one part of the code knows, so that another can take their place there."""
 

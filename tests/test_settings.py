@@ -39,7 +39,7 @@ TOKEN = "hf_" + "a1B2" * 9
         ),
         pytest.param(
             f"connections: {{hub: {{provider: huggingface, secret: {TOKEN}}}}}",
-            "name its place: env:NAME or file:PATH",
+            "name its place: env:NAME, file:PATH or keyring:NAME",
             id="a token as secret",
         ),
         pytest.param(

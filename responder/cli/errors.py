@@ -45,7 +45,7 @@ def refuse_credentials(words: Sequence[str]) -> None:
                 f"Word {number} of the command looks like a credential ({kind}); it was not used",
                 where="the command line, which other users, the shell's history and logs can see",
                 remedy="give the value at the prompt, by --finding FILE or -, or by --secret-from env:NAME,"
-                " file:PATH or fd:N; and delete the line from the shell's history",
+                " file:PATH, fd:N or keyring:NAME; and delete the line from the shell's history",
             )
 
 

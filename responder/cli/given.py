@@ -12,6 +12,7 @@ from responder.cli.call import Call
 from responder.documents import Templates
 from responder.errors import FindingError, PlanRefused, PlaybookError, Problem, RequestError
 from responder.finding import Finding, read_finding
+from responder.keychain import read_entry
 from responder.library import Library
 from responder.lint import Shelf, lint
 from responder.redaction import Redactor, Secret
@@ -31,7 +32,9 @@ def finding_options(command: F) -> F:
             metavar="FILE|-",
             help="The report: JSON or text, in a file or on standard input.",
         ),
-        click.option("--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH or fd:N."),
+        click.option(
+            "--secret-from", metavar="SOURCE", help="The leaked value: env:NAME, file:PATH, fd:N or keyring:NAME."
+        ),
         click.option(
             "-i",
             "--input",
@@ -126,6 +129,8 @@ def _secret(source: str) -> str:
             value = os.environ.get(name, "")
         elif kind == "file":
             value = Path(name).expanduser().read_text(encoding="utf-8")
+        elif kind == "keyring" and name:
+            value = read_entry(name)
         elif kind == "fd" and name.isdecimal():
             with os.fdopen(int(name), encoding="utf-8", closefd=False) as file:
                 value = file.read(_MOST_BYTES)
@@ -133,7 +138,7 @@ def _secret(source: str) -> str:
             raise RequestError(
                 "--secret-from names no place",
                 where=kind or "--secret-from",
-                remedy="write env:NAME, file:PATH or fd:N",
+                remedy="write env:NAME, file:PATH, fd:N or keyring:NAME",
             )
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"The secret cannot be read: {type(error).__name__}", where=source) from None
