@@ -15,11 +15,13 @@ SLOW = {"pydantic", "httpx", "jinja2", "yaml", "rich", "cryptography", "slack_sd
 NO_COMMANDS = {
     "answer",
     "call",
+    "drilled",
     "drive",
     "errors",
     "exits",
     "follow",
     "given",
+    "going",
     "group",
     "lines",
     "outputs",
