@@ -63,7 +63,7 @@ EVENTS = {
 
 ENVIRONMENT = {
     "RESPONDER_CONFIG": "The configuration; `--config` comes first.",
-    "RESPONDER_STORE": "The file of the record; `--store` comes first.",
+    "RESPONDER_STORE": "The record: a file, or `postgresql://HOST/DATABASE`; `--store` comes first.",
     "RESPONDER_JSON": "`1` is the same as `--json`.",
     "RESPONDER_DEBUG": "`1` is the same as `--debug`.",
     "RESPONDER_SEALING_KEY": "The key that seals secrets: 32 bytes in base64, or `keyring:NAME`. It takes the place of "
@@ -72,7 +72,8 @@ ENVIRONMENT = {
     "RESPONDER_CLOCK": "The file of a drill's clock. Only drills set it.",
     "NO_COLOR": "With any value: plain lines, and no live view.",
     "XDG_CONFIG_HOME": "Where `responder/responder.yaml` is looked for; else `~/.config`.",
-    "XDG_STATE_HOME": "Where `responder/responder.db` is kept; else `~/.local/state`.",
+    "XDG_STATE_HOME": "Where `responder/responder.db` is kept, and, for a record on a server, `sealing.key`, locks and "
+    "logs; else `~/.local/state`.",
 }
 
 KEYS = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from responder import approval, correcting
 from responder.anchors import PROVEN
+from responder.chain import verify
 from responder.clock import Clock, Ids, random_ids
 from responder.correction import PREFIX, Correction
 from responder.dispatch import Dispatcher
@@ -18,7 +19,7 @@ from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
 from responder.fold import fold
 from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
-from responder.installation import clock_of, find_config, login, store_path
+from responder.installation import clock_of, find_config, folder_of, location, login, open_record
 from responder.library import Library
 from responder.means import Hook, Means, no_hook
 from responder.plan import Plan, make_plan
@@ -27,14 +28,14 @@ from responder.redaction import Redactor, log_through, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
 from responder.said import read_fact
-from responder.sealing import Sealer, load_master_key
 from responder.sending import Sending, Wanted
 from responder.sending import prepare as sending
 from responder.settings import load_settings
+from responder.sqlite import SQLiteStore
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE, RunState
-from responder.store import RunRow, SQLiteStore, Writing
-from responder.timeline import Draft, Entry, verify
+from responder.store import RunRow, Writing
+from responder.timeline import Draft, Entry
 from responder.transport import Transport
 
 
@@ -376,15 +377,13 @@ def open_app(
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
     settings = load_settings(config)
-    path = store_path(store, environment, config, settings)
+    record = location(store, environment, config, settings)
     redactor = Redactor()
     log_through(redactor, debug=debug)
-    make = create and not path.exists()
-    key = load_master_key(path.parent / "sealing.key", environment, create=make, named=settings.sealing_key)
-    sealer = Sealer(key, redactor)
+    opened, sealer = open_record(record, redactor, environment, create=create, named=settings.sealing_key)
     library = Library(config.parent if config else None)
     means = Means(
-        store=SQLiteStore(path),
+        store=opened,
         sealer=sealer,
         registry=registry or Registry(),
         transport=Transport(sealer),
@@ -396,4 +395,4 @@ def open_app(
         playbooks=library.playbooks,
         hook=hook,
     )
-    return App(means, path.parent, settings.person_of(login()), library)
+    return App(means, folder_of(record, environment), settings.person_of(login()), library)

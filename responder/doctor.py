@@ -178,7 +178,7 @@ def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
 def _store(app: App) -> Iterator[Check]:
     store = app.means.store
     incidents = store.incidents()
-    path = str(getattr(store, "path", "the store"))
+    path = store.place
     for incident in incidents:
         try:
             problems = app.verify(incident)

@@ -4,10 +4,21 @@ import os
 import pwd
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from responder.clock import Clock, ScaledClock, clock_from
 from responder.errors import SettingsError
+from responder.redaction import Redactor
+from responder.sealing import Sealer, load_master_key
 from responder.settings import Settings
+from responder.store import KEY_CHECK, Location, Store, head_mac
+
+WITHOUT = (
+    "leave it out: libpq reads it from ~/.pgpass (or PGPASSFILE), from a service (?service=NAME), or from PGPASSWORD"
+)
+"""How to connect without a password in a URL."""
+_LONG = 8
+"""Shorter passwords are words that stand elsewhere, too: striking them out would garble the record."""
 
 
 def login() -> str:
@@ -29,24 +40,118 @@ def find_config(environment: Mapping[str, str]) -> Path | None:
     )
 
 
-def store_path(
+def location(
     given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None
-) -> Path:
-    """Return the file that holds the record: the one given, RESPONDER_STORE, the configuration's, or the user's own."""
+) -> Location:
+    """Return where the record is: as given, RESPONDER_STORE, the configuration's, or the user's own file."""
     named = given or environment.get("RESPONDER_STORE")
+    if named and "://" in named:
+        return _on_server(named)
     if named:
-        if "://" in named:
-            raise SettingsError(
-                f"The store {named.partition('://')[0]}:// is not known here", remedy="give the path of a file"
-            )
         path = Path(named)
-        return path / "responder.db" if path.is_dir() else path
+        return Location(path / "responder.db" if path.is_dir() else path)
     if config is not None and settings is not None and settings.store:
-        return config.parent / settings.store
+        if "://" not in settings.store:
+            return Location(config.parent / settings.store)
+        found = _on_server(settings.store)
+        if found.password:
+            raise SettingsError("The URL of the record holds a password", where=f"{config}: store", remedy=WITHOUT)
+        return found
+    return Location(state_folder(environment) / "responder.db")
+
+
+def _on_server(url: str) -> Location:
+    scheme = url.partition("://")[0]
+    if scheme not in {"postgresql", "postgres"}:
+        raise SettingsError(
+            f"A store {scheme}:// is not known", remedy="give the path of a file, or a URL postgresql://HOST/DATABASE"
+        )
+    return Location(url=url)
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return the user's own folder for records, locks, logs and the sealing key."""
     home = Path(
         environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local" / "state"
     )
-    return home / "responder" / "responder.db"
+    return home / "responder"
+
+
+def folder_of(record: Location, environment: Mapping[str, str]) -> Path:
+    """Return where locks, logs and the sealing key are: beside the file, or in the user's own folder."""
+    return record.path.parent if record.path is not None else state_folder(environment)
+
+
+def recorded(record: Location) -> bool:
+    """Tell whether there is a record yet. RecordError where the server does not say."""
+    if record.path is not None:
+        return record.path.exists()
+    from responder.postgres import has_record  # noqa: PLC0415 - an extra, and slow to import
+
+    return has_record(record)
+
+
+def open_record(
+    record: Location, redactor: Redactor, environment: Mapping[str, str], *, create: bool, named: str = ""
+) -> tuple[Store, Sealer]:
+    """Open the store and what seals it, made where `create` and missing; `named`: the key that responder.yaml names.
+
+    SettingsError where the key is missing, or another than the one that the store was written with.
+    """
+    key = folder_of(record, environment) / "sealing.key"
+    if record.path is not None:
+        from responder.sqlite import SQLiteStore  # noqa: PLC0415 - only where it is needed
+
+        make = create and not record.path.exists()
+        sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
+        store: Store = SQLiteStore(record.path)
+    else:
+        from responder.postgres import PostgresStore  # noqa: PLC0415 - an extra, and slow to import
+
+        database = PostgresStore(record)
+        store = database
+        try:
+            make = create and database.fresh
+            sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
+        except BaseException:
+            store.close()
+            raise
+        _learn(record, sealer)
+    try:
+        _check_key(store, sealer)
+    except BaseException:
+        store.close()
+        raise
+    return store, sealer
+
+
+def _learn(record: Location, sealer: Sealer) -> None:
+    """Strike the password of the record's URL out of whatever leaves; a plain word only where it is a password."""
+    user = urlsplit(record.url).netloc.rpartition("@")[0]
+    password = record.password
+    for shown in (user if ":" in user else "", f"password={password}" if password else ""):
+        if shown:
+            sealer.secret(shown)
+    if len(password) >= _LONG and not password.isalpha():
+        sealer.secret(password)
+
+
+def _check_key(store: Store, sealer: Sealer) -> None:
+    """Refuse a key that the store was not written with; the first key that opens a store is its own."""
+    known = store.meta(KEY_CHECK)
+    if known is None:
+        heads = [(one, head) for one in store.incidents() if (head := store.head(one)) is not None]
+        if heads and not any(head.mac == head_mac(sealer, one, head.seq, head.hash) for one, head in heads):
+            return  # an older store: whether the key is wrong or every head was forged, `verify` tells
+        with store.write() as writing:
+            writing.put_meta(KEY_CHECK, sealer.check)
+        known = store.meta(KEY_CHECK)
+    if known != sealer.check:
+        raise SettingsError(
+            "The sealing key is not the one that this store was written with",
+            where=store.place,
+            remedy="set RESPONDER_SEALING_KEY, or restore sealing.key, to the key of the hosts that wrote it",
+        )
 
 
 def clock_of(config: Path | None, settings: Settings, environment: Mapping[str, str]) -> Clock:

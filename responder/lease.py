@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from responder.chain import tampered
 from responder.clock import Clock
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.store import RunRow, Store, Writing
-from responder.timeline import Draft, Timeline, tampered
+from responder.timeline import Draft, Timeline
 
 HEARTBEAT_SECONDS = 1.0
 STALE_SECONDS = 3.0

@@ -10,6 +10,7 @@ from typing import Any
 
 from responder import schedule
 from responder.asking import ask_to_act, awaits_agreement, unanswered
+from responder.chain import tampered
 from responder.ending import (
     failed_for_good,
     judged,
@@ -32,7 +33,7 @@ from responder.start import checked_inputs
 from responder.state import RunState
 from responder.step import Step, waits_for_end_only
 from responder.store import Writing
-from responder.timeline import Draft, Fence, Timeline, tampered
+from responder.timeline import Draft, Fence, Timeline
 from responder.undo import taking_back
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker

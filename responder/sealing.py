@@ -59,6 +59,11 @@ class Sealer:
         mac.update(data)
         return mac.hexdigest()
 
+    @property
+    def check(self) -> str:
+        """What a store remembers of the key, so that another key is told from a forged record."""
+        return self.sign(b"responder: the key of this store")
+
     def seal(self, secret: Secret, about: str) -> Sealed:
         """Seal a secret; it opens only together with the same `about`."""
         return self.seal_bytes(secret.reveal().encode(errors="surrogatepass"), about)

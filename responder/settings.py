@@ -137,7 +137,8 @@ class Settings(_Model):
     holidays: dict[Name, tuple[Day, ...]] = {}
     """Named lists of days without business, written like 2026-12-25, for deadlines that count business days."""
     store: str = ""
-    """The file of the record, beside this one, where neither --store nor RESPONDER_STORE names another."""
+    """The file of the record, beside this one, or a `postgresql://` URL without a password, where neither --store nor
+    RESPONDER_STORE names another."""
     sealing_key: Annotated[str, Field(pattern=r"^(keyring:.+)?$")] = ""
     """`keyring:NAME`: the entry of the keyring that seals secrets, in place of the file `sealing.key`."""
     clock: str = ""

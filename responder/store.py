@@ -1,19 +1,58 @@
-"""Where records live: a small interface, and the one file that keeps them by default."""
+"""Where records live: what is kept, and what a store must do, whichever it is."""
 
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from responder.errors import RecordError
-from responder.sealing import Sealed
+from responder.sealing import Sealed, Sealer
 
-FORMAT = 1
+FORMAT = 2
 """The number of the record's format; a store bears it, and a run its own."""
+
+
+KEY_CHECK = "key-check"
+"""Under which name a store keeps what tells whether a sealing key is the one that it was written with."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a record is: a file, or a database of a server. As text it never shows a password."""
+
+    path: Path | None = None
+    url: str = field(default="", repr=False)
+    """`postgresql://...`; it may hold a password, and is shown to nobody."""
+
+    @property
+    def password(self) -> str:
+        """The password that the URL holds; empty where it holds none."""
+        return password_of(self.url)
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path is not None else shown_url(self.url)
+
+
+_PASSWORDS = re.compile(r"(?P<before>[?&](?:ssl)?password=)[^&#]*")
+
+
+def password_of(url: str) -> str:
+    """Return the password inside a URL; empty where there is none."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    asked = dict(parse_qsl(parts.query))
+    return unquote(user.partition(":")[2]) or asked.get("password", "") or asked.get("sslpassword", "")
+
+
+def shown_url(url: str) -> str:
+    """Return a URL as it may be shown: without passwords."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    bare = parts._replace(netloc=f"{name}@{host}" if name else host).geturl()
+    return _PASSWORDS.sub(r"\g<before>...", bare)
 
 
 class Row(NamedTuple):
@@ -41,6 +80,11 @@ class Head(NamedTuple):
     seq: int
     hash: str
     mac: str
+
+
+def head_mac(sealer: Sealer, incident: str, seq: int, digest: str) -> str:
+    """Return the signature of a chain's end."""
+    return sealer.sign(f"head:{incident}:{seq}:{digest}".encode())
 
 
 @dataclass(frozen=True)
@@ -73,7 +117,7 @@ class Writing(Protocol):
     """One transaction; everything in it is on disk when it ends, or nothing is."""
 
     def head(self, incident: str) -> Head | None:
-        """Return the last entry of a chain; the head stays locked until the transaction ends."""
+        """Return the last entry of a chain; the chain stays locked until the transaction ends."""
 
     def put_entries(self, rows: Sequence[Row], head: Head) -> None:
         """Add entries to the end of one chain."""
@@ -86,6 +130,9 @@ class Writing(Protocol):
 
     def wake(self, run: str, at: str) -> None:
         """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
+
+    def put_meta(self, name: str, value: str) -> None:
+        """Keep a fact about the store itself, in place of the one of that name."""
 
     def put_blob(self, blob: Blob) -> None:
         """Add a sealed value; adding the same one again changes nothing."""
@@ -105,6 +152,12 @@ class Writing(Protocol):
 
 class Store(Protocol):
     """Where entries, runs, locks and sealed values live."""
+
+    place: str
+    """Where it is, as it may be shown."""
+
+    def meta(self, name: str) -> str | None:
+        """Return a fact about the store itself."""
 
     def write(self) -> AbstractContextManager[Writing]:
         """Open a transaction: `with store.write() as writing`. RecordError where it cannot be written."""
@@ -142,226 +195,11 @@ class Store(Protocol):
     def now(self) -> float:
         """Return the seconds since the Unix epoch by a clock that all processes of this store share."""
 
-    def version(self) -> int:
-        """Return a number that changes when another process has written."""
+    def version(self, incident: str) -> int:
+        """Return a number that changes soon after another process has written to a chain. Cheap: it is asked often."""
 
     def close(self) -> None:
         """Give the store back."""
-
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-    incident TEXT NOT NULL, seq INTEGER NOT NULL, run TEXT NOT NULL, event TEXT NOT NULL, step TEXT NOT NULL,
-    actor TEXT NOT NULL, at TEXT NOT NULL, epoch INTEGER NOT NULL, payload TEXT, salt TEXT,
-    payload_hash TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL, mac TEXT NOT NULL,
-    PRIMARY KEY (incident, seq)) WITHOUT ROWID;
-CREATE TABLE heads (incident TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, mac TEXT NOT NULL,
-    number INTEGER NOT NULL);
-CREATE TABLE runs (run TEXT PRIMARY KEY, incident TEXT NOT NULL, playbook TEXT NOT NULL, state TEXT NOT NULL,
-    epoch INTEGER NOT NULL, wake_at TEXT NOT NULL, executor TEXT NOT NULL, heartbeat REAL NOT NULL);
-CREATE TABLE locks (identifier TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE blobs (blob TEXT PRIMARY KEY, incident TEXT NOT NULL, kind TEXT NOT NULL, wrapped_key BLOB NOT NULL,
-    ciphertext BLOB NOT NULL);
-"""
-_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * len(Row._fields))})"  # noqa: S608 - question marks alone
-_RUN = "run, incident, playbook, state, epoch, wake_at, executor, heartbeat"
-
-
-class SQLiteStore:
-    """One SQLite file: WAL, every commit on disk before it returns, one writer at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        with self._named():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open(self) -> None:
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
-            self._db.execute(f"PRAGMA {setting}")
-        with self.write():
-            known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not known:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
-        found = self._db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        if found is None or int(found[0]) > FORMAT:
-            raise RecordError(
-                f"The store has format {found and found[0]}, this version reads up to {FORMAT}",
-                where=str(self.path),
-                remedy="use a newer responder",
-            )
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Turn the database's own errors into one that says what to do."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise RecordError(
-                f"The record cannot be read or written: {error}",
-                where=str(self.path),
-                remedy="nothing more is done until it can; free space, mend rights, or restore the file from a backup",
-            ) from None
-
-    @contextmanager
-    def write(self) -> Iterator["SQLiteStore"]:
-        """Open a transaction that holds the write lock from its start."""
-        with self._lock, self._named():
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has rolled it back already; a failed commit has not
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _all(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        with self._lock, self._named():
-            return self._db.execute(query, values).fetchall()
-
-    def head(self, incident: str) -> Head | None:
-        """Return the last entry of a chain, as it is kept apart."""
-        found = self._all("SELECT seq, hash, mac FROM heads WHERE incident = ?", incident)
-        return Head(*found[0]) if found else None  # type: ignore[arg-type]
-
-    def put_entries(self, rows: Sequence[Row], head: Head) -> None:
-        """Add entries to the end of one chain."""
-        self._db.executemany(_ENTRY, rows)
-        self._db.execute(
-            "INSERT INTO heads VALUES (?, ?, ?, ?, (SELECT count(*) FROM heads)) ON CONFLICT (incident)"
-            " DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac",
-            (rows[0].incident, *head),
-        )
-
-    def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
-        """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""
-        only = f" AND event IN ({','.join('?' * len(events))})" if events else ""
-        query = f"SELECT * FROM entries WHERE incident = ? AND seq > ?{only} ORDER BY seq"  # noqa: S608 - question marks alone
-        found = self._all(query, incident, after, *events)
-        return [Row(*row) for row in found]  # type: ignore[arg-type]
-
-    def incidents(self) -> list[str]:
-        """Return the ids of all incidents, oldest first."""
-        return [str(row[0]) for row in self._all("SELECT incident FROM heads ORDER BY number")]
-
-    def runs(self, incident: str = "") -> list[RunRow]:
-        """Return all runs, or those of one incident, oldest first."""
-        found = self._all(f"SELECT {_RUN} FROM runs WHERE incident = ? OR ? = '' ORDER BY rowid", incident, incident)  # noqa: S608
-        return [RunRow(*row) for row in found]  # type: ignore[arg-type]
-
-    def run(self, run: str) -> RunRow | None:
-        """Return a run's row."""
-        found = self._all(f"SELECT {_RUN} FROM runs WHERE run = ?", run)  # noqa: S608 - a constant
-        return RunRow(*found[0]) if found else None  # type: ignore[arg-type]
-
-    def put_run(self, row: RunRow) -> None:
-        """Add a run, or replace its row."""
-        values = (
-            row.run,
-            row.incident,
-            row.playbook,
-            row.state,
-            row.epoch,
-            row.wake_at,
-            row.executor,
-            row.heartbeat,
-        )
-        self._db.execute(
-            "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (run) DO UPDATE SET state = excluded.state,"
-            " epoch = excluded.epoch, wake_at = excluded.wake_at, executor = excluded.executor,"
-            " heartbeat = excluded.heartbeat",
-            values,
-        )
-
-    def wake(self, run: str, at: str) -> None:
-        """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
-        self._db.execute(
-            "UPDATE runs SET wake_at = ? WHERE run = ? AND state <> 'ended' AND (wake_at = '' OR wake_at > ?)",
-            (at, run, at),
-        )
-
-    def beat(self, run: str, epoch: int, at: float) -> None:
-        """Note that the executor with this epoch is alive; not an entry."""
-        with self.write():
-            self._db.execute("UPDATE runs SET heartbeat = ? WHERE run = ? AND epoch = ?", (at, run, epoch))
-
-    def put_blob(self, blob: Blob) -> None:
-        """Add a sealed value; adding the same one again changes nothing."""
-        values = (blob.blob, blob.incident, blob.kind, blob.sealed.wrapped_key, blob.sealed.ciphertext)
-        self._db.execute("INSERT OR IGNORE INTO blobs VALUES (?,?,?,?,?)", values)
-
-    def blob(self, blob: str) -> Blob | None:
-        """Return a sealed value."""
-        found = self._all("SELECT * FROM blobs WHERE blob = ?", blob)
-        return _blob(found[0]) if found else None
-
-    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
-        """Return all sealed values of an incident, or those of one kind."""
-        query = "SELECT * FROM blobs WHERE incident = ? AND (kind = ? OR ? = '') ORDER BY rowid"
-        return [_blob(row) for row in self._all(query, incident, kind, kind)]
-
-    def shred(self, blob: str) -> None:
-        """Drop the key of a sealed value for good."""
-        self._db.execute("UPDATE blobs SET wrapped_key = x'' WHERE blob = ?", (blob,))
-
-    def withhold(self, incident: str, seq: int) -> None:
-        """Drop payload and salt of an entry; its hash stays, so that the chain still verifies."""
-        self._db.execute(
-            "UPDATE entries SET payload = NULL, salt = NULL WHERE incident = ? AND seq = ?", (incident, seq)
-        )
-
-    def lock(self, identifiers: Sequence[str], run: str) -> str | None:
-        """Lock a credential under all its identifiers for a run; return the run that already holds one."""
-        for identifier in identifiers:
-            holder = self._all("SELECT run FROM locks WHERE identifier = ? AND run <> ?", identifier, run)
-            if holder:
-                return str(holder[0][0])
-        self._db.executemany("INSERT OR IGNORE INTO locks VALUES (?, ?)", [(name, run) for name in identifiers])
-        return None
-
-    def locked(self, run: str) -> list[str]:
-        """Return the identifiers that a run has locked."""
-        return [str(row[0]) for row in self._all("SELECT identifier FROM locks WHERE run = ?", run)]
-
-    def holder(self, identifiers: Sequence[str]) -> str | None:
-        """Return the run that holds any of these identifiers."""
-        for identifier in identifiers:
-            found = self._all("SELECT run FROM locks WHERE identifier = ?", identifier)
-            if found:
-                return str(found[0][0])
-        return None
-
-    def unlock(self, run: str) -> None:
-        """Give back every lock of a run."""
-        self._db.execute("DELETE FROM locks WHERE run = ?", (run,))
-
-    def now(self) -> float:
-        """Return the seconds since the Unix epoch: the processes of a file are on one machine."""
-        return time.time()
-
-    def version(self) -> int:
-        """Return a number that changes when another process has written."""
-        return int(str(self._all("PRAGMA data_version")[0][0]))
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-
-def _blob(row: tuple[object, ...]) -> Blob:
-    blob, incident, kind, wrapped_key, ciphertext = row
-    return Blob(str(blob), str(incident), str(kind), Sealed(wrapped_key, ciphertext))  # type: ignore[arg-type]
 
 
 Also = Callable[[Writing], None]

@@ -4,21 +4,19 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from responder.chain import GENESIS, broken_links, entry_hash, verify
 from responder.clock import Clock
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
-from responder.store import Also, Head, Row, Store, Writing
+from responder.store import Also, Head, Row, RunRow, Store, Writing, head_mac
 
 SECRET_KINDS = ("leaked", "issued")
 """The kinds of sealed values that are secrets; the others are evidence."""
-
-GENESIS = "0" * 64
-"""What the first entry of a chain names as its predecessor."""
 
 
 class Fence(NamedTuple):
@@ -172,11 +170,13 @@ class Timeline:
         with self._store.write() as writing:
             head = writing.head(self.incident)
             rows: list[Row] = []
+            runs: dict[str, RunRow | None] = {}
             for ticket in batch:
-                if not _refused(ticket, writing):
+                if not _refused(ticket, writing, runs):
                     head = self._chain(ticket, head, rows)
                     if ticket.also is not None:
                         ticket.also(writing)
+                        runs.clear()  # it may have changed who may write
             if rows and head is not None:
                 writing.put_entries(rows, head)
         self._keep([entry for ticket in batch for entry in ticket.entries])
@@ -193,11 +193,11 @@ class Timeline:
             salt = os.urandom(16).hex()
             payload_hash = hashlib.sha256((salt + payload).encode()).hexdigest()
             fields = (self.incident, seq, draft.run, draft.event, draft.step, draft.actor, at, epoch)
-            digest = _entry_hash(prev, fields, payload_hash)
+            digest = entry_hash(prev, fields, payload_hash)
             mac = self._sealer.sign(digest.encode())
             rows.append(Row(*fields, payload, salt, payload_hash, prev, digest, mac))
             ticket.entries.append(_entry(rows[-1], payload))
-            head = Head(seq, digest, self._sealer.sign(f"head:{self.incident}:{seq}:{digest}".encode()))
+            head = Head(seq, digest, head_mac(self._sealer, self.incident, seq, digest))
         return head
 
     def _payload(self, facts: Mapping[str, Any]) -> str:
@@ -218,13 +218,13 @@ class Timeline:
 
     def entries(self) -> list[Entry]:
         """Return all entries so far, those of other processes included. The list must not be changed."""
-        version = self._store.version()
+        version = self._store.version(self.incident)
         with self._entries_lock:
             head = self._store.head(self.incident)
             if head is not None and head.seq > len(self._entries):
                 rows = self._store.rows(self.incident, len(self._entries))
                 last = self._entries[-1].hash if self._entries else GENESIS
-                self.broken.extend(_broken_links(rows, self._sealer, last, len(self._entries) + 1))
+                self.broken.extend(broken_links(rows, self._sealer, last, len(self._entries) + 1))
                 self._entries.extend(_read(row) for row in rows)
             self._version = version
             self._behind = False
@@ -240,7 +240,7 @@ class Timeline:
 
     def count(self) -> int:
         """Return how many entries there are by now, those of other processes included."""
-        if self._store.version() != self._version:
+        if self._store.version(self.incident) != self._version:
             self.entries()
         return len(self._entries)
 
@@ -249,11 +249,13 @@ def _interrupted(incident: str) -> RecordError:
     return RecordError("Whoever was writing this entry was interrupted", where=incident, remedy="resume the run")
 
 
-def _refused(ticket: _Ticket, writing: Writing) -> bool:
+def _refused(ticket: _Ticket, writing: Writing, runs: dict[str, RunRow | None]) -> bool:
     """Tell whether the executor behind a ticket has been replaced; the ticket then carries the error."""
     if ticket.fence is None:
         return False
-    row = writing.run(ticket.fence.run)
+    if ticket.fence.run not in runs:
+        runs[ticket.fence.run] = writing.run(ticket.fence.run)
+    row = runs[ticket.fence.run]
     if row is not None and row.epoch == ticket.fence.epoch:
         return False
     ticket.error = StaleExecutor(
@@ -266,10 +268,6 @@ def _refused(ticket: _Ticket, writing: Writing) -> bool:
 
 def _canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-
-
-def _entry_hash(prev: str, fields: tuple[object, ...], payload_hash: str) -> str:
-    return hashlib.sha256("\n".join((prev, *map(str, fields), payload_hash)).encode()).hexdigest()
 
 
 def _entry(row: Row, payload: str | None) -> Entry:
@@ -299,95 +297,6 @@ def _read(row: Row) -> Entry:
             where=f"{row.incident} entry {row.seq}",
             remedy=f"`responder verify {row.incident}`",
         ) from None
-
-
-def tampered(problems: Sequence[Problem]) -> RecordError:
-    """Return the error for a chain that is not as we wrote it: nothing may be done on its word."""
-    first = problems[0]
-    told = f"The record was tampered with: {first.what} ({len(problems)} such entries)"
-    return RecordError(
-        told, where=first.where, remedy="nothing more is done; restore the record, and see who can write it"
-    )
-
-
-def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, str] | None = None) -> list[Problem]:
-    """Check a whole chain offline; return what is wrong with it, the first bad entry first.
-
-    `known_head` is an entry's number and hash that left the house earlier (in a mail, a document): the chain must
-    still hold it.
-    """
-    head = store.head(incident)
-    rows = store.rows(incident)
-    if head is None and not rows:
-        raise RecordError(
-            "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
-        )
-    problems = list(_broken_links(rows, sealer))
-    last = rows[-1].seq if rows else 0
-    if head is None:
-        problems.append(Problem("the note of the last entry is missing", f"{incident} head"))
-    elif head.mac != sealer.sign(f"head:{incident}:{head.seq}:{head.hash}".encode()):
-        problems.append(Problem("the note of the last entry was not written by us", f"{incident} head"))
-    elif head.seq > last:
-        first = last + 1
-        problems.append(Problem(f"entry {first} is missing: the chain was cut at its end", f"{incident} entry {first}"))
-    elif head.seq < last:
-        extra = rows[head.seq].seq if head.seq < len(rows) else last
-        problems.append(
-            Problem("this entry was not written by us: it lies beyond the last one", f"{incident} entry {extra}")
-        )
-    elif head.hash != rows[-1].hash:
-        problems.append(Problem("the last entry is not the one that was written", f"{incident} entry {head.seq}"))
-    if known_head is not None and known_head not in {(row.seq, row.hash) for row in rows}:
-        problems.append(
-            Problem(
-                "the chain does not hold the entry that left the house earlier",
-                f"{incident} entry {known_head[0]}",
-            )
-        )
-    return problems
-
-
-def _broken_links(rows: list[Row], sealer: Sealer, prev: str = GENESIS, expected: int = 1) -> Iterable[Problem]:
-    """Yield a problem for each entry that does not follow from the one before it."""
-    withheld = _withheld_numbers(rows)
-    for row in rows:
-        place = f"{row.incident} entry {row.seq}"
-        if row.seq != expected:
-            yield Problem(f"entry {expected} is missing", f"{row.incident} entry {expected}")
-            expected = row.seq
-            prev = row.prev
-        content = _content_problem(row, withheld)
-        if content:
-            yield Problem(content, place)
-        elif row.prev != prev:
-            yield Problem("does not follow the entry before it", place)
-        elif row.hash != _entry_hash(row.prev, tuple(row[:8]), row.payload_hash):
-            yield Problem("was altered: its hash does not fit", place)
-        elif row.mac != sealer.sign(row.hash.encode()):
-            yield Problem("was not written by us: its signature does not fit", place)
-        prev, expected = row.hash, expected + 1
-
-
-def _content_problem(row: Row, withheld: set[int]) -> str:
-    """Return what is wrong with an entry's facts, or nothing."""
-    if row.payload is None or row.salt is None:
-        return "" if row.seq in withheld else "has lost its facts, and no entry says that they were withheld"
-    if hashlib.sha256(f"{row.salt}{row.payload}".encode(errors="replace")).hexdigest() != row.payload_hash:
-        return "was altered: its facts do not fit their hash"
-    return ""
-
-
-def _withheld_numbers(rows: list[Row]) -> set[int]:
-    """Return the numbers of the entries that later entries declare withheld."""
-    numbers: set[int] = set()
-    for row in rows:
-        if row.event == "withheld" and row.payload:
-            try:
-                numbers.update(int(number) for number in json.loads(row.payload)["entries"])
-            except (ValueError, TypeError, KeyError):
-                continue  # it was altered, and is named for that
-    return numbers
 
 
 def withhold(timeline: Timeline, seqs: Sequence[int], reason: str, actor: str) -> None:

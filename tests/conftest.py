@@ -7,6 +7,8 @@ from typing import Any
 
 import clockwork
 import pytest
+from postgresql import Server, missing
+from postgresql import server as private_server
 
 from responder.app import App, open_app
 from responder.clock import SystemClock
@@ -58,11 +60,33 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A private PostgreSQL server, the same for the whole session."""
+    if reason := missing():
+        pytest.skip(reason)
+    with private_server() as running:
+        yield running
+
+
+BOTH = ("sqlite", "postgres")
+"""What `record` takes: `@pytest.mark.parametrize("record", BOTH, indirect=True)` runs a test on both stores."""
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the record is: a new file, or an empty database of the private server."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        running: Server = request.getfixturevalue("server")
+        return running.emptied()
+    return str(tmp_path / "state" / "r.db")
+
+
 OpenApp = Callable[..., App]
 
 
 @pytest.fixture
-def opened(place: Path) -> Iterator[OpenApp]:
+def opened(place: Path, record: str) -> Iterator[OpenApp]:
     """Opens the installation, as often as wanted, as the person named."""
     apps: list[App] = []
 
@@ -74,7 +98,7 @@ def opened(place: Path) -> Iterator[OpenApp]:
         }
         usual: dict[str, Any] = {
             "config": place / "responder.yaml",
-            "store": str(place / "state" / "r.db"),
+            "store": record,
             "registry": Registry({"clockwork": clockwork.PROVIDER}),
             "clock": SystemClock(),
             "environment": environment,

@@ -1,4 +1,4 @@
-"""Drives a run in a process of its own, which kills itself where told to: `crashing.py PLACE RUN [POINT STEP]`."""
+"""Drives a run in a process that kills itself where told to: `crashing.py PLACE RECORD RUN [POINT STEP]`."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from responder.errors import StaleExecutor
 from responder.registry import Registry
 
 
-def main(place: Path, run: str, point: str = "", step: str = "") -> int:
+def main(place: Path, record: str, run: str, point: str = "", step: str = "") -> int:
     def hook(at: str, address: str) -> None:
         if (at, address) == (point, step):
             os.kill(os.getpid(), signal.SIGKILL)
 
     app = open_app(
-        config=place / "responder.yaml", store=str(place / "state" / "r.db"), environment=dict(os.environ),
+        config=place / "responder.yaml", store=record, environment=dict(os.environ),
         registry=Registry({"clockwork": clockwork.PROVIDER}), hook=hook,
         debug="DEBUG" in os.environ,
     )  # fmt: skip

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from responder.timeline import GENESIS, Entry
+from responder.chain import GENESIS
+from responder.timeline import Entry
 
 START = datetime(2026, 5, 2, 9, 20, tzinfo=UTC)
 

@@ -8,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
-from conftest import OpenApp, leaked_value
+from conftest import BOTH, OpenApp, leaked_value
 from test_run import HEAD, begun, effects, statuses, when_asked, written
 
 from responder.app import App
 from responder.errors import RequestError
+
+pytestmark = pytest.mark.parametrize("record", BOTH, indirect=True)
 
 STEPS = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
@@ -30,7 +33,7 @@ STEPS = """
 POINTS = ("before-apply", "after-apply", "after-record")
 
 
-def spawn(place: Path, run: str, *kill: str) -> subprocess.Popen[bytes]:
+def spawn(place: Path, record: str, run: str, *kill: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "LEAKED": leaked_value(),
@@ -39,7 +42,8 @@ def spawn(place: Path, run: str, *kill: str) -> subprocess.Popen[bytes]:
         "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parent.parent))),
     }
     return subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill], env=environment
+        [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), record, run, *kill],
+        env=environment,
     )
 
 
@@ -59,14 +63,16 @@ def answer_all(app: App, run: str, place: Path, until: subprocess.Popen[bytes]) 
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("step", ["look", "turn", "agreed", "watch", "new", "each[i]", "skip", "say"])
-def test_killed_at_a_point_and_resumed_the_end_is_the_same(opened: OpenApp, place: Path, step: str, point: str) -> None:
+def test_killed_at_a_point_and_resumed_the_end_is_the_same(
+    opened: OpenApp, place: Path, record: str, step: str, point: str
+) -> None:
     app = opened()
     run = begun(app, written(place, STEPS))
     other = opened("carl")
 
-    first = spawn(place, run, point, step)
+    first = spawn(place, record, run, point, step)
     answer_all(other, run, place, first)
-    second = spawn(place, run)
+    second = spawn(place, record, run)
     answer_all(other, run, place, second)
 
     assert -signal.SIGKILL == first.returncode, "the kill point was never reached"
@@ -79,7 +85,9 @@ def test_killed_at_a_point_and_resumed_the_end_is_the_same(opened: OpenApp, plac
     assert [] == other.verify(state.incident["id"])
 
 
-def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened: OpenApp, place: Path) -> None:
+def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(
+    opened: OpenApp, place: Path, record: str
+) -> None:
     app = opened()
     steps = "".join(
         f"  - {{id: s{n}, phase: analysis, action: clockwork.turn, with: {{key: k{n}}}"
@@ -93,13 +101,13 @@ def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened
     ).replace("needs: [s19]}\n  - {id: s21", "needs: [pause]}\n  - {id: s21")
     run = begun(app, written(place, steps.replace("key: k20}, needs: [s19]", "key: k20}, needs: [pause]")))
 
-    first = spawn(place, run)
+    first = spawn(place, record, run)
     while len(effects(place)) < 5:
         time.sleep(0.005)
-    stop_outside_a_transaction(first, place)
+    stop_outside_a_transaction(first, record)
     stopped_with = len(effects(place))
     time.sleep(4.5)
-    second = spawn(place, run)
+    second = spawn(place, record, run)
     second.wait(60)
     os.kill(first.pid, signal.SIGCONT)
     first.wait(30)
@@ -110,28 +118,37 @@ def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(opened
     assert sorted(f"k{n}" for n in range(40)) == sorted(effects(place))
 
 
-def stop_outside_a_transaction(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Stop it where it holds no write lock: inside, SQLite makes everybody wait until it goes on."""
+def stop_outside_a_transaction(process: subprocess.Popen[bytes], record: str) -> None:
+    """Stop it where it holds no lock: inside a transaction, it makes everybody wait who writes the same."""
     while True:
         os.kill(process.pid, signal.SIGSTOP)
         while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "T":
             time.sleep(0.001)  # the signal takes effect a moment after it was sent
-        database = sqlite3.connect(place / "state" / "r.db", timeout=0.05, isolation_level=None)
-        try:
-            database.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            os.kill(process.pid, signal.SIGCONT)
-        else:
-            database.execute("ROLLBACK")
+        if outside_a_transaction(record):
             return
-        finally:
-            database.close()
+        os.kill(process.pid, signal.SIGCONT)
 
 
-def test_a_live_executor_is_not_replaced(opened: OpenApp, place: Path) -> None:
+def outside_a_transaction(record: str) -> bool:
+    if "://" in record:
+        with psycopg.connect(record) as database:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'responder' AND state <> 'idle'"
+            return database.execute(query).fetchone() == (0,)
+    database = sqlite3.connect(record, timeout=0.05, isolation_level=None)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+def test_a_live_executor_is_not_replaced(opened: OpenApp, place: Path, record: str) -> None:
     app = opened()
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 2}}\n"))
-    process = spawn(place, run)
+    process = spawn(place, record, run)
     while not app.runs()[0].executor:
         time.sleep(0.02)
 

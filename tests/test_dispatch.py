@@ -3,13 +3,13 @@
 import copy
 import hashlib
 import hmac
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
-from conftest import OpenApp, leaked_value
+from conftest import BOTH, OpenApp, leaked_value
 from test_run import begun, driven, effects, statuses, when_asked, written
+from test_timeline import tamper
 
 from responder import dispatch
 from responder.app import App
@@ -17,6 +17,8 @@ from responder.clock import SystemClock
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.lease import Lease
 from responder.timeline import Draft, Timeline
+
+pytestmark = pytest.mark.parametrize("record", BOTH, indirect=True)
 
 APPROVAL = "approval: {role: commander, within: %s, on_timeout: %s}"
 
@@ -252,14 +254,12 @@ def test_what_people_say_elsewhere_holds_no_secret_of_the_incident(opened: OpenA
     assert issued not in stored
 
 
-def test_a_run_whose_record_was_tampered_with_is_not_driven(opened: OpenApp, place: Path) -> None:
+def test_a_run_whose_record_was_tampered_with_is_not_driven(opened: OpenApp, place: Path, record: str) -> None:
     app = opened()
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"))
     app.close()
-    with sqlite3.connect(place / "state" / "r.db") as database:
-        database.execute("UPDATE entries SET payload = replace(payload, 'acct', 'acme') WHERE event = 'started'")
-        database.execute("UPDATE entries SET actor = 'mallory' WHERE event = 'started'")
-    database.close()
+    tamper(record, "UPDATE entries SET payload = replace(payload, 'acct', 'acme') WHERE event = 'started'")
+    tamper(record, "UPDATE entries SET actor = 'mallory' WHERE event = 'started'")
 
     with pytest.raises(RecordError, match="tampered"):
         opened().drive(run)

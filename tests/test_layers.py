@@ -41,7 +41,8 @@ unit
 standing
 leaks
 action incident rendition timeline playbook
-transport installation said step due
+transport installation said step due chain
+sqlite postgres
 finding settings store answer expressions anchors
 sealing source dates
 keychain
@@ -55,7 +56,8 @@ ONLY_IN = {
     "jinja2": ("documents", "expressions"),
     "yaml": ("source",),
     "httpx": ("transport", "answer", "drill"),  # answer names its types; the drill asks its own world
-    "sqlite3": ("store",),
+    "sqlite3": ("sqlite",),
+    "psycopg": ("postgres", "dispatch"),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from responder.chain import GENESIS
 from responder.cli.drive import conclusion, outcome
 from responder.cli.exits import Exit
 from responder.cli.lines import _SENTENCES, Lines, sentence
 from responder.cli.screen import headline, screen
 from responder.fold import _OWN, apply, fold
 from responder.state import RunState
-from responder.timeline import GENESIS, Entry
+from responder.timeline import Entry
 from responder.view import RunView, span, view
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)

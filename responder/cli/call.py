@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from responder.library import Library
     from responder.redaction import Redactor
     from responder.registry import Registry
+    from responder.store import Location
 
 
 @dataclass
@@ -43,9 +44,13 @@ class Call:
 
     def options(self) -> list[str]:
         """Return the options with which another process reaches the same installation."""
-        config = self.config_path()
-        named = {"--config": config.absolute() if config else None, "--store": self.store_path().absolute()}
-        return [part for name, path in named.items() if path is not None for part in (name, str(path))]
+        config, record = self.config_path(), self.location()
+        named = {
+            "--config": str(config.absolute()) if config else "",
+            # A URL with a password came from the environment, which the other process gets, too.
+            "--store": str(record.path.absolute()) if record.path else "" if record.password else record.url,
+        }
+        return [part for name, value in named.items() if value for part in (name, value)]
 
     @contextmanager
     def open(self) -> Iterator["App"]:
@@ -60,11 +65,10 @@ class Call:
     @contextmanager
     def open_existing(self) -> Iterator["App"]:
         """Open the installation. RequestError where there is no record yet: reading must not make one."""
-        path = self.store_path()
-        if not path.exists():
+        if not self.recorded():
             raise RequestError(
                 "There is no record yet",
-                where=str(path),
+                where=str(self.location()),
                 remedy=f"`{self.program} run` begins one; --store names another",
             )
         with self.open() as app:
@@ -73,13 +77,14 @@ class Call:
     @contextmanager
     def open_for_reading(self) -> Iterator["App"]:
         """Open the installation; where there is no record yet, with an empty one that is gone afterwards."""
-        path = self.store_path()
-        if path.exists():
+        if self.recorded():
             with self.open() as app:
                 yield app
             return
         with tempfile.TemporaryDirectory(prefix="responder-") as folder:
-            key = path.parent / "sealing.key"
+            from responder.installation import folder_of  # noqa: PLC0415 - only where it is needed
+
+            key = folder_of(self.location(), os.environ) / "sealing.key"
             if key.exists():
                 (Path(folder) / "sealing.key").symlink_to(key.resolve())
             app = self._open(str(Path(folder) / "empty.db"))
@@ -89,13 +94,19 @@ class Call:
             finally:
                 app.close()
 
-    def store_path(self) -> Path:
+    def recorded(self) -> bool:
+        """Tell whether there is a record yet."""
+        from responder.installation import recorded  # noqa: PLC0415 - only where it is needed
+
+        return recorded(self.location())
+
+    def location(self) -> "Location":
         """Return where the record is, or would be."""
-        from responder.installation import store_path  # noqa: PLC0415 - only where it is needed
+        from responder.installation import location  # noqa: PLC0415 - only where it is needed
         from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
 
         config = self.config_path()
-        return store_path(self.store, os.environ, config, load_settings(config))
+        return location(self.store, os.environ, config, load_settings(config))
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""

@@ -1,5 +1,6 @@
 """How errors look: what, where, and what to do next; every problem, never a secret."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ _REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
     (FindingError, 'correct the report: a JSON object with `value` or `key_id`, such as {"key_id": "..."}'),
 )
 """What to do next where an error names its place and no remedy of its own."""
+_DATABASE_PASSWORD = re.compile(r"postgres(?:ql)?://(?:[^/?#@]*:[^/?#]+@|.*[?&](?:ssl)?password=)")
 _SHORTEST_CREDENTIAL = 20
 """No known credential is shorter; shorter words on the command line need no look, and `--help` no import."""
 
@@ -35,6 +37,13 @@ _SHORTEST_CREDENTIAL = 20
 def refuse_credentials(words: Sequence[str]) -> None:
     """Refuse a call whose words hold a credential: other users, the shell's history and logs can see them."""
     for number, word in enumerate(words, 1):
+        if _DATABASE_PASSWORD.search(word):
+            raise RequestError(
+                f"Word {number} of the command is a URL that holds a password; it was not used",
+                where="the command line, which other users, the shell's history and logs can see",
+                remedy="leave the password out: it is read from ~/.pgpass (or PGPASSFILE), from a service"
+                " (?service=NAME) or from PGPASSWORD; or set RESPONDER_STORE; and change that password",
+            )
         if len(word) < _SHORTEST_CREDENTIAL:
             continue
         from responder.redaction import looks_like_credential  # noqa: PLC0415 - only where it is needed

@@ -90,7 +90,11 @@ def global_options(*, hidden: bool, environment: bool) -> list[click.Parameter]:
             type=file,
             metavar="FILE",
         ),
-        option("store", "Where the record is kept; else in the user's state folder.", metavar="PATH"),
+        option(
+            "store",
+            "Where the record is kept: a file or postgresql://HOST/DATABASE; else in the user's state folder.",
+            metavar="PLACE",
+        ),
         option("json", "Print one JSON document.", is_flag=True),
         option("debug", "Show tracebacks and log records, without secrets.", is_flag=True),
     ]

@@ -25,7 +25,7 @@ def command(run: str | None, *, everything: bool) -> Exit:
     Without RUN, every open run in short; with it, that run in full, ended or not.
     """
     call = current()
-    if not call.store_path().exists() and run is None:
+    if not call.recorded() and run is None:
         return _show(call, [], detail=False)
     with call.open_existing() as app:
         rows: Iterable[RunRow] = [app.row(run)] if run else app.runs()
@@ -35,7 +35,7 @@ def command(run: str | None, *, everything: bool) -> Exit:
 
 def first_screen(call: Call) -> Exit:
     """Show the open incidents with their clocks; with none, how to begin."""
-    if not call.store_path().exists():
+    if not call.recorded():
         return _show(call, [], detail=False)
     with call.open_existing() as app:
         return _show(

@@ -1,0 +1,137 @@
+"""A few connections to the server, with a bound for every wait, and errors that say what to do next."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from responder.errors import RecordError, SettingsError
+from responder.store import Location
+
+_MOST = 8
+"""How many connections a process has at most."""
+WAIT_SECONDS = 20
+"""How long to wait for a connection, for an answer, or for the server to come back."""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@contextmanager
+def named(place: str) -> Iterator[None]:
+    """Turn the library's errors into one that says what to do, without what a row or a password may hold."""
+    try:
+        yield
+    except psycopg.Error as error:
+        told = error.diag.message_primary or str(error).partition("\n")[0] or type(error).__name__
+        raise RecordError(
+            f"The record cannot be read or written: {told}",
+            where=place,
+            remedy="nothing more is done until the server answers; see that it runs and may be reached,"
+            " then `responder resume`",
+        ) from None
+
+
+class Pool:
+    """A few connections that threads take and give back; those that broke are dropped."""
+
+    def __init__(self, parameters: dict[str, Any], place: str) -> None:
+        self._parameters = parameters
+        self._place = place
+        self._idle: list[Connection] = []
+        self._cut_off = False
+        self._closed = False
+        self._lock = threading.Lock()
+        self._room = threading.BoundedSemaphore(_MOST)
+
+    @contextmanager
+    def taken(self, *, begin: bool = False) -> Iterator[Connection]:
+        """Take a connection that works, `begin`: with a transaction open."""
+        if not self._room.acquire(timeout=WAIT_SECONDS):
+            raise RecordError("Every connection to the record is busy", where=self._place, remedy="try again")
+        try:
+            connection = self._fresh(begin=begin)
+            try:
+                yield connection
+            finally:
+                self._give(connection)
+        finally:
+            self._room.release()
+
+    def _fresh(self, *, begin: bool) -> Connection:
+        """Return an idle connection, or a new one; an idle one may have been cut off in the meantime."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = psycopg.connect(**self._parameters)
+                if begin:
+                    connection.execute("BEGIN")
+                return connection
+            if not begin:
+                return connection
+            try:
+                connection.execute("BEGIN")
+            except psycopg.OperationalError:
+                connection.close()
+            else:
+                return connection
+
+    def _give(self, connection: Connection) -> None:
+        idle = psycopg.pq.TransactionStatus.IDLE
+        whole = not connection.closed and connection.info.transaction_status == idle
+        with self._lock:
+            self._cut_off |= connection.broken
+            keep = whole and not self._closed
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
+
+    def cut_off(self) -> bool:
+        """Tell whether a connection broke since this was asked last; the idle ones are then dropped, too."""
+        with self._lock:
+            broke, self._cut_off = self._cut_off, False
+        if broke:
+            self._drop()
+        return broke
+
+    def close(self) -> None:
+        """Close every connection: the idle ones now, the others when they are given back."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def parameters(location: Location) -> dict[str, Any]:
+    """Return how to connect: what the URL says, and bounds for every wait."""
+    try:
+        asked: dict[str, Any] = conninfo.conninfo_to_dict(location.url)
+    except psycopg.Error:  # the library's text may quote what stands where a password should
+        raise SettingsError("The URL of the record cannot be read", where=str(location)) from None
+    milliseconds = WAIT_SECONDS * 1000
+    settings = {
+        "synchronous_commit": "on",
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds // 2,
+        "idle_in_transaction_session_timeout": milliseconds,
+        "default_transaction_isolation": "read\\ committed",
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    bounds = {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": milliseconds,
+        "application_name": "responder",
+        "client_encoding": "UTF8",
+    }
+    return {**bounds, **asked, "options": f"{asked.get('options', '')} {options}".strip(), "autocommit": True}

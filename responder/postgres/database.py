@@ -1,0 +1,267 @@
+"""The store that a PostgreSQL database is."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from responder.errors import RecordError
+from responder.postgres.connections import WAIT_SECONDS, Connection, Pool, named, parameters
+from responder.postgres.tables import STEPS
+from responder.postgres.transaction import BLOB, HEAD, LOCK_CHAIN, RUN, Transaction
+from responder.sealing import Sealed
+from responder.store import FORMAT, Blob, Head, Location, Row, RunRow
+
+_LOOK_SECONDS = 0.02
+"""How old the answer to *has anybody written* may be."""
+_CLOCK_SECONDS = 10.0
+_FORGET_SECONDS = 60.0
+"""After how long nobody looks after a chain that nobody asks about."""
+_DURABLE = (
+    "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),"
+    " current_setting('server_encoding'), pg_is_in_recovery(), to_regclass('responder.meta') IS NOT NULL"
+)
+
+
+class PostgresStore:
+    """One PostgreSQL database: commits are on disk before they return, and chains do not wait for one another."""
+
+    def __init__(self, location: Location) -> None:
+        self.place = str(location)
+        self.conninfo = location.url
+        """How to connect; it may hold a password, and is shown to nobody."""
+        self._pool = Pool(parameters(location), self.place)
+        self._here = threading.local()
+        self._looking = threading.Lock()
+        self._looked = float("-inf")
+        self._asked: dict[str, float] = {}
+        """The chains that somebody asks about, and when last."""
+        self._seen: dict[str, int] = {}
+        self._clock = (float("-inf"), 0.0)
+        """When the server's clock was read, by our own, and what it said."""
+        try:
+            with named(self.place), self._pool.taken() as connection:
+                self._open(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, connection: Connection) -> None:
+        """Check what the server promises and make the tables where there are none."""
+        found = connection.execute(_DURABLE).fetchone()
+        assert found is not None
+        problem = undurable(*found[:5])
+        if problem:
+            raise RecordError(
+                f"What this server writes may be lost: {problem}", where=self.place, remedy="set it back there"
+            )
+        self.fresh: bool = not found[5]
+        """Whether there was no record yet."""
+        if self.fresh:
+            with connection.transaction():
+                connection.execute(LOCK_CHAIN, ("tables",))  # two hosts may begin at the same time
+                again = connection.execute(_DURABLE).fetchone()
+                if again is not None and not again[5]:
+                    for number in range(1, FORMAT + 1):
+                        connection.execute(STEPS[number])
+                    connection.execute("INSERT INTO responder.meta VALUES ('format', %s)", (str(FORMAT),))
+        stored = connection.execute("SELECT value FROM responder.meta WHERE key = 'format'").fetchone()
+        if stored is None or int(stored[0]) > FORMAT:
+            raise RecordError(
+                f"The store has format {stored and stored[0]}, this version reads up to {FORMAT}",
+                where=self.place,
+                remedy="use a newer responder",
+            )
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction."""
+        with named(self.place), self._pool.taken(begin=True) as connection:
+            transaction = Transaction(connection)
+            self._here.transaction = transaction
+            try:
+                with named(self.place):  # what is wrong inside is told to whoever is inside
+                    yield transaction
+                self._commit(transaction)
+            except BaseException:
+                with suppress(psycopg.Error):  # a connection that is gone has rolled back already
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._here.transaction = None
+
+    def _commit(self, transaction: Transaction) -> None:
+        """Commit; where the answer is lost, read back whether it happened."""
+        try:
+            transaction.commit()
+        except psycopg.Error:
+            if not transaction.lost:
+                raise
+            if not self._happened(transaction):
+                raise RecordError(
+                    "The connection to the record was lost, and nothing was written",
+                    where=self.place,
+                    remedy="nothing more is done; see that the server runs, then `responder resume`",
+                ) from None
+        with self._looking:
+            for incident, head in transaction.chains.items():
+                self._seen[incident] = max(self._seen.get(incident, 0), head.seq)
+
+    def _happened(self, transaction: Transaction) -> bool:
+        """Tell whether a transaction whose answer was lost took effect. RecordError where that cannot be read back."""
+        until = time.monotonic() + WAIT_SECONDS
+        while transaction.chains:
+            incident, head = next(iter(transaction.chains.items()))
+            try:
+                with self._pool.taken(begin=True) as connection:
+                    reading = Transaction(connection)
+                    reading.all(LOCK_CHAIN, incident)  # the lost one may still be at work: it holds one of these
+                    reading.head(incident)
+                    query = "SELECT hash FROM responder.entries WHERE incident = %s AND seq = %s"
+                    found = reading.all(query, incident, head.seq)
+                    connection.execute("ROLLBACK")
+                    return found == [(head.hash,)]
+            except psycopg.Error:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.2)
+        raise RecordError(
+            "The connection to the record was lost while it wrote, and it cannot be told whether it did",
+            where=self.place,
+            remedy="nothing more is done; once the server answers, `responder resume` goes on from what is there",
+        )
+
+    def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        transaction: Transaction | None = getattr(self._here, "transaction", None)
+        if transaction is not None:
+            return transaction.all(query, *values)
+        with named(self.place):
+            try:
+                with self._pool.taken() as connection:
+                    return connection.execute(query, values).fetchall()
+            except psycopg.Error:
+                if not self._pool.cut_off():
+                    raise
+                # An idle connection was cut off in the meantime; what is asked for here may be asked twice.
+                with self._pool.taken() as connection:
+                    return connection.execute(query, values).fetchall()
+
+    def meta(self, name: str) -> str | None:
+        """Return a fact about the store itself."""
+        found = self._all("SELECT value FROM responder.meta WHERE key = %s", name)
+        return str(found[0][0]) if found else None
+
+    def head(self, incident: str) -> Head | None:
+        """Return the last entry of a chain, as it is kept apart."""
+        found = self._all(HEAD, incident)
+        return Head(*found[0]) if found else None
+
+    def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
+        """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""
+        query = "SELECT * FROM responder.entries WHERE incident = %s AND seq > %s"
+        if events:
+            return [
+                Row(*row) for row in self._all(f"{query} AND event = ANY(%s) ORDER BY seq", incident, after, [*events])
+            ]
+        return [Row(*row) for row in self._all(f"{query} ORDER BY seq", incident, after)]
+
+    def incidents(self) -> list[str]:
+        """Return the ids of all incidents, oldest first."""
+        return [str(row[0]) for row in self._all("SELECT incident FROM responder.heads ORDER BY number")]
+
+    def runs(self, incident: str = "") -> list[RunRow]:
+        """Return all runs, or those of one incident, oldest first."""
+        query = f"SELECT {RUN} FROM responder.runs WHERE incident = %s OR %s = '' ORDER BY number"  # noqa: S608
+        return [RunRow(*row) for row in self._all(query, incident, incident)]
+
+    def run(self, run: str) -> RunRow | None:
+        """Return a run's row."""
+        found = self._all(f"SELECT {RUN} FROM responder.runs WHERE run = %s", run)  # noqa: S608 - constants
+        return RunRow(*found[0]) if found else None
+
+    def beat(self, run: str, epoch: int, at: float) -> None:
+        """Note that the executor with this epoch is alive; not an entry."""
+        update = "UPDATE responder.runs SET heartbeat = %s WHERE run = %s AND epoch = %s RETURNING run"
+        self._all(update, at, run, epoch)
+
+    def blob(self, blob: str) -> Blob | None:
+        """Return a sealed value."""
+        found = self._all(f"SELECT {BLOB} FROM responder.blobs WHERE blob = %s", blob)  # noqa: S608 - constants
+        return _blob(found[0]) if found else None
+
+    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
+        """Return all sealed values of an incident, or those of one kind."""
+        query = (
+            f"SELECT {BLOB} FROM responder.blobs WHERE incident = %s AND (kind = %s OR %s = '')"  # noqa: S608
+            " ORDER BY number"
+        )
+        return [_blob(row) for row in self._all(query, incident, kind, kind)]
+
+    def locked(self, run: str) -> list[str]:
+        """Return the identifiers that a run has locked."""
+        return [
+            str(row[0]) for row in self._all("SELECT identifier FROM responder.locks WHERE run = %s ORDER BY 1", run)
+        ]
+
+    def holder(self, identifiers: Sequence[str]) -> str | None:
+        """Return the run that holds any of these identifiers."""
+        held = dict(
+            self._all("SELECT identifier, run FROM responder.locks WHERE identifier = ANY(%s)", list(identifiers))
+        )
+        return next((held[name] for name in identifiers if name in held), None)
+
+    def now(self) -> float:
+        """Return the seconds since the Unix epoch by the server's clock, which is asked every few seconds."""
+        with self._looking:
+            if time.monotonic() - self._clock[0] > _CLOCK_SECONDS:
+                before = time.monotonic()
+                ((told,),) = self._all("SELECT extract(epoch FROM clock_timestamp())::float8")
+                self._clock = ((before + time.monotonic()) / 2, told)
+            asked, told = self._clock
+        return told + time.monotonic() - asked
+
+    def version(self, incident: str) -> int:
+        """Return a number that changes soon after somebody has written to a chain.
+
+        One question every 20 ms at most, for all chains that this process asks about.
+        """
+        with self._looking:
+            now = time.monotonic()
+            new = incident not in self._asked
+            self._asked[incident] = now
+            if new or now - self._looked >= _LOOK_SECONDS:
+                self._asked = {name: at for name, at in self._asked.items() if now - at < _FORGET_SECONDS}
+                query = "SELECT incident, seq FROM responder.heads WHERE incident = ANY(%s)"
+                self._seen = dict(self._all(query, list(self._asked)))
+                self._looked = now
+            return self._seen.get(incident, 0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+def _blob(row: tuple[Any, ...]) -> Blob:
+    blob, incident, kind, wrapped_key, ciphertext = row
+    return Blob(blob, incident, kind, Sealed(bytes(wrapped_key), bytes(ciphertext)))
+
+
+def has_record(location: Location) -> bool:
+    """Tell whether a database holds a record; nothing is made there."""
+    with named(str(location)), psycopg.connect(**parameters(location)) as connection:
+        found = connection.execute("SELECT to_regclass('responder.meta') IS NOT NULL").fetchone()
+        return bool(found and found[0])
+
+
+def undurable(fsync: str, full_page_writes: str, synchronous_commit: str, encoding: str, standby: bool) -> str:
+    """Return which of a server's settings breaks its promise that what was committed stays; empty where none does."""
+    if standby:
+        return "it is a standby, which cannot be written"
+    if fsync != "on" or full_page_writes != "on":
+        return "fsync or full_page_writes is off"
+    if synchronous_commit not in {"on", "remote_apply"}:
+        return f"synchronous_commit is {synchronous_commit}"
+    return "" if encoding == "UTF8" else f"its encoding is {encoding}, not UTF8"

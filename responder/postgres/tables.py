@@ -1,0 +1,28 @@
+"""The tables, and what brings them from one format to the next."""
+
+STEPS = {
+    1: """
+CREATE SCHEMA IF NOT EXISTS responder;
+CREATE TABLE responder.meta (key text COLLATE "C" PRIMARY KEY, value text NOT NULL);
+CREATE TABLE responder.entries (
+    incident text COLLATE "C" NOT NULL, seq bigint NOT NULL, run text NOT NULL, event text NOT NULL,
+    step text NOT NULL, actor text NOT NULL, at text NOT NULL, epoch bigint NOT NULL, payload text, salt text,
+    payload_hash text NOT NULL, prev text NOT NULL, hash text NOT NULL, mac text NOT NULL,
+    PRIMARY KEY (incident, seq));
+CREATE TABLE responder.heads (incident text COLLATE "C" PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL,
+    mac text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY) WITH (fillfactor = 50);
+CREATE TABLE responder.runs (run text COLLATE "C" PRIMARY KEY, incident text COLLATE "C" NOT NULL,
+    playbook text NOT NULL, state text NOT NULL, epoch bigint NOT NULL, wake_at text NOT NULL, executor text NOT NULL,
+    heartbeat double precision NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY) WITH (fillfactor = 50);
+CREATE TABLE responder.locks (identifier text COLLATE "C" PRIMARY KEY, run text NOT NULL);
+CREATE TABLE responder.blobs (blob text COLLATE "C" PRIMARY KEY, incident text COLLATE "C" NOT NULL,
+    kind text NOT NULL, wrapped_key bytea NOT NULL, ciphertext bytea NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY);
+""",
+    2: """
+CREATE INDEX blobs_of_incident ON responder.blobs (incident, kind);
+CREATE INDEX runs_of_incident ON responder.runs (incident);
+CREATE INDEX runs_by_state ON responder.runs (state);
+""",
+}
+"""What brings a database from the format before to each format; nothing that is written already is changed."""
