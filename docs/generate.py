@@ -23,6 +23,7 @@ from responder.library import Library
 from responder.notice import ACTIONS as NOTICE_ACTIONS
 from responder.playbook import MATCH_KEYS, PlaybookFile
 from responder.registry import Registry
+from responder.scenario.model import Scenario
 from responder.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -290,11 +291,23 @@ def template_row(name: str, spec: Any) -> tuple[str, str, str, str, str]:
     return f"`{name}`", kind, source, "optional" if spec.optional else "", spec.help
 
 
+def scenarios() -> Page:
+    """Return the page of a scenario's file."""
+    lines = page(
+        "Scenarios",
+        "Every key that a scenario may have. [How to test a playbook](../how-to/test-a-playbook.md) explains the",
+        "ideas. `responder playbook schema --scenario` prints the same as a JSON Schema for editors. A word or a pair",
+        "stands for a mapping where that is enough: `kill: silent`, `kill: lost`, `[kill, dead]`.",
+    )
+    return [*lines, *model_sections(Scenario, {"Scenario": "The file"})]
+
+
 PAGES: Mapping[str, Callable[[], Page]] = {
     "commands.md": commands,
     "actions.md": actions,
     "credential-verbs.md": credential_verbs,
     "playbook-language.md": playbook_language,
+    "scenarios.md": scenarios,
     "settings.md": settings,
     "events.md": events,
     "exit-codes.md": exit_codes,

@@ -29,8 +29,8 @@ def playbook_schema(registry: Registry) -> dict[str, Any]:
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     definitions["expression"] = _EXPRESSION
     for model in (Approval, Deadline, Input, Retry, Role, Start, Step):
-        _explain(definitions[model.__name__], model)
-    _explain(schema, PlaybookFile)
+        explain(definitions[model.__name__], model)
+    explain(schema, PlaybookFile)
     actions = sorted([*NOTICES, *registry.actions()], key=lambda action: action.name)
     step = definitions["Step"]
     step["oneOf"] = [{"required": ["action"]}, {"required": ["playbook"]}]
@@ -79,7 +79,7 @@ def _or_expression(schema: dict[str, Any], words: str) -> dict[str, Any]:
     return {**described, **default, "anyOf": [inner, {"$ref": "#/$defs/expression"}]}
 
 
-def _explain(schema: dict[str, Any], model: type[BaseModel]) -> None:
+def explain(schema: dict[str, Any], model: type[BaseModel]) -> None:
     """Add the words that stand under each field in the code."""
     for name, words in field_help(model).items():
         field = model.model_fields.get(name)

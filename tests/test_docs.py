@@ -14,6 +14,7 @@ from types import ModuleType
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import responder
 from responder import expressions, library
@@ -272,6 +273,19 @@ def examples(kind: str, start: str) -> list[object]:
 @pytest.mark.parametrize("text", examples("yaml", "playbook:"))
 def test_every_playbook_that_is_shown_is_one(text: str) -> None:
     parse_playbook(text, "shown.yaml")
+
+
+@pytest.mark.parametrize("text", examples("yaml", "scenario:"))
+def test_every_scenario_that_is_shown_holds(text: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-playbook.md").read_text(encoding="utf-8")
+    shown = next(block for kind, block in FENCE.findall(page) if kind == "yaml")
+    (tmp_path / "tests" / "partner-key").mkdir(parents=True)
+    (tmp_path / "partner-key.yaml").write_text(shown)
+    (tmp_path / "tests" / "partner-key" / "shown.yaml").write_text(text)
+
+    result = CliRunner().invoke(group, ["playbook", "test", str(tmp_path / "partner-key.yaml")], obj=Call())
+
+    assert result.exit_code == 0, result.stdout
 
 
 @pytest.mark.parametrize("text", examples("text", "---\n"))

@@ -18,7 +18,7 @@ MOST_FUNCTION_LINES = 50
 ROWS = """
 __main__
 cli
-drill
+drill scenario
 doctor probing
 app
 dispatch

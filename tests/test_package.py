@@ -65,7 +65,7 @@ def bundled(wheel: Path) -> set[str]:
         return {name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix) and name[-1] != "/"}
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("playbooks", "*.yaml"), ("templates", "**/*.j2")])
+@pytest.mark.parametrize(("folder", "pattern"), [("playbooks", "**/*.yaml"), ("templates", "**/*.j2")])
 def test_the_wheel_carries_every_file(wheel: Path, folder: str, pattern: str) -> None:
     ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob(pattern)}
 

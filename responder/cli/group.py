@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "init": "Write a commented responder.yaml and an example playbook.",
     "doctor": "Check the connections, their permissions, and the store.",
     "drill": "Practise a playbook in a loopback world that misbehaves.",
-    "playbook": "List, show, lint and draw playbooks.",
+    "playbook": "List, show, lint, test and draw playbooks.",
     "plan": "Show what a run would do; write nothing.",
     "run": "Respond to a leaked credential with a playbook.",
     "status": "Show the open runs, or one.",

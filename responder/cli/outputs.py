@@ -186,6 +186,26 @@ class LintedPlaybooks(TypedDict):
     playbooks: list[LintedPlaybook]
 
 
+class ScenarioShown(TypedDict):
+    """What came of one scenario."""
+
+    playbook: str
+    scenario: str
+    """Its title."""
+    file: str
+    held: bool
+    wrong: bool
+    """Whether the file itself is wrong, and nothing was played."""
+    seconds: float
+    problems: list[ProblemShown]
+
+
+class ScenariosShown(TypedDict):
+    """What came of scenarios."""
+
+    scenarios: list[ScenarioShown]
+
+
 class Drawn(TypedDict):
     """A playbook as a picture."""
 
@@ -263,6 +283,7 @@ DOCUMENTS: dict[str, Any] = {
     "playbook-list": Playbooks,
     "playbook-show": PlaybookShown,
     "playbook-lint": LintedPlaybooks,
+    "playbook-test": ScenariosShown,
     "playbook-graph": Drawn,
     "notice-list": TemplateRows,
     "notice-lint": LintedTemplates,

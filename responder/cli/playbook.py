@@ -9,6 +9,7 @@ import click
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.group import Subgroup
+from responder.cli.scenarios import command as test_command
 from responder.cli.writing import write_text
 from responder.documents import Templates
 from responder.errors import InputError
@@ -16,13 +17,14 @@ from responder.graph import mermaid, svg
 from responder.lint import Report, Shelf, lint
 from responder.playbook import Playbook, dependencies
 from responder.reading import load_playbook
+from responder.scenario.files import scenario_schema
 from responder.schema import playbook_schema
 from responder.settings import load_settings
 
 
 @click.group("playbook", cls=Subgroup)
 def command() -> None:
-    """List, show, lint and draw playbooks.
+    """List, show, lint, test and draw playbooks.
 
     A team's own stand in `playbooks/` beside responder.yaml, and come before the built-in ones of the same
     name.
@@ -153,8 +155,13 @@ def graph_command(playbook: str, output: Path | None, *, picture: bool) -> Exit:
 
 
 @command.command("schema")
-def schema_command() -> Exit:
+@click.option("--scenario", is_flag=True, help="That of a scenario's file.")
+def schema_command(*, scenario: bool) -> Exit:
     """Print the JSON Schema of the playbook language, for editors."""
     call = current()
-    call.out(json.dumps(playbook_schema(call.registry()), indent=2, ensure_ascii=False))
+    schema = scenario_schema() if scenario else playbook_schema(call.registry())
+    call.out(json.dumps(schema, indent=2, ensure_ascii=False))
     return Exit.OK
+
+
+command.add_command(test_command)

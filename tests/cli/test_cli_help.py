@@ -27,6 +27,7 @@ NO_COMMANDS = {
     "outputs",
     "planning",
     "rendering",
+    "scenarios",
     "screen",
     "writing",
 }

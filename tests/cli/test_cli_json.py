@@ -52,6 +52,7 @@ READING = {
     "playbook-list": ["playbook", "list"],
     "playbook-show": ["playbook", "show", "p"],
     "playbook-lint": ["playbook", "lint"],
+    "playbook-test": ["playbook", "test", "leaked-credential/already-dead"],
     "playbook-graph": ["playbook", "graph", "p"],
     "notice-list": ["notice", "list"],
     "notice-lint": ["notice", "lint"],

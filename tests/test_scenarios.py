@@ -1,0 +1,432 @@
+"""Scenarios: what a file may say, what everybody answers, what is judged; and that broken playbooks turn them red."""
+
+import copy
+import socket
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from responder.cli.scenarios import exit_code
+from responder.errors import PlaybookError
+from responder.library import Library, built_in
+from responder.playbook import Playbook, parse_playbook
+from responder.registry import Registry
+from responder.scenario.files import load_scenario, scenario_files, scenario_schema
+from responder.scenario.judge import Judge
+from responder.scenario.play import Played, Shelf, play
+from responder.source import write
+
+SHIPPED = sorted(built_in("playbooks").glob("tests/*/*.yaml"))
+TITLE = "scenario: one thing\n"
+SMALL = """\
+playbook: small
+title: t
+version: 1
+roles: {commander: {}, oncall: {}}
+deadlines: {contained: {from: incident.aware_at, within: 1h, role: commander}}
+inputs: {place: {type: string}, hero: {type: person}}
+steps:
+  - {id: look, phase: analysis, action: credential.inspect}
+  - id: kill
+    phase: containment
+    action: credential.disable
+    needs: [look]
+    approval: {role: commander, quorum: 2, within: 5m, on_timeout: escalate(oncall), reason: r}
+  - {id: dead, phase: containment, action: credential.prove_dead, needs: [kill], limit: 1h, meets: contained}
+  - id: choice
+    phase: recovery
+    action: human.decide
+    needs: [dead]
+    with: {role: commander, question: q, options: {yes: y, no: n}, within: 2d, on_timeout: abort}
+  - id: each
+    phase: recovery
+    action: credential.issue
+    needs: [choice]
+    for_each: ${{ incident.credential.consumers }}
+    with: {consumer: "${{ item }}", label: "for-${{ item.id }}"}
+exit: ["${{ steps.dead.verdict == 'dead' }}"]
+"""
+
+
+@cache
+def shelf() -> Shelf:
+    library = Library(None)
+    return Shelf(Registry(), library.templates(), library.playbooks())
+
+
+def with_playbook(playbook: Playbook) -> Shelf:
+    """Return the shelf with one more playbook, its templates parsed already."""
+    made = Shelf(shelf().registry, shelf().templates, {**shelf().playbooks, playbook.playbook: playbook})
+    made.__dict__["parsed"] = shelf().parsed
+    return made
+
+
+def small() -> Playbook:
+    return parse_playbook(SMALL, "small.yaml")[0]
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "small" / "one.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def judged(tmp_path: Path, text: str, playbook: Playbook | None = None) -> tuple[list[str], Played]:
+    playbook = playbook or small()
+    scenario, source = load_scenario(written(tmp_path, TITLE + text), playbook)
+    played = play(playbook, scenario, with_playbook(playbook))
+    return [str(problem) for problem in Judge(scenario, source, played, exit_code).problems()], played
+
+
+def events(played: Played, step: str) -> list[str]:
+    return [entry.event for entry in played.entries if entry.step == step]
+
+
+# What ships ------------------------------------------------------------------------------------------------------
+
+
+def held(path: Path, playbook: Playbook) -> list[str]:
+    scenario, source = load_scenario(path, playbook)
+    played = play(playbook, scenario, with_playbook(playbook))
+    return [str(problem) for problem in Judge(scenario, source, played, exit_code).problems()]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_scenarios_that_ship_hold(path: Path) -> None:
+    assert [] == held(path, shelf().playbooks[path.parent.name])
+
+
+@pytest.mark.parametrize("name", Library(None).playbook_paths())
+def test_every_playbook_that_ships_has_a_scenario_for_each_of_its_questions(name: str) -> None:
+    playbook = shelf().playbooks[name]
+    silent = {
+        step
+        for path in scenario_files(Library(None).path(name))
+        for step, replies in load_scenario(path, playbook)[0].people.items()
+        if any(reply.says == "silent" for reply in replies)
+    }
+    asking = {step.id for step in playbook.steps if step.approval or step.action.startswith("human.")}
+    optional = {"partner", "close-space", "follow-up"}
+
+    assert asking - silent <= optional
+
+
+Broken = Callable[[dict[str, Any]], None]
+
+
+def step(data: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in data["steps"] if one["id"] == name)
+
+
+def without(name: str, key: str) -> Broken:
+    return lambda data: step(data, name).__delitem__(key)
+
+
+def needs(name: str, *wanted: str) -> Broken:
+    return lambda data: step(data, name).__setitem__("needs", list(wanted))
+
+
+def swapped(first: str, second: str) -> Broken:
+    """Let two steps change their places in the order."""
+
+    def swap(data: dict[str, Any]) -> None:
+        one, other = step(data, first), step(data, second)
+        one["needs"], other["needs"] = [second], [need for need in one.get("needs", []) if need != second]
+
+    return swap
+
+
+FOUNDING, SINGLE = "shared-access-token-public", "leaked-credential"
+BROKEN = {
+    "the proof does not wait for the sessions": (SINGLE, needs("proof", "end")),
+    "ended before it is switched off": (SINGLE, needs("end")),
+    "sessions end before the key": (SINGLE, needs("close-sessions")),
+    "switched off without asking": (SINGLE, without("pause", "approval")),
+    "ended without asking": (SINGLE, without("end", "approval")),
+    "switched off though it is dead": (SINGLE, without("pause", "if")),
+    "no exit": (SINGLE, lambda data: data.__delitem__("exit")),
+    "the deadline is met by nobody": (SINGLE, without("proof", "meets")),
+    "proof and end change places": (SINGLE, swapped("close-sessions", "proof")),
+    "killed without asking": (FOUNDING, without("kill", "approval")),
+    "the proof does not wait for the sessions of many": (FOUNDING, needs("dead", "kill")),
+    "holders are told before it is dead": (FOUNDING, needs("tell-holders")),
+    "the public is told before it is dead": (FOUNDING, needs("holding")),
+    "holders are told without asking": (FOUNDING, without("tell-holders", "approval")),
+    "access is decided before it is dead": (FOUNDING, needs("access", "history")),
+    "access is decided before the history is read": (FOUNDING, needs("access", "dead")),
+    "tokens are issued whatever was decided": (FOUNDING, without("one-token-each", "if")),
+    "services get tokens before it is dead": (FOUNDING, needs("service-token")),
+    "services get tokens before the history is read": (FOUNDING, needs("service-token", "dead")),
+    "services are tested before delivery": (FOUNDING, needs("service-test")),
+    "the takedown does not wait for the page": (FOUNDING, needs("takedown-draft", "dead", "history")),
+    "the Space is paused before its page is kept": (FOUNDING, needs("close-space", "dead", "history")),
+    "the token is ended before everybody has another": (FOUNDING, needs("retire", "dead")),
+    "evidence holds containment up": (FOUNDING, needs("kill", "classify", "snapshot")),
+    "a page that is gone stops the run": (FOUNDING, without("snapshot", "on_error")),
+    "a chat that is down stops the run": (FOUNDING, without("room", "on_error")),
+    "nobody is told by mail": (FOUNDING, lambda data: step(data, "alert-by-mail").update({"if": False})),
+    "sessions are ended where there are none": (FOUNDING, without("sessions", "if")),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_playbook_turns_a_scenario_red(name: str) -> None:
+    playbook, breaking = BROKEN[name]
+    path = Library(None).path(playbook)
+    data = copy.deepcopy(yaml.safe_load(path.read_text()))
+    breaking(data)
+    broken, _ = parse_playbook(write(data), path.name)
+    files = sorted(scenario_files(path), key=lambda file: file.stem != "good")
+
+    assert any(held(file, broken) for file in files)
+
+
+# What a file may say ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "words"),
+    [
+        pytest.param("expct: {contained: true}", "expct", "did you mean 'expect'?", id="unknown key"),
+        pytest.param("status: {deed: done}", "deed", "did you mean 'dead'?", id="unknown step"),
+        pytest.param("people: {kil: silent}", "kil", "did you mean 'kill'?", id="unknown step of people"),
+        pytest.param("answers: {kil: lost}", "kil", "did you mean 'kill'?", id="unknown step of answers"),
+        pytest.param("answers: {look: {finds: [other]}}", "{finds", "no credential 'other'", id="unknown credential"),
+        pytest.param("order: [[kill, deed]]", "[kill", "did you mean 'dead'?", id="unknown step of an order"),
+        pytest.param("order: [[kill]]", "[kill]", "should be", id="half an order"),
+        pytest.param("never: [{step: kil}]", "step", "did you mean 'kill'?", id="unknown step of a never"),
+        pytest.param("never: [{before: kill}]", "{before", "it names nothing", id="a never of nothing"),
+        pytest.param("deadlines: {containd: met}", "containd", "did you mean 'contained'?", id="unknown deadline"),
+        pytest.param("deadlines: {contained: soon}", "soon", "'pending'", id="unknown standing"),
+        pytest.param("inputs: {plac: x}", "plac", "did you mean 'place'?", id="unknown input"),
+        pytest.param("meanwhile: [{after: 1m}]", "{after", "nothing is done", id="nothing is done"),
+        pytest.param("meanwhile: [{after: 1, retry: kill}]", "1,", "no unit", id="a span without unit"),
+        pytest.param("crash: {after-apply: kil}", "after-apply", "did you mean 'kill'?", id="unknown step of a crash"),
+        pytest.param("answers: {kill: {fails: denied, lost: done}}", "{fails", "exclude", id="two things at once"),
+        pytest.param("answers: {dead: {looks: [refused y 3]}}", "{looks", "a look is a word", id="a strange look"),
+        pytest.param("credential: {holders: -1}", "-1", "greater than or equal to 0", id="fewer than no holders"),
+    ],
+)
+def test_an_error_stands_at_its_place_with_its_remedy(tmp_path: Path, text: str, at: str, words: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        load_scenario(written(tmp_path, TITLE + text + "\n"), small())
+
+    [problem] = caught.value.problems
+    assert f"small/one.yaml:2:{text.index(at) + 1}" == problem.where
+    assert words in str(problem)
+
+
+def test_every_error_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        load_scenario(written(tmp_path, TITLE + "status: {a: done, b: done}\ninputs: {c: 1}\n"), small())
+
+    assert 3 == len(caught.value.problems)
+
+
+def test_the_schema_takes_what_ships_and_nothing_else() -> None:
+    schema = jsonschema.Draft202012Validator(scenario_schema())
+    schema.check_schema(scenario_schema())
+
+    assert [] == [error.message for path in SHIPPED for error in schema.iter_errors(yaml.safe_load(path.read_text()))]
+    assert not schema.is_valid({"scenario": "x", "expct": {}})
+    assert not schema.is_valid({"scenario": "x", "answers": {"a": {"fails": "sometimes"}}})
+
+
+# What goes well by itself ----------------------------------------------------------------------------------------
+
+
+def test_a_scenario_that_says_nothing_goes_well(tmp_path: Path) -> None:
+    found, played = judged(tmp_path, "expect: {state: ended, contained: true, exit: 0}\n")
+
+    assert [] == found
+    assert ["planned", "asked", "agreed", "agreed", "intended", "applied", "verified"] == events(played, "kill")
+
+
+def test_nothing_connects_to_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    assert [] == held(SHIPPED[-1].parent / "good.yaml", shelf().playbooks[FOUNDING])
+
+
+def test_days_pass_on_the_clock_of_the_scenario_alone(tmp_path: Path) -> None:
+    _, played = judged(tmp_path, "people: {choice: {says: no, after: 47h}}\n")
+
+    assert 47 <= (played.entries[-1].at - played.entries[0].at).total_seconds() / 3600 < 48
+
+
+# What goes wrong when it is told to --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "wanted"),
+    [
+        ("answers: {look: {fails: unavailable, times: 1}}", "look", ["began", "retrying", "began", "done"]),
+        ("answers: {look: denied}", "look", ["began", "failed"]),
+        ("answers: {look: defect}", "look", ["began", "failed"]),
+        ("answers: {kill: denied}", "kill", ["planned", "asked", "agreed", "agreed", "intended", "not_sent", "failed"]),
+        ("answers: {kill: unchanged}", "kill", ["unchanged"]),
+        ("answers: {kill: {fails: denied, at: plan}}", "kill", ["failed"]),
+        (
+            "answers: {kill: lost}",
+            "kill",
+            ["planned", "asked", "agreed", "agreed", "intended", "unknown", "reconciled"],
+        ),
+        (
+            "answers: {kill: {lost: not-done}}",
+            "kill",
+            ["planned", "asked", "agreed", "agreed", "intended", "unknown", "intended", "applied", "verified"],
+        ),
+        (
+            "answers: {kill: {holds: false, times: 1}}",
+            "kill",
+            ["planned", "asked", "agreed", "agreed", "intended", "applied", "retrying", "verified"],
+        ),
+        ("answers: {credential.inspect: denied}", "look", ["began", "failed"]),
+        ("answers: {issuer: {fails: unavailable, times: 1}}", "look", ["began", "retrying", "began", "done"]),
+        ("answers: {look: [{fails: unavailable, times: 1}, denied]}", "look", ["began", "retrying", "began", "failed"]),
+        ("people: {kill: decline}", "kill", ["planned", "asked", "declined"]),
+        ("people: {kill: [silent, decline]}", "kill", ["planned", "asked", "expired", "asked", "declined"]),
+        ("people: {choice: silent}", "choice", ["asked", "expired"]),
+        ("people: {choice: no}", "choice", ["asked", "decided"]),
+        ("credential: {state: dead}", "kill", ["unchanged"]),
+        (
+            "crash: {before-apply: kill}",
+            "kill",
+            ["planned", "asked", "agreed", "agreed", "intended", "intended", "applied", "verified"],
+        ),
+        ("crash: {after-apply: kill}", "kill", ["planned", "asked", "agreed", "agreed", "intended", "reconciled"]),
+        ("crash: {after-record: look}", "look", ["began", "done"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) and ":" in value else "",
+)  # fmt: skip
+def test_what_the_scenario_says_is_what_happens(tmp_path: Path, text: str, address: str, wanted: list[str]) -> None:
+    _, played = judged(tmp_path, text + "\n")
+
+    assert wanted == events(played, address)
+
+
+def test_a_proof_of_death_is_shown_what_the_scenario_says_and_then_what_is_so(tmp_path: Path) -> None:
+    _, played = judged(tmp_path, "answers: {dead: {looks: [refused x 2, accepted, unknown]}}\n")
+
+    looks = [entry.facts["verdict"] for entry in played.entries if entry.step == "dead" and "verdict" in entry.facts]
+    assert ["refused", "refused", "alive", "unknown", "refused", "refused"] == looks[:6]
+    assert "dead" == looks[-1]
+
+
+def test_facts_are_those_of_the_action_and_of_the_scenario(tmp_path: Path) -> None:
+    _, played = judged(tmp_path, "answers: {look: {facts: {owner: Ann}}}\n")
+
+    assert {"state": "live", "owner": "Ann"}.items() <= played.states[""].unit("look").facts.items()
+
+
+def test_a_finding_opens_a_run_whose_steps_bear_the_name_of_its_credential(tmp_path: Path) -> None:
+    text = (
+        "others: {second: {}}\nanswers: {look: {finds: [second]}}\npeople: {second/end: silent}\n"
+        "status: {second/end: declined, second/pause: done}\n"
+    )
+
+    found, played = judged(tmp_path, text)
+
+    assert [] == found
+    assert {"", "second/"} == set(played.states)
+
+
+def test_a_slow_step_takes_its_time_and_nothing_that_does_not_need_it_waits(tmp_path: Path) -> None:
+    text = SMALL + "postmortem: postmortem\n"
+    text = text.replace(
+        "exit:",
+        "  - {id: page, phase: analysis, action: evidence.capture_page, with: {url: 'https://x.example/'}}\nexit:",
+    )
+    playbook, _ = parse_playbook(text, "small.yaml")
+
+    found, _ = judged(tmp_path, "answers: {page: {takes: 30m}}\norder: [[dead, 'page:done']]\n", playbook)
+
+    assert [] == found
+
+
+def test_people_do_what_they_do_unasked(tmp_path: Path) -> None:
+    text = (
+        "answers: {look: denied}\nexpect: {state: ended}\n"
+        "meanwhile: [{after: 5m, set: {programme: x}}, {after: 10m, abort: no more}]\n"
+    )
+
+    found, played = judged(tmp_path, text)
+
+    assert [] == found
+    assert {"set", "aborted"} <= {entry.event for entry in played.entries}
+
+
+# What is judged ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "words"),
+    [
+        ("expect: {state: halted}", "halted", "it is ended"),
+        ("expect: {contained: false}", "false", "expected it to be not contained"),
+        ("expect: {exit: 1}", "1}", "it is 0"),
+        ("expect: {says: nothing at all}", "nothing", "expected the words"),
+        ("expect: {state: refused}", "refused", "it is ended"),
+        ("status: {kill: skipped}", "skipped", "it is done"),
+        ("status: {'each[consumer-1]': done}", "done", "it is waiting"),
+        ("order: [[dead, kill]]", "[dead", "the other way round"),
+        ("order: [['kill:declined', dead]]", "['kill", "it never ended"),
+        ("order: [[kill, 'dead:failed']]", "[kill", "it never began"),
+        ("order: [{before: dead, after: kill}]", "{before", "the other way round"),
+        ("never: [kill]", "kill", "intended kill"),
+        ("never: [{action: credential.disable, before: dead}]", "{action", "intended kill"),
+        ("never: [{event: agreed}]", "{event", "agreed kill"),
+        ("never: [{action: human.decide, after: dead}]", "{action", "asked choice"),
+        ("notices: [{template: holding-statement}]", "{template", "it was never sent"),
+        ("deadlines: {contained: late}", "late", "it is met"),
+        ("people: {choice: maybe}", "maybe", "'maybe' is no option"),
+    ],
+)
+def test_what_is_not_so_is_told_at_its_place(tmp_path: Path, text: str, at: str, words: str) -> None:
+    [problem] = judged(tmp_path, text + "\n")[0]
+
+    assert problem.startswith(f"small/one.yaml:2:{text.index(at) + 1}: ")
+    assert words in problem
+
+
+def test_a_refusal_is_told_and_may_be_expected(tmp_path: Path) -> None:
+    said = "credential: {ownership: canary}\n"
+
+    [problem] = judged(tmp_path, said + "expect: {contained: true}\n")[0]
+    expected, _ = judged(tmp_path, said + "expect: {state: refused, exit: 3, says: canary}\n")
+
+    assert "the run was refused: " in problem
+    assert [] == expected
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        ("template: contributor-notice, count: 2", "there are 3"),
+        ("template: contributor-notice, to: nobody@", "it was never sent"),
+        ("template: contributor-notice, subject: outage", "expected the subject"),
+        ("template: contributor-notice, says: you are all accused", "to say 'you are all accused'; it does not"),
+        ("template: contributor-notice, never_says: not accused", "never to say 'not accused'; it does"),
+    ],
+)
+def test_notices_are_judged_by_what_they_say(tmp_path: Path, notice: str, words: str) -> None:
+    said = "credential: {shared: true, holders: 3}\ninputs: {host_space: a/b}\n"
+
+    problems, _ = judged(tmp_path, f"{said}notices: [{{{notice}}}]\n", shelf().playbooks[FOUNDING])
+
+    assert problems
+    assert all(words in problem for problem in problems)
+
+
+def test_what_nothing_of_the_scenario_speaks_of_is_not_judged(tmp_path: Path) -> None:
+    assert [] == judged(tmp_path, "answers: {look: denied}\n")[0]
