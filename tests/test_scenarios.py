@@ -14,7 +14,8 @@ import yaml
 from responder.cli.scenarios import exit_code
 from responder.errors import PlaybookError
 from responder.library import Library, built_in
-from responder.playbook import Playbook, parse_playbook
+from responder.playbook import Playbook
+from responder.reading import parse_playbook
 from responder.registry import Registry
 from responder.scenario.files import load_scenario, scenario_files, scenario_schema
 from responder.scenario.judge import Judge

@@ -1,7 +1,9 @@
 """`responder playbook test`."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,7 +14,8 @@ from responder.cli.exits import Exit, exit_for
 from responder.cli.group import Command
 from responder.errors import InputError, Problem, RequestError
 from responder.library import Library
-from responder.playbook import load_playbook
+from responder.playbook import Playbook
+from responder.reading import load_playbook
 from responder.scenario.files import load_scenario, scenario_files
 from responder.scenario.judge import Judge
 from responder.scenario.play import Played, Shelf, play
@@ -49,7 +52,7 @@ def command(names: tuple[str, ...]) -> Exit:
     library = Library(config.parent if config else None)
     shelf = Shelf(call.registry(), library.templates(), library.playbooks())
     tested = [
-        _tested(file, path, shelf, call)
+        _tested(file, path, partial(_read, path, library), shelf, call)
         for path, only in _chosen(names, library)
         for file in _files(path, only, named=bool(names))
     ]
@@ -87,13 +90,13 @@ def _files(path: Path, only: str, *, named: bool) -> list[Path]:
     return files
 
 
-def _tested(file: Path, path: Path, shelf: Shelf, call: Call) -> Tested:
+def _tested(file: Path, path: Path, read: Callable[[], Playbook], shelf: Shelf, call: Call) -> Tested:
     """Play one scenario, and print what came of it."""
     began = time.perf_counter()
     title, wrong = file.stem, False
     problems: tuple[Problem, ...] = ()
     try:
-        playbook = load_playbook(path)[0]
+        playbook = read()
         scenario, source = load_scenario(file, playbook)
         title = scenario.scenario
         played = play(playbook, scenario, shelf)
@@ -106,6 +109,10 @@ def _tested(file: Path, path: Path, shelf: Shelf, call: Call) -> Tested:
     if not call.json:
         _print(call, tested)
     return tested
+
+
+def _read(path: Path, library: Library) -> Playbook:
+    return load_playbook(path, library.path)[0]
 
 
 def _print(call: Call, tested: Tested) -> None:

@@ -73,7 +73,8 @@ class Crowd:
                 return replies[-1]
         if ask.kind == "unknown":
             return Reply(says="happened" if (prefix, ask.unit) in self.world.happened else "not-happened")
-        return Reply(says={"approval": "agree", "task": "done"}.get(ask.kind) or self._first_option(ask))
+        words = {"approval": "agree", "task": "done", "gate": "continue"}
+        return Reply(says=words.get(ask.kind) or self._first_option(ask))
 
     def _first_option(self, ask: Ask) -> str:
         """Return the option that the playbook names first; the record keeps them in another order."""

@@ -28,6 +28,8 @@ _NO_CONNECTION = {"credential", "notice", "human", "evidence"}
 _CHANNELS = {"slack": "slack", "email": "email"}
 ALWAYS_CONNECTED = (_ISSUER, _SECRETS, *_CHANNELS)
 """The connections of every house: the credential's issuer, the secret store of the consumers, the channels."""
+_AT_LEAST = 2
+"""How many people have each role: some changes need two, whatever the playbook says."""
 _ROLE = re.compile(r"escalate\((.*)\)")
 
 
@@ -101,17 +103,17 @@ def _person(name: str, address: str, role: str = "") -> Person:
 
 
 def _people(playbook: Playbook) -> Iterator[tuple[str, Person]]:
-    """Yield enough people for every role: as many as its largest quorum, and never one with two roles."""
+    """Yield enough people for every role: as its largest quorum, and never one with two roles."""
     for role, count in _roles(playbook).items():
         for number in range(1, count + 1):
             yield f"{role}-{number}", _person(f"{role.title()} Number {number}", f"{role}-{number}", role)
 
 
 def _roles(playbook: Playbook) -> dict[str, int]:
-    roles = dict.fromkeys(playbook.roles, 1)
+    roles = dict.fromkeys(playbook.roles, _AT_LEAST)
     for step in playbook.steps:
         for role, count in _asked(step):
-            roles[role] = max(roles.get(role, 1), count)
+            roles[role] = max(roles.get(role, _AT_LEAST), count)
     return roles
 
 
@@ -138,6 +140,10 @@ def _connections(playbooks: list[Playbook], scenario: Scenario, known: Mapping[s
             named[_issuer_name(one)] = one.said.provider
     for step in (step for playbook in playbooks for step in playbook.steps):
         provider = step.action.partition(".")[0]
+        if not provider:
+            continue  # a sub-playbook, whose own steps stand beside it
+        if step.as_ and "${{" not in step.as_:
+            named[step.as_] = issuer if provider in _NO_CONNECTION else provider
         if step.connection and "${{" not in step.connection:
             named[step.connection] = issuer if provider in _NO_CONNECTION else provider
         elif provider not in _NO_CONNECTION:

@@ -25,7 +25,7 @@ def strangers(scenario: Scenario, source: Source, playbook: Playbook) -> list[Pr
         problems.append(Problem(f"the playbook has no {what} {name!r}", source.key_place(path), remedy))
 
     for path, name in _named_steps(scenario):
-        check(name.partition(":")[0].partition("[")[0], list(playbook.by_id), "step", path)
+        check(_step_of(name), list(playbook.by_id), "step", path)
     for name in scenario.inputs:
         check(name, list(playbook.inputs), "input", ("inputs", name))
     for name in scenario.deadlines:
@@ -33,6 +33,11 @@ def strangers(scenario: Scenario, source: Source, playbook: Playbook) -> list[Pr
     for name in scenario.answers:
         check(name.partition("[")[0], _answering(scenario, playbook), "step, action or connection", ("answers", name))
     return [*problems, *_unknown_findings(scenario, source)]
+
+
+def _step_of(name: str) -> str:
+    """Return the step that an address is about: without its event, its item, and what takes it back."""
+    return name.partition(":")[0].partition("[")[0].removesuffix("~undo")
 
 
 def _named_steps(scenario: Scenario) -> Iterator[tuple[Path, str]]:

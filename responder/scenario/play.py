@@ -3,10 +3,11 @@
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Never
 
@@ -40,11 +41,9 @@ _MOST_MOVES = 5_000
 _LONGEST = timedelta(days=400)
 _RESTART = timedelta(seconds=10)
 """How long it takes until another process takes over."""
-_QUIET_SECONDS = 0.06
-"""How long nothing must have happened (real seconds) before time passes for whoever is busy: the runner looks for what
-people wrote every 0.05 s while something is under way."""
-_IDLE_SHARE = 0.2
-"""How much of a processor may be used meanwhile: more, and something is being prepared that is not written yet."""
+_QUIET_PASSES = 2
+"""How often the runner must have looked for something to do, in vain, before time passes for a step that takes long."""
+_NAP_SECONDS = 0.005
 
 
 class _Died(BaseException):
@@ -130,6 +129,7 @@ class _Play:
         self._sleepers: list[datetime] = []
         self._busy: set[str] = set()
         """The runs that are being advanced."""
+        self._passes: Counter[str] = Counter()
         self._moving = threading.Lock()
 
     def play(self) -> Played:
@@ -194,7 +194,7 @@ class _Play:
             try:
                 if run not in self._runners:
                     self._runners[run] = self._take_over(run)
-                return self._runners[run][0].advance().wake_at
+                return self._runners[run][0].advance(partial(self._passed, run)).wake_at
             except _Died:
                 self._dying.clear()
                 for _, lease in self._runners.values():
@@ -232,14 +232,14 @@ class _Play:
             self._clock.move_to(moment)
             self._crowd.speak(moment, self._main)
 
-    def _wait(self, span: timedelta) -> None:
+    def _wait(self, run: str, span: timedelta) -> None:
         """Let time pass for a step that takes long, while everything else goes on; called in the step's thread."""
         until = self._clock.now() + span
         self._sleepers.append(until)
         while (now := self._clock.now()) < until:
             if self._dying.is_set():
                 raise _Died
-            self._until_quiet()
+            self._until_quiet(run)
             if min(self._sleepers) == until and self._clock.now() == now:
                 self._sleepers.remove(until)  # another run may sleep, too, while this thread advances it
                 wake_at = self._advance(self.app.row(self._main).incident)
@@ -248,15 +248,20 @@ class _Play:
                 self._move(min(moment for moment in moments if moment is not None))
         self._sleepers.remove(until)
 
-    def _until_quiet(self) -> None:
-        incident = self.app.row(self._main).incident
-        timeline = self.app.dispatcher.timeline(incident)
-        while True:
-            seen, used = timeline.count(), time.process_time()
-            time.sleep(_QUIET_SECONDS)
-            idle = time.process_time() - used < _QUIET_SECONDS * _IDLE_SHARE
-            if idle and timeline.count() == seen:
+    def _until_quiet(self, run: str) -> None:
+        """Wait until whatever a run can do now is done: its runner looks again and again while a step is under way."""
+        timeline = self.app.dispatcher.timeline(self.app.row(run).incident)
+        while not self._dying.is_set():
+            seen, passes = timeline.count(), self._passes[run]
+            while self._passes[run] < passes + _QUIET_PASSES and not self._dying.is_set():
+                time.sleep(_NAP_SECONDS)
+            if timeline.count() == seen:
                 return
+
+    def _passed(self, run: str) -> bool:
+        """Count how often a runner has looked for something to do; it is never to stop."""
+        self._passes[run] += 1
+        return False
 
     def _next_at(self, now: datetime) -> datetime | None:
         """Return when the next person answers, or the next step is tried, looked at or given up."""

@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -37,6 +38,7 @@ from responder.scenario.world import Caller, Known, World
 
 EVERY_VERB = "issuer"
 """The provider of a scenario's credential where nothing names another: it offers every verb."""
+_HESITATION_SECONDS = 0.02
 _ASKING = "human"
 """Its steps ask people, and reach no system."""
 
@@ -87,7 +89,9 @@ class StandIns(Registry):
             name=name,
             actions=tuple(_answering(action) for action in actions),
             connect=lambda access: Client(access, self._world),
-            identify=lambda client: Identity(client.access.connection.account, f"key of {name}"),
+            identify=lambda client: Identity(
+                client.access.connection.account, f"key of {client.access.connection.name}"
+            ),
             options=_AnyOptions,
             offers=lambda _: frozenset(VERBS) - frozenset(said.cannot),
             traits=lambda _: Traits(said.propagation.total_seconds(), reversible="disable" not in said.cannot),
@@ -272,9 +276,15 @@ def _verify(self: Action, client: Client, change: Change) -> Verdict:
 
 
 def _take_time(client: Client, caller: Caller) -> None:
+    """Take the time that the scenario says, and a moment where it says that another step comes later.
+
+    What does not really wait for this step is then begun before it ends, and the scenario turns red.
+    """
     takes = client.world.act(caller).takes
+    if client.world.comes_first(caller):
+        time.sleep(_HESITATION_SECONDS)
     if takes is not None:
-        client.world.wait(takes)
+        client.world.wait(client.access.marker.partition("/")[0], takes)
 
 
 def _message(client: Client) -> str:

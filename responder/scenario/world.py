@@ -58,7 +58,7 @@ class World:
     clock: Clock
     credentials: Mapping[str, Known]
     """By name: `leaked`, and those under `others`."""
-    wait: Callable[[timedelta], None] = lambda _: None
+    wait: Callable[[str, timedelta], None] = lambda _run, _span: None
     runs: dict[str, str] = field(default_factory=dict)
     """What stands before a step's name in the scenario, by run; nothing for the run that it is about."""
     changed: set[str] = field(default_factory=set)
@@ -79,6 +79,13 @@ class World:
             if known.value.fingerprint == fingerprint or (key_id and known.key_id == key_id):
                 return known
         return None
+
+    def comes_first(self, caller: Caller) -> bool:
+        """Tell whether the scenario says of a step that others begin only once it has ended."""
+        firsts = {order.before.partition(":")[0] for order in self.scenario.order}
+        return not firsts.isdisjoint(
+            (f"{caller.run}{caller.address}", f"{caller.run}{caller.address.partition('[')[0]}")
+        )
 
     # What goes wrong ---------------------------------------------------------------------------------------------
 
