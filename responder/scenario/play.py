@@ -30,8 +30,8 @@ from responder.scenario.model import Scenario
 from responder.scenario.stand_in import StandIns
 from responder.scenario.world import World
 from responder.sealing import Sealer
+from responder.sqlite import SQLiteStore
 from responder.state import RunState
-from responder.store import SQLiteStore
 from responder.timeline import Entry
 from responder.transport import Transport
 from responder.view import RunView, view
