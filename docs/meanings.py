@@ -17,14 +17,14 @@ EVENTS = {
     "the entry.",
     "adopted": "A process took the run over, with a higher epoch: an earlier one can write no more.",
     "joined": "The credential was found once more; this run responds to it already.",
-    "linked": "What a step found is the credential of another run, which responds to it already.",
+    "linked": "What was found is the credential of another run, or one that this run was issued: then its deliveries "
+    "wait until the run about it has ended.",
     "opened_child": "What a step found opened a run of its own in the same incident.",
     "left_alone": "A step found a credential that is not ours, and nothing was done to it.",
     "skipped": "The step does nothing; the reason is part of the entry.",
     "entered": "A sub-playbook began, with its inputs; its steps follow as `step/their-id`.",
     "scheduled": "When a step with `start` may start, and the latest time that an approval of it signs.",
-    "came_due": "A step with `start` starts: its time came, `when` came true, or its hard stop; what is not ready is "
-    "named.",
+    "came_due": "A step with `start` starts: its time, `when` or its hard stop has come; what was not ready is named.",
     "wave": "The next wave of a step's items may begin, and why.",
     "gated": "A person said at a gate whether the next wave begins.",
     "undoing": "A step has failed: these steps take back what it and its needs changed; what stays is named.",

@@ -21,6 +21,7 @@ from responder.fold import fold
 from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
 from responder.library import Library
+from responder.links import issuing_run, linked
 from responder.means import Hook, Means, no_hook
 from responder.plan import Plan, make_plan
 from responder.playbook import Playbook
@@ -130,10 +131,14 @@ class App:
         holder = self.means.store.holder(judgement.credential.identifiers)
         if holder is not None:
             return self._join(holder, finding)
+        issuer = issuing_run(judgement.credential, self.means)
+        if issuer is not None:  # it belongs to where it came from, and its deliveries must wait
+            incident = issuer.incident
         new = not incident
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
         drafts = [incident_draft(finding, self.means, incident), *start.drafts] if new else list(start.drafts)
+        drafts += [linked(issuer, start.run, start.credential)] if issuer is not None else []
         taken: list[str] = []
 
         def store(writing: Writing) -> None:
@@ -277,12 +282,13 @@ class App:
         self._say(row, Draft("aborted", {"reason": reason}, row.run, actor=self._somebody()))
 
     def retry(self, run: str, step: str) -> bool:
-        """Let a failed or declined step start over; return whether an executor is there to do it."""
+        """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
         row = self.row(run)
         state = self.state(row.run)
-        if state.state == "ended" or state.status(step) not in {"failed", "declined"}:
+        if state.state == "ended" or state.status(step) not in {"failed", "declined", "undone"}:
             raise RequestError(
-                f"The step {step} is {state.status(step)}; only failed and declined ones are tried again", where=row.run
+                f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
+                where=row.run,
             )
         self._say(row, Draft("retried", {}, row.run, step, self._somebody()))
         return self.dispatcher.alive(row)

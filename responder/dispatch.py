@@ -86,11 +86,16 @@ class Dispatcher:
             if self._failures:
                 raise self._failures.pop(0)
             calm = self._settle(lease, runner, pause)
-            idle = pause.wake_at is None and not runner.state.asks()
+            idle = pause.wake_at is None and not runner.state.asks() and not self._awaits_link(runner)
             if calm and idle and not any(thread.is_alive() for thread in threads.values()) and not runner.behind():
                 return Pause("halted")
             self._wait(runner, timeline, pause)
         return Pause("waiting")
+
+    def _awaits_link(self, runner: Runner) -> bool:
+        """Tell whether somebody works on a run for whose end this one waits before it delivers anything more."""
+        links = [link.run for link in runner.state.links.values() if link.state != "ended"]
+        return any(self.alive(row) for row in self._means.store.runs(runner.incident) if row.run in links)
 
     def _start_children(self, runner: Runner, threads: dict[str, threading.Thread]) -> None:
         """Drive each open child run in a thread; one that ended its thread is not started again here."""

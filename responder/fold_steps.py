@@ -106,7 +106,7 @@ def intended(state: RunState, entry: Entry) -> None:
 def applied(state: RunState, entry: Entry) -> None:
     """Note that a change was accepted, and is to be read back."""
     unit = state.unit(entry.step)
-    unit.in_flight = False
+    unit.in_flight, unit.changed = False, True
     unit.status, unit.tries = "applied", 0
     unit.facts = {**unit.facts, **entry.facts.get("facts", {})}
     unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
@@ -119,6 +119,11 @@ def unknown(state: RunState, entry: Entry) -> None:
     if entry.facts.get("next_at"):
         unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
         unit.tries += 1
+
+
+def reconciled(state: RunState, entry: Entry) -> None:
+    """End a step whose earlier try turned out to have taken effect."""
+    end(state, entry, "done").changed = True
 
 
 def not_sent(state: RunState, entry: Entry) -> None:
@@ -205,7 +210,7 @@ def _start_over(unit: Unit) -> None:
     unit.status = "waiting"
     unit.error = unit.error_kind = unit.approved = ""
     unit.tries, unit.began_at, unit.ended_at, unit.looks = 0, None, None, []
-    unit.due = False
+    unit.due = unit.changed = False
     if unit.in_flight:
         unit.status = "running"
     else:
@@ -218,6 +223,6 @@ EVENTS: dict[str, Callable[[RunState, Entry], object]] = {
     "failed": failed, "retried": retried, "scheduled": scheduled, "came_due": came_due, "wave": wave,
     "done": lambda state, entry: end(state, entry, "done"),
     "verified": lambda state, entry: end(state, entry, "done"),
-    "reconciled": lambda state, entry: end(state, entry, "done"),
+    "reconciled": reconciled,
     "unchanged": lambda state, entry: end(state, entry, "unchanged"),
 }  # fmt: skip

@@ -2,34 +2,49 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from responder.action import Evidence, Issued, Outcome
 from responder.credential import Deliver
+from responder.links import issued_names
 from responder.resolve import Resolved
 from responder.sealing import Sealer
 from responder.store import Also, Blob, Writing
 
 
-def kept(sealer: Sealer, incident: str, marker: str, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
-    """Return an outcome's facts, and what must be stored in the transaction that writes them.
+@dataclass(frozen=True)
+class Place:
+    """Where the outcome of a step belongs."""
 
-    `marker` is the run and the step, under which a new credential's value is sealed.
-    """
+    sealer: Sealer
+    incident: str
+    run: str
+    step: str
+    """The step, or the item as `step[key]`."""
+    connection: str
+    """The connection that it came through."""
+
+
+def kept(place: Place, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
+    """Return an outcome's facts, and what must be stored in the transaction that writes them."""
     facts = dict(outcome.facts)
     blobs: list[Blob] = []
+    names: list[str] = []
     if outcome.issued is not None:
-        facts.update(_issued(sealer, incident, marker, outcome.issued, blobs))
+        facts.update(_issued(place, outcome.issued, blobs))
+        value = outcome.issued.value
+        names = issued_names(place.connection, outcome.issued.key_id, value.fingerprint if value else "")
     if outcome.evidence:
-        facts["evidence"] = [_evidence(sealer, incident, one, blobs) for one in outcome.evidence]
-    return facts, (lambda writing: _put(writing, blobs)) if blobs else None
+        facts["evidence"] = [_evidence(place.sealer, place.incident, one, blobs) for one in outcome.evidence]
+    return facts, (lambda writing: _put(writing, blobs, names, place.run)) if blobs or names else None
 
 
-def _issued(sealer: Sealer, incident: str, marker: str, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
+def _issued(place: Place, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
     if issued.value is None:
         return {"key_id": issued.key_id, "claim": issued.claim}
-    blob = f"issued:{marker}:{issued.key_id}"
-    blobs.append(Blob(blob, incident, "issued", sealer.seal(issued.value, blob)))
+    blob = f"issued:{place.run}:{place.step}:{issued.key_id}"
+    blobs.append(Blob(blob, place.incident, "issued", place.sealer.seal(issued.value, blob)))
     return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
 
 
@@ -40,9 +55,12 @@ def _evidence(sealer: Sealer, incident: str, evidence: Evidence, blobs: list[Blo
     return {"sha256": digest, "bytes": len(evidence.data), "about": evidence.about, "blob": blob}
 
 
-def _put(writing: Writing, blobs: Sequence[Blob]) -> None:
+def _put(writing: Writing, blobs: Sequence[Blob], names: Sequence[str], run: str) -> None:
+    """Store sealed values, and that the run was issued them: a finding of one of them must find this run."""
     for blob in blobs:
         writing.put_blob(blob)
+    if names:
+        writing.lock(names, run)
 
 
 def shredding(resolved: Resolved) -> Also | None:

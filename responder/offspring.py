@@ -8,6 +8,7 @@ from typing import Any
 from responder.errors import InputError, Unavailable
 from responder.finding import Finding
 from responder.incident import Judgement, Ownership
+from responder.links import issuing_run, linked
 from responder.means import Means
 from responder.start import Start, assess, choose, prepare
 from responder.state import RunState
@@ -58,6 +59,9 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
                 told = Draft("left_alone", {**place, "ownership": Ownership.OURS.value, "reason": str(error)})
             else:
                 starts.append(start)
+                issuer = issuing_run(judgement.credential, means)
+                if issuer is not None and issuer.incident == incident:
+                    drafts.append(linked(issuer, start.run, start.credential))
                 told = Draft("opened_child", {**place, "child": start.run, "playbook": start.playbook.playbook})
         drafts.append(replace(told, run=state.run, step=address))
         drafts += starts[-1].drafts if told.event == "opened_child" else ()

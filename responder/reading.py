@@ -44,7 +44,10 @@ def _other(find: Find, trail: tuple[str, ...], name: str) -> Playbook:
     if name in trail:
         shown = " > ".join((*trail, name))
         raise PlaybookError(f"the playbook {name!r} would contain itself: {shown}", remedy="take one of them out")
-    return load_playbook(find(name), find, trail)[0]
+    path = find(name)
+    if not path.is_file():
+        raise PlaybookError(f"there is no playbook {name!r}", remedy="`responder playbook list` shows what there is")
+    return load_playbook(path, find, trail)[0]
 
 
 def _none(name: str) -> Playbook:

@@ -116,6 +116,11 @@ class Runner:
                 return
 
     @property
+    def incident(self) -> str:
+        """The incident on whose chain the run is."""
+        return self._timeline.incident
+
+    @property
     def position(self) -> int:
         """How many entries of the chain have been taken into account."""
         return self._position

@@ -87,7 +87,7 @@ def local_time(text: str, zone: str) -> datetime:
         return moment
     try:
         chosen = ZoneInfo(found["zone"] or zone)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError(f"the time zone {found['zone'] or zone!r} is not known") from None
     return datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=chosen)
 

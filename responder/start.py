@@ -13,6 +13,7 @@ from responder.errors import FindingError, InputError, Problem, RequestError, Se
 from responder.finding import Finding
 from responder.guards import check_start
 from responder.incident import Credential, Judgement, codename, judge, selects
+from responder.links import issued_by_us
 from responder.means import Means
 from responder.playbook import Input, Playbook
 from responder.settings import Connection
@@ -60,12 +61,13 @@ def assess(finding: Finding, means: Means) -> Judgement:
                 return connection.name, key_id
         return None
 
-    return judge(
+    judgement = judge(
         finding,
         means.settings,
         recognise,
         lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by),
     )
+    return issued_by_us(judgement, means)
 
 
 def _understood(connection: Connection, means: Means) -> bool:

@@ -43,7 +43,7 @@ def _changed(step: Step, state: RunState) -> list[Unit]:
     if step.id in state.items:
         addresses = [f"{step.id}[{key}]" for key in state.items[step.id].values]
     units = [state.units[address] for address in addresses if address in state.units]
-    return [unit for unit in units if unit.intended_at is not None and unit.status not in {"unchanged", "undone"}]
+    return [unit for unit in units if (unit.changed or unit.in_flight) and unit.status != "undone"]
 
 
 def _newest(units: list[Unit]) -> float:
@@ -52,8 +52,6 @@ def _newest(units: list[Unit]) -> float:
 
 def _inverse(step: Step, unit: Unit, state: RunState, means: Means) -> tuple[Mapping[str, Any] | None, str]:
     """Return how the timeline writes the action that takes a change back; or why there is none."""
-    if unit.status != "done" and not unit.facts and not unit.in_flight and unit.status != "failed":
-        return None, "it was not sent"
     if unit.in_flight:
         return None, "nobody knows whether it took effect"
     try:

@@ -50,6 +50,8 @@ class Unit:
     tries: int = 0
     in_flight: bool = False
     """An intent without an outcome."""
+    changed: bool = False
+    """Whether a change of it is known to have taken effect."""
     intended_by: int = 0
     """The epoch of the executor that intended it."""
     intended_at: datetime | None = None

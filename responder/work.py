@@ -31,12 +31,11 @@ from responder.errors import (
     VerificationFailed,
 )
 from responder.guards import Moment, case_of, check_step
-from responder.keeping import both, kept, shredding
+from responder.keeping import Place, both, kept, shredding
 from responder.means import Means
 from responder.offspring import children_of
 from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
-from responder.sealing import Sealer
 from responder.state import RunState
 from responder.store import Also
 from responder.timeline import Draft, Fence, Timeline
@@ -107,9 +106,11 @@ class Worker:
         """Write an entry of this job under the executor's fence."""
         self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
 
-    def _place(self, job: Job) -> tuple[Sealer, str, str]:
+    def _place(self, job: Job, resolved: Resolved) -> Place:
         """Return with what and under which names the outcome of a job is kept."""
-        return self._means.sealer, self._timeline.incident, f"{self._fence.run}:{job.address}"
+        return Place(
+            self._means.sealer, self._timeline.incident, self._fence.run, job.address, resolved.connection.name
+        )
 
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
         seconds = job.step.timeout.total_seconds() if job.step.timeout else None
@@ -132,7 +133,7 @@ class Worker:
         access = self._access(job, resolved)
         outcome = action.read(self._means.client(access))
         self._means.hook("after-apply", job.address)
-        facts, also = kept(*self._place(job), outcome)
+        facts, also = kept(self._place(job, resolved), outcome)
         opened = children_of(outcome.findings, self._state, self._means, self._timeline.incident, job.address)
         self.append(
             job,
@@ -271,7 +272,7 @@ class Worker:
                 ) from error
             self._means.hook("after-apply", job.address)
             try:
-                known, also = kept(*self._place(job), outcome)
+                known, also = kept(self._place(job, resolved), outcome)
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
             self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, also=also)
@@ -293,7 +294,7 @@ class Worker:
 
     def _already(self, job: Job, resolved: Resolved, planned: Unchanged, *, recovering: bool) -> None:
         """Record that it is so already: by an earlier try of ours, or by somebody else."""
-        known, also = kept(*self._place(job), Outcome(planned.facts, planned.issued))
+        known, also = kept(self._place(job, resolved), Outcome(planned.facts, planned.issued))
         self._means.hook("after-apply", job.address)
         facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": known}
         self.append(job, "reconciled" if recovering else "unchanged", facts, also=both(also, shredding(resolved)))

@@ -156,6 +156,35 @@ class Put(Turn):
     value: Secret | None = None
 
 
+class TurnBack(Turn):
+    """Turn something back."""
+
+    name: ClassVar[str] = "clockwork.turn_back"
+
+    def plan(self, client: World) -> Change | Unchanged:
+        if client.happened(f"{self.key} back"):
+            return Unchanged("it is back already")
+        return Change(f"{self.key} back", "turned", "still")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        if client.fault("stuck", self.key):
+            raise Denied("it is stuck")
+        client.write(change.target)
+        return Outcome({})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS if client.happened(change.target) else Verdict.DOES_NOT_HOLD
+
+
+class Swing(Turn):
+    """Turn something in a way that can be taken back."""
+
+    name: ClassVar[str] = "clockwork.swing"
+
+    def inverse(self, change: Change) -> Action | None:
+        return None if self.note == "for good" else TurnBack(key=self.key)
+
+
 class Final(Turn):
     """Turn something for good."""
 
@@ -341,6 +370,8 @@ PROVIDER = Provider(
         Turn,
         Hide,
         Put,
+        TurnBack,
+        Swing,
         Final,
         Broken,
         TwoParts,

@@ -28,7 +28,7 @@ work fanout
 plan offspring keeping sending undo ending
 start lint view correcting waves schedule
 gate guards page deadlines
-resolve naming library review chart graph schema lanes
+resolve naming library review chart graph schema lanes links
 means narrative figures documents arguments
 registry story notice asking
 providers testing wording approval

@@ -8,12 +8,16 @@ from responder.guards.case import Case
 from responder.playbook import Step
 
 NAME = "approval"
+_TWO = 2
 
 
 def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem]:
     """Return what is wrong with a step's approval for what it does; lint and the runner both ask."""
     problems: list[Problem] = []
     place = f"step {step.id}"
+    if step.as_ and effect is not Effect.READ and (step.approval is None or step.approval.quorum < _TWO):
+        told = "acting as another connection needs the agreement of two people"
+        problems.append(Problem(told, place, "add `quorum: 2` to `approval:`", NAME))
     if step.approval is None:
         if effect is Effect.FINAL:
             problems.append(Problem("a final change needs an approval", place, "add `approval:`", NAME))

@@ -1,0 +1,262 @@
+"""`start`: never before a time, at once when something is so, and at the latest whatever the needs."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import OpenApp
+from replies import replying
+from test_run import begun, driven, effects, statuses, written
+
+from responder.app import App
+from responder.errors import PlaybookError
+from responder.reading import parse_playbook
+from responder.schedule import Times, local_time
+from responder.timeline import Entry
+
+
+def of(app: App, run: str, event: str) -> list[Entry]:
+    return [entry for entry in app.timeline(app.row(run).incident) if entry.event == event]
+
+
+def test_never_before_its_time_and_then_by_itself(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: incident.aware_at + 1.2s}}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert {"a": "done", "b": "done"} == statuses(state)
+    assert ["b", "a"] == effects(place)
+    aware = datetime.fromisoformat(state.incident["aware_at"])
+    (due,) = of(app, run, "came_due")
+    assert timedelta(seconds=1.2) <= due.at - aware < timedelta(seconds=3)
+    assert {"why": "its time has come", "not_ended_well": {}} == due.facts
+
+
+def test_a_watched_condition_starts_it_at_once(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     start: {when: "${{ steps.look.state == 'live' }}", hard_stop: incident.aware_at + 30s}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: look}}
+""",
+    )
+    run = begun(app, name)
+    started = time.monotonic()
+    state = driven(app, run)
+
+    assert {"a": "done", "look": "done"} == statuses(state)
+    assert time.monotonic() - started < 10
+    assert "`when` became true" == of(app, run, "came_due")[0].facts["why"]
+
+
+def test_what_a_step_watched_for_in_vain_is_said(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {when: "${{ steps.look.state == 'no' }}"}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: look}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert {"a": "skipped", "look": "done"} == statuses(state)
+    assert "what it watched for never became true" == state.unit("a").error
+    assert [] == effects(place)
+
+
+def test_at_its_hard_stop_it_starts_whatever_its_needs_and_names_who_was_not_moved(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("9")
+    (place / "world" / "refuse-m2").write_text("99")
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: move, phase: recovery, action: clockwork.turn, for_each: [m1, m2], retry: {attempts: 1},
+     with: {key: "${{ item }}"}}
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill}, needs: [look, move],
+     start: {hard_stop: incident.aware_at + 1.5s}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert "done" == state.status("kill")
+    assert ["m1", "kill"] == effects(place)
+    (due,) = of(app, run, "came_due")
+    assert {"why": "hard stop", "not_ended_well": {"look": "failed", "move": ["m2"]}} == due.facts
+    assert "halted" == state.state
+
+
+def test_an_if_that_is_false_skips_it_at_the_hard_stop_too(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill}, if: "${{ steps.look.state == 'dead' }}",
+     start: {not_before: incident.aware_at + 9s, hard_stop: incident.aware_at + 1s}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert {"look": "done", "kill": "skipped"} == statuses(state)
+
+
+def test_its_approval_is_asked_when_it_is_planned_and_signs_the_latest_time(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill},
+     start: {not_before: incident.aware_at + 2s, hard_stop: incident.aware_at + 60s},
+     approval: {role: commander, within: 1m, on_timeout: abort}}
+""",
+    )
+    run = begun(app, name)
+    thread = replying(opened, run, "kill", [lambda other, ask: other.approve(run, "kill", ask.digest)])
+    state = driven(app, run)
+    thread.join()
+
+    assert "done" == state.status("kill")
+    (asked,), (due,), (planned,) = of(app, run, "asked"), of(app, run, "came_due"), of(app, run, "planned")
+    assert asked.at < due.at
+    aware = datetime.fromisoformat(state.incident["aware_at"])
+    assert (aware + timedelta(seconds=60)).isoformat() == planned.facts["preconditions"]["latest start"]
+    (intended,) = of(app, run, "intended")
+    assert asked.facts["digest"] == intended.facts["digest"]
+
+
+def test_moving_it_later_asks_again_and_moving_it_earlier_does_not(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill},
+     start: {not_before: incident.aware_at + 3s, hard_stop: incident.aware_at + 60s},
+     approval: {role: commander, within: 1m, on_timeout: abort}}
+""",
+    )
+    run = begun(app, name)
+    digests: list[str] = []
+
+    def approve(other: App, ask: object) -> None:
+        digests.append(ask.digest)  # type: ignore[attr-defined]
+        other.approve(run, "kill")
+        aware = datetime.fromisoformat(other.state(run).incident["aware_at"])
+        moved = aware + timedelta(seconds=1 if len(digests) == 1 else -1)
+        other.set(run, "aware_at", moved.isoformat())
+
+    thread = replying(opened, run, "kill", [approve, approve])
+    state = driven(app, run)
+    thread.join()
+
+    assert "done" == state.status("kill")
+    assert 2 == len(set(digests))
+    assert 2 == len(of(app, run, "asked"))
+    assert ["kill"] == effects(place)
+
+
+def test_it_waits_for_its_time_across_a_restart(opened: OpenApp, place: Path) -> None:
+    name = written(
+        place,
+        """
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: incident.aware_at + 1s}}
+""",
+    )
+    app = opened()
+    run = begun(app, name)
+
+    def stop_after_b(point: str, step: str) -> None:
+        if (point, step) == ("after-record", "b"):
+            first.dispatcher.stop()
+
+    first = opened(hook=stop_after_b)
+    first.drive(run)
+    assert ["b"] == effects(place)
+
+    assert {"a": "done", "b": "done"} == statuses(driven(opened(), run))
+    assert ["b", "a"] == effects(place)
+
+
+def test_a_time_whose_anchor_has_not_happened_is_pending(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     start: {not_before: incident.public_coverage_at + 1s, hard_stop: incident.aware_at + 1s}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert "done" == state.status("a")
+    assert of(app, run, "scheduled")[0].facts["pending"]
+    assert "hard stop" == of(app, run, "came_due")[0].facts["why"]
+
+
+def test_a_time_that_is_none_fails_the_step_with_a_way_out(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: tomorrow at noon}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert "failed" == state.status("a")
+    assert "'tomorrow at noon' is not a time" in state.unit("a").error
+    assert "2026-12-01 09:00 Europe/Berlin" in state.unit("a").error
+
+
+def test_local_times_have_a_zone_or_that_of_the_organisation() -> None:
+    assert datetime(2026, 12, 1, 8, tzinfo=UTC) == local_time("2026-12-01 09:00 Europe/Berlin", "UTC")
+    assert datetime(2026, 7, 1, 7, tzinfo=UTC) == local_time("2026-07-01 09:00", "Europe/Berlin")
+    assert datetime(2026, 12, 1, 10, tzinfo=UTC) == local_time("2026-12-01T09:00:00-01:00", "Europe/Berlin")
+    with pytest.raises(ValueError, match="not known"):
+        local_time("2026-12-01 09:00 Mars/Base", "UTC")
+
+
+def test_what_was_signed_is_kept_when_the_time_moves_earlier() -> None:
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    signed = Times(None, late).facts(None)["latest"]
+
+    assert late.isoformat() == signed
+    assert signed == Times(None, early).facts(signed)["latest"]
+    assert "" == Times(None, None).facts(signed)["latest"]
+    assert "" == Times(None, early).facts("")["latest"]
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("{}", "`start` says nothing"),
+        ("{when: soon}", "`when` is an expression"),
+        ('{when: "${{ now > incident.aware_at }}"}', "a clock is not watched"),
+        ('{not_before: "${{ steps.nowhere.at }}"}', "there is no step 'nowhere'"),
+        ("{not_after: x}", "not_after"),
+    ],
+)
+def test_a_start_that_makes_no_sense_is_refused(start: str, told: str) -> None:
+    text = f"playbook: p\ntitle: t\nversion: 1\nsteps:\n  - {{id: a, phase: review, action: x.y, start: {start}}}\n"
+    with pytest.raises(PlaybookError) as refused:
+        parse_playbook(text, "p.yaml")
+
+    assert told in str(refused.value)
+    assert "p.yaml:5:" in str(refused.value)

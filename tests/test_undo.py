@@ -1,0 +1,181 @@
+"""`on_error: undo`: what a failed step and its needs changed is taken back, newest first, by ordinary steps."""
+
+from pathlib import Path
+
+from conftest import OpenApp
+from replies import replying
+from test_run import begun, driven, effects, statuses, written
+
+FAILS = """
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one, two, deaf], on_error: undo}
+"""
+STEPS = """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}}
+  - {id: two, phase: analysis, action: clockwork.swing, with: {key: two}, needs: [one]}
+  - {id: deaf, phase: analysis, action: clockwork.turn, with: {key: deaf}, needs: [two]}
+"""
+
+
+def failing(place: Path, often: int = 1) -> None:
+    (place / "world" / "denied-x").write_text(str(often))
+
+
+def test_needs_are_taken_back_newest_first_and_what_stays_is_said(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    run = begun(app, written(place, STEPS + FAILS))
+    state = driven(app, run)
+
+    assert ["one", "two", "deaf", "two back", "one back"] == effects(place)
+    assert {
+        "one": "undone", "two": "undone", "deaf": "done", "last": "failed", "two~undo": "done", "one~undo": "done",
+    } == statuses(state)  # fmt: skip
+    undoing = next(entry for entry in app.timeline(app.row(run).incident) if entry.event == "undoing")
+    assert [{"step": "deaf", "reason": "this action cannot be taken back"}] == undoing.facts["kept"]
+    assert "halted" == state.state
+    steps = [entry.event for entry in app.timeline(app.row(run).incident) if entry.step == "two~undo"]
+    assert ["planned", "intended", "applied", "verified"] == steps
+
+
+def test_nothing_is_taken_back_where_nothing_failed(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    state = driven(app, begun(app, written(place, STEPS + FAILS)))
+
+    assert ["one", "two", "deaf"] == effects(place)
+    assert "ended" == state.state
+
+
+def test_a_step_without_the_key_takes_nothing_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    state = driven(app, begun(app, written(place, STEPS + FAILS.replace("undo", "block"))))
+
+    assert ["one", "two", "deaf"] == effects(place)
+    assert "halted" == state.state
+
+
+def test_what_took_agreement_to_do_takes_agreement_to_take_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one},
+     approval: {role: commander, within: 1m, on_timeout: abort}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+""",
+        ),
+    )
+    seen: list[str] = []
+    first = replying(opened, run, "one", [lambda other, ask: other.approve(run, "one")])
+    second = replying(
+        opened, run, "one~undo", [lambda other, ask: (seen.append(ask.digest), other.decline(run, "one~undo", "no"))]
+    )
+    state = driven(app, run)
+    first.join()
+    second.join()
+
+    assert ["one"] == effects(place)
+    assert seen
+    assert {"one": "done", "last": "failed", "one~undo": "declined"} == statuses(state)
+
+
+def test_items_are_taken_back_one_by_one(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "refuse-c").write_text("9")
+    state = driven(
+        app,
+        begun(
+            app,
+            written(
+                place,
+                """
+  - {id: each, phase: analysis, action: clockwork.swing, for_each: [a, b, c], max_parallel: 1, retry: {attempts: 1},
+     with: {key: "${{ item }}"}, on_error: undo}
+""",
+            ),
+        ),
+    )
+
+    assert ["a", "b"] == effects(place)[:2]
+    assert {"a back", "b back"} == set(effects(place)[2:])
+    assert {"each": "failed", "each~undo": "done"} == statuses(state)
+    assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in "abc"]
+
+
+def test_a_way_back_that_is_stuck_does_not_keep_the_others(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    (place / "world" / "stuck-two").write_text("9")
+    state = driven(app, begun(app, written(place, STEPS + FAILS)))
+
+    assert ["one", "two", "deaf", "one back"] == effects(place)
+    assert ("failed", "done", "undone") == (
+        state.status("two~undo"), state.status("one~undo"), state.status("one"),
+    )  # fmt: skip
+
+
+def test_after_a_retry_of_what_was_undone_it_is_done_anew(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+""",
+        ),
+    )
+    driven(app, run)
+    (place / "world" / "effects.jsonl").unlink()  # the world is as it was
+    app.retry(run, "one")
+    app.retry(run, "last")
+    app.resume(run)
+    state = app.state(run)
+
+    assert ["one"] == effects(place)
+    assert {"one": "done", "last": "done"} == statuses(state)
+    assert "ended" == state.state
+
+
+def test_a_change_that_says_it_stays_stays(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one, note: for good}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+""",
+        ),
+    )
+    state = driven(app, run)
+
+    assert {"one": "done", "last": "failed"} == statuses(state)
+
+
+def test_nothing_leads_back_to_the_leaked_credential(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: kill, phase: containment, action: credential.disable}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [kill], on_error: undo}
+""",
+        ),
+    )
+    state = driven(app, run)
+
+    undoing = next(entry for entry in app.timeline(app.row(run).incident) if entry.event == "undoing")
+    assert [] == undoing.facts["steps"]
+    assert "nothing leads back" in undoing.facts["kept"][0]["reason"]
+    assert {"kill": "done", "last": "failed"} == statuses(state)
