@@ -159,6 +159,14 @@ class Action(BaseModel):
     readback: ClassVar[bool] = True
     """Whether `plan` can tell for certain that an earlier try took effect."""
 
+    def tells(self) -> tuple[str, ...]:
+        """Return whom it tells something: addresses, channels, people. By itself, what its fields of those names say.
+
+        Nothing about an incident goes to anybody who is suspect in it.
+        """
+        told = (getattr(self, name, ()) for name in ("to", "cc", "bcc", "channel", "invite"))
+        return tuple(str(one) for value in told for one in ((value,) if isinstance(value, str) else value or ()))
+
     def removes(self) -> str:
         """Return the place that it takes out of sight, as the provider names it; empty where it hides nothing.
 
@@ -187,6 +195,14 @@ class Invertible(Protocol):
 
     def inverse(self, change: Change) -> "Action | None":
         """Return the action that takes a change back; None where it must stay."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An action that speaks in a place where others listen."""
+
+    def listeners(self, client: Any) -> Sequence[str]:
+        """Return everybody who would hear it: the place's own ids and names, and the ids of its members."""
 
 
 @runtime_checkable

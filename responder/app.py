@@ -9,16 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from responder import approval, correcting
+from responder import answers, approval, correcting
 from responder.anchors import PROVEN
 from responder.chain import verify
 from responder.clock import Clock, Ids, random_ids
 from responder.correction import PREFIX, Correction
+from responder.declared import DECLARED, declared
 from responder.dispatch import Dispatcher
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import Finding, moment
 from responder.fold import fold
-from responder.incident import CLOCK_FIELDS, FIELDS, Judgement
+from responder.incident import CLOCK_FIELDS, Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
 from responder.library import Library
 from responder.links import issuing_run, linked
@@ -28,14 +29,14 @@ from responder.playbook import Playbook
 from responder.redaction import Redactor, log_through, looks_like_credential
 from responder.registry import Registry
 from responder.run import Pause
-from responder.said import read_fact
 from responder.sending import Sending, Wanted
 from responder.sending import prepare as sending
 from responder.settings import load_settings
-from responder.sqlite import SQLiteStore
+from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE, RunState
 from responder.store import RunRow, Writing
+from responder.suspicion import refuse_suspect
 from responder.timeline import Draft, Entry
 from responder.transport import Transport
 
@@ -111,7 +112,7 @@ class App:
     def plan(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any]) -> Plan:
         """Return what a run would do; nothing is written."""
         self.means.leaks.named(self.means.store)  # what it has read it keeps: the store of the plan is empty
-        means = replace(self.means, store=_InMemory(self.means))
+        means = replace(self.means, store=InMemory(self.means.store))
         start = prepare(means, "plan", finding, self.assess(finding), playbook, inputs, self.person)
         with means.store.write() as writing:
             start.store(writing)
@@ -135,6 +136,8 @@ class App:
         if issuer is not None:  # it belongs to where it came from, and its deliveries must wait
             incident = issuer.incident
         new = not incident
+        for row in self.runs(incident)[:1] if incident else ():
+            self._decides(self.state(row.run))
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
         drafts = [incident_draft(finding, self.means, incident), *start.drafts] if new else list(start.drafts)
@@ -211,8 +214,9 @@ class App:
         """Take a run up again after a crash or a stop."""
         row = self.row(run)
         self.check_secrets()
-        if self.state(row.run).state == "halted":
-            self._say(row, Draft("resumed", {}, row.run, actor=self._somebody()))
+        state = self.state(row.run)
+        if state.state == "halted":
+            self._say(row, Draft("resumed", {}, row.run, actor=self._decides(state)))
         return self.dispatcher.drive(row.run, "resumed")
 
     def detach(self, run: str, arguments: list[str]) -> int:
@@ -229,28 +233,24 @@ class App:
     # Answering ---------------------------------------------------------------------------------------------------
 
     def approve(self, run: str, step: str, digest: str = "") -> None:
-        """Agree, as this person, to what a step asks, or to a correction."""
-        if step.startswith(PREFIX):
-            self._answer(run, lambda state: correcting.agree(state, self._states(run), step, self.person, digest))
-        else:
-            self._answer(run, lambda state: approval.agree(state, step, self.person, digest))
+        """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
+        self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
 
     def decline(self, run: str, step: str, reason: str) -> None:
-        """Decline, as this person, what a step asks, or a correction."""
-        decline = correcting.decline if step.startswith(PREFIX) else approval.decline
-        self._answer(run, lambda state: decline(state, step, self.person, reason))
+        """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
+        self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
 
     def decide(self, run: str, step: str, option: str) -> None:
         """Choose an option of a decision, or say what became of an unknown outcome."""
-        self._answer(run, lambda state: approval.decide(state, step, self.person, option))
+        self._answer(run, lambda state: [approval.decide(state, step, self.person, option)])
 
     def done(self, run: str, step: str, said: str) -> None:
         """Say that a task is done."""
-        self._answer(run, lambda state: approval.report_done(state, step, self.person, said))
+        self._answer(run, lambda state: [approval.report_done(state, step, self.person, said)])
 
-    def _answer(self, run: str, make: Callable[[RunState], Draft]) -> None:
+    def _answer(self, run: str, make: Callable[[RunState], list[Draft]]) -> None:
         row = self.row(run)
-        self._say(row, make(self.state(row.run)))
+        self._say(row, *make(self.state(row.run)))
 
     def _somebody(self) -> str:
         """Return who speaks. RequestError where this login speaks for nobody."""
@@ -258,6 +258,11 @@ class App:
             raise RequestError(
                 "This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person"
             )
+        return self.person
+
+    def _decides(self, state: RunState) -> str:
+        """Return who decides something about a run. RequestError for nobody, PlanRefused for somebody suspect."""
+        refuse_suspect(state, self._somebody())
         return self.person
 
     def _say(self, row: RunRow, *drafts: Draft) -> None:
@@ -279,7 +284,7 @@ class App:
         state = self.state(row.run)
         if state.state == "ended":
             raise RequestError("The run has ended", where=row.run)
-        self._say(row, Draft("aborted", {"reason": reason}, row.run, actor=self._somebody()))
+        self._say(row, Draft("aborted", {"reason": reason}, row.run, actor=self._decides(state)))
 
     def retry(self, run: str, step: str) -> bool:
         """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
@@ -290,7 +295,7 @@ class App:
                 f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
             )
-        self._say(row, Draft("retried", {}, row.run, step, self._somebody()))
+        self._say(row, Draft("retried", {}, row.run, step, self._decides(state)))
         return self.dispatcher.alive(row)
 
     def note(self, run: str, text: str) -> None:
@@ -309,14 +314,15 @@ class App:
         """
         row = self.row(run)
         state = self.state(row.run)
+        self._decides(state)
+        if name in DECLARED:
+            self._say(row, *declared(state, name, text, person=self.person, reason=reason))
+            return None
         if name == PROVEN:
             raise RequestError(f"{name} is proven, and nobody can say it", remedy="a step with `credential.prove_dead`")
         if name in CLOCK_FIELDS:
             return self._correct(row, state, name, moment(text, name).isoformat(), reason)
-        value = text if name in FIELDS else read_fact(text, name)
-        of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
-        facts = {"of": of, "field": name, "old": old, "new": value, "reason": reason}
-        self._say(row, Draft("set", facts, actor=self._somebody()))
+        self._say(row, answers.fact(state, name, text, self.person, reason))
         return None
 
     def _correct(self, row: RunRow, state: RunState, name: str, value: str, reason: str) -> Correction | None:
@@ -353,18 +359,6 @@ class App:
         self.dispatcher.close()
         self.means.transport.close()
         self.means.store.close()
-
-
-class _InMemory(SQLiteStore):
-    """A store for a plan: it sees the locks of the real one at the start, and is gone afterwards."""
-
-    def __init__(self, means: Means) -> None:
-        super().__init__(Path(":memory:"))
-        self._means = means
-
-    def holder(self, identifiers: Any) -> str | None:
-        """Return the run that really holds any of these identifiers."""
-        return self._means.store.holder(identifiers)
 
 
 def open_app(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from responder.errors import RequestError
 from responder.state import RunState
+from responder.suspicion import is_suspect, refuse_suspect
 from responder.timeline import Draft
 from responder.unit import Ask
 
@@ -16,13 +17,14 @@ def group_digest(digests: Mapping[str, str]) -> str:
 
 
 def may_answer(state: RunState, ask: Ask) -> list[str]:
-    """Return who may answer a question: those with its role, less the requester and every holder.
+    """Return who may answer a question: those with its role, less the requester, every holder and every suspect.
 
     A holder or requester may do a task or report an outcome; agreeing and deciding is what they are excluded from.
     """
     with_role = [name for name, person in state.people.items() if ask.role in person["roles"]]
     if not ask.role:  # the playbook names no role, and what may have happened must be answered by somebody
         with_role = list(state.people)
+    with_role = [name for name in with_role if not is_suspect(state, name)]
     if ask.kind in {"task", "unknown"}:
         return with_role
     return [name for name in with_role if not _excluded(state, name, ask)]
@@ -46,8 +48,7 @@ def _mail(address: object) -> str:
 
 def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
     """Return the open question of a step. RequestError says what is open instead."""
-    unit = state.units.get(step)
-    ask = unit.ask if unit else None
+    ask = state.question(step)
     kinds = tuple(kinds)
     if ask is not None and ask.kind in kinds:
         return ask
@@ -58,15 +59,20 @@ def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
             where=state.run,
             remedy=f"`responder {way} {state.run} {step}`",
         )
-    known = ", ".join(open_one.unit for open_one in state.asks() if open_one.kind in kinds)
-    status = state.status(step) if unit else "unknown to this run"
+    motions = [motion.ask for motion in state.standing.motions.values()]
+    known = ", ".join(open_one.unit for open_one in (*state.asks(), *motions) if open_one.kind in kinds)
+    status = state.status(step) if step in state.units else "unknown to this run"
     raise RequestError(
         f"Nothing is asked at {step} now (it is {status})", where=state.run, remedy=f"open: {known or 'nothing'}"
     )
 
 
 def check_person(state: RunState, ask: Ask, person: str) -> None:
-    """Refuse an answer from somebody who may not give it. RequestError says why, and who may."""
+    """Refuse an answer from somebody who may not give it. RequestError says why, and who may.
+
+    PlanRefused where they are suspect.
+    """
+    refuse_suspect(state, person)
     allowed = may_answer(state, ask)
     if person in allowed:
         return

@@ -55,6 +55,9 @@ def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool 
         not (child.state == "ended" and child.contained) for child in state.children.values()
     ):
         return Judged(Verdict.WAIT, "another leaked credential of this incident is not dead yet")
+    looking = _still_looking(state) if step.action == "notice.send" else ""
+    if looking:
+        return Judged(Verdict.WAIT, f"waits for {looking}: what the credential reaches may be listening")
     return _condition(step, state, means)
 
 
@@ -76,6 +79,19 @@ def paused(step: Step, state: RunState) -> bool:
     """Tell whether a step must not deliver now: a credential that this run was issued has been found leaked."""
     delivers = step.action in {"credential.issue", "credential.deliver"}
     return delivers and any(link.state != "ended" for link in state.links.values())
+
+
+def _still_looking(state: RunState) -> str:
+    """Return the step that is just reading what the credential reaches: nothing is said until it has.
+
+    One that waits for others itself, or is stuck, holds nothing up.
+    """
+    for step in state.playbook.steps:
+        status = state.status(step.id)
+        ready = status == "waiting" and all(state.ended_well(need) for need in state.playbook.needs[step.id])
+        if step.action == "credential.inspect" and (ready or status == "running"):
+            return step.id
+    return ""
 
 
 def waits_for_children(step: Step) -> bool:

@@ -101,6 +101,8 @@ def incident_fact(state: RunState, name: str) -> Any:
         return state.credential_facts
     if name == "contained_at":
         return state.contained_at
+    if name == "suspect":
+        return sorted(state.standing.suspects)
     # A credential that was found on the way has clocks and a place of its own.
     own = state.started if state.started.get("parent") and name in {"aware_at", "exposure"} else state.incident
     value = own.get(name) if name in CLOCKS else own[name]
@@ -109,7 +111,9 @@ def incident_fact(state: RunState, name: str) -> Any:
 
 def incident_facts(state: RunState) -> dict[str, Any]:
     """Return every fact of the incident as expressions read it."""
-    return {name: incident_fact(state, name) for name in (*state.incident, *CLOCKS, "credential", "contained_at")}
+    return {
+        name: incident_fact(state, name) for name in (*state.incident, *CLOCKS, "credential", "contained_at", "suspect")
+    }
 
 
 def contained_at(state: RunState) -> datetime | None:

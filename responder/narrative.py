@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +64,8 @@ _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 
 _KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
-    "noted": "people", "set": "people", "proposed": "people", "written": "people",
+    "noted": "people", "set": "people", "proposed": "people", "requested": "people", "written": "people",
+    "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
     "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
     "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame",
@@ -158,9 +159,9 @@ class _Words:
             return special(self, entry)
         pattern = _SAY.get(entry.event, entry.event.replace("_", " "))
         known = {**entry.facts, "role": self.role(entry), "target": self.target(entry)}
+        known["actor"] = self.role(replace(entry, facts={}))
         facts = defaultdict(str, known)  # what is not there is left out
-        if isinstance(facts.get("failed"), list):
-            facts["failed"] = ", ".join(facts["failed"])
+        facts |= {name: ", ".join(map(str, value)) for name, value in entry.facts.items() if isinstance(value, list)}
         return pattern.format_map(facts).removesuffix(": ").removesuffix(" at ")
 
     def role(self, entry: Entry) -> str:
@@ -210,6 +211,11 @@ _SAY: Mapping[str, str] = {
     "retried": "{role} had it tried again",
     "noted": "{role} noted: {text}",
     "written": "{role} wrote into the review: {region}",
+    "suspected": "{role} called {suspects} suspect: {reason}",
+    "cleared": "{suspects} cleared: {reason}",
+    "checked": "{role} checked who can read {places}: {reason}",
+    "uncaptured": "what stands at {url} may go uncaptured: {reason}",
+    "requested": "{actor} asked for {effect}: {reason}",
     "withheld": "facts of earlier entries were withheld: {reason}",
 }
 _ASKED = {"approval": "asked to approve", "decide": "asked to decide", "task": "given a task"}

@@ -191,11 +191,12 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     if not isinstance(action, Changing) or resolved.provider is None:
         return {"target": target}
     access = means.access(resolved.connection, state.run, step.id)
-    planned = action.plan(means.client(access))
+    client = means.client(access)
+    planned = action.plan(client)
     if isinstance(planned, Unchanged):
         return {"target": target, "before": planned.reason, "after": "unchanged"}
     identity = means.identity(resolved.provider, access)
-    check_step(case_of(step, resolved, state, means, Moment.PLAN, identity=identity, ours=access.secret))
+    check_step(case_of(step, resolved, state, means, Moment.PLAN, identity=identity, ours=access.secret, client=client))
     digest = planned.digest(resolved.name, identity.account, action.effect)
     return {
         "target": planned.target,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, Blob, Head, Row, RunRow
+from responder.store import FORMAT, Blob, Head, Row, RunRow, Store
 
 _STEPS = {
     1: """
@@ -255,3 +255,15 @@ class SQLiteStore:
 def _blob(row: tuple[object, ...]) -> Blob:
     blob, incident, kind, wrapped_key, ciphertext = row
     return Blob(str(blob), str(incident), str(kind), Sealed(wrapped_key, ciphertext))  # type: ignore[arg-type]
+
+
+class InMemory(SQLiteStore):
+    """A store for a plan: it sees the locks of the real one at the start, and is gone afterwards."""
+
+    def __init__(self, real: Store) -> None:
+        super().__init__(Path(":memory:"))
+        self._real = real
+
+    def holder(self, identifiers: Sequence[str]) -> str | None:
+        """Return the run that really holds any of these identifiers."""
+        return self._real.holder(identifiers)

@@ -1,11 +1,26 @@
-"""How an incident stands, by the entries of all its runs: where the credential was seen, and what was kept of it."""
+"""How an incident stands, by the entries of all its runs: where it was seen, what was kept, who is suspect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from responder.finding import Exposure
 from responder.timeline import Entry
+from responder.unit import Ask
+
+SUSPECT_KINDS = ("person", "session", "device", "channel")
+"""What can be suspect."""
+
+
+@dataclass
+class Motion:
+    """Something that a person wants changed for the whole incident, and that others must agree to."""
+
+    ask: Ask
+    effect: str
+    """The event that carries it out."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Standing:
@@ -16,7 +31,19 @@ class Standing:
         """Every place in which a credential of the incident was found."""
         self.kept: set[str] = set()
         """The addresses whose bytes are stored."""
-        self._asked_for: dict[tuple[str, str], str] = {}
+        self.uncaptured: dict[str, str] = {}
+        """Addresses that people decided to do without, and why."""
+        self.suspects: dict[str, str] = {}
+        """Who and what is suspect, as `kind:name`, and why."""
+        self.checked: set[str] = set()
+        """Channels, addresses and connections of which a person said that the leaked credential cannot read them."""
+        self.reach: set[str] = set()
+        """What the credentials of the incident reach, as steps have read it."""
+        self.alive: dict[str, str] = {}
+        """Each run whose credential is not proven dead, and the connection of its issuer."""
+        self.motions: dict[str, Motion] = {}
+        """What was proposed and is not decided, by the name under which people approve it."""
+        self._begun: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def apply(self, entry: Entry) -> None:
         """Take an entry into account, whichever run it belongs to."""
@@ -26,33 +53,100 @@ class Standing:
 
     def keeps(self, exposure: Exposure) -> bool:
         """Tell whether the bytes of an exposure are stored; of one without an address, whether any are."""
-        return _address(exposure.url) in self.kept if exposure.url else bool(self.kept)
+        return page_address(exposure.url) in self.kept if exposure.url else bool(self.kept)
+
+    def _seen(self, entry: Entry) -> None:
+        found: Any = entry.facts.get("exposure")
+        if found:
+            exposure = Exposure.model_validate(found)
+            if exposure not in self.exposures:
+                self.exposures.append(exposure)
+
+    def _started(self, entry: Entry) -> None:
+        self._seen(entry)
+        self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
+
+    def _began(self, entry: Entry) -> None:
+        self._begun[entry.run, entry.step] = entry.facts
+
+    def _done(self, entry: Entry) -> None:
+        facts = entry.facts.get("facts")
+        if not isinstance(facts, Mapping):
+            return
+        begun = self._begun.get((entry.run, entry.step), {})
+        evidence = facts.get("evidence")
+        if isinstance(evidence, list) and evidence:
+            names = {str(one.get("about", "")) for one in evidence} | {str(begun.get("with", {}).get("url", ""))}
+            self.kept.update(page_address(name) for name in names - {""})
+        if facts.get("verdict") == "dead":
+            self.alive.pop(entry.run, None)
+        if begun.get("action") == "credential.inspect":
+            self._reached([str(one) for one in facts.get("reach") or ()])
+
+    def _reached(self, reach: list[str]) -> None:
+        """Take what a leaked credential reaches for suspect, where it is somebody or a place to talk in."""
+        self.reach.update(reach)
+        for one in reach:
+            if one.partition(":")[0] in SUSPECT_KINDS:
+                self.suspects.setdefault(suspect_name(one), "the leaked credential reaches it")
+
+    # What people say for the whole incident ---------------------------------------------------------------------
+
+    def _suspected(self, entry: Entry) -> None:
+        for name in entry.facts["suspects"]:
+            self.suspects.setdefault(str(name), str(entry.facts.get("reason", "")))
+
+    def _cleared(self, entry: Entry) -> None:
+        for name in entry.facts["suspects"]:
+            self.suspects.pop(str(name), None)
+
+    def _checked(self, entry: Entry) -> None:
+        self.checked.update(map(str, entry.facts["places"]))
+
+    def _uncaptured(self, entry: Entry) -> None:
+        self.uncaptured[page_address(str(entry.facts["url"]))] = str(entry.facts.get("reason", ""))
+
+    def _requested(self, entry: Entry) -> None:
+        facts = entry.facts
+        ask = Ask(
+            kind="approval",
+            unit=entry.step,
+            role=str(facts["role"]),
+            at=entry.at,
+            due_at=None,
+            on_timeout="",
+            digest=str(facts["digest"]),
+            quorum=int(facts.get("quorum", 1)),
+            text=str(facts.get("reason", "")),
+            by=entry.actor,
+            change=facts.get("change", {}),
+        )
+        self.motions[entry.step] = Motion(ask, str(facts["effect"]), facts.get("facts", {}))
+
+    def _agreed(self, entry: Entry) -> None:
+        motion = self._open(entry)
+        if motion is not None and entry.actor not in motion.ask.agreed:
+            motion.ask.agreed.append(entry.actor)
+            if len(motion.ask.agreed) >= motion.ask.quorum:
+                del self.motions[entry.step]
+
+    def _declined(self, entry: Entry) -> None:
+        if self._open(entry) is not None:
+            del self.motions[entry.step]
+
+    def _open(self, entry: Entry) -> Motion | None:
+        """Return the motion that an answer is about; none where it is about another one, or about a step."""
+        motion = self.motions.get(entry.step) if not entry.run else None
+        return motion if motion is not None and motion.ask.digest == entry.facts.get("digest") else None
 
 
-def _seen(standing: Standing, entry: Entry) -> None:
-    found: Any = entry.facts.get("exposure")
-    if found:
-        exposure = Exposure.model_validate(found)
-        if exposure not in standing.exposures:
-            standing.exposures.append(exposure)
+def suspect_name(name: str) -> str:
+    """Return under which name somebody or something is suspect: its kind, and its name however it was written."""
+    kind, _, rest = name.strip().partition(":")
+    return f"{kind}:{rest.strip().removeprefix('#').casefold()}"
 
 
-def _asked_for(standing: Standing, entry: Entry) -> None:
-    url = entry.facts.get("with", {}).get("url")
-    if url:
-        standing._asked_for[entry.run, entry.step] = str(url)  # noqa: SLF001 - a part of it
-
-
-def _kept(standing: Standing, entry: Entry) -> None:
-    facts = entry.facts.get("facts")
-    evidence = facts.get("evidence") if isinstance(facts, dict) else None
-    if isinstance(evidence, list) and evidence:
-        names = {str(one.get("about", "")) for one in evidence}
-        names.add(standing._asked_for.get((entry.run, entry.step), ""))  # noqa: SLF001 - a part of it
-        standing.kept.update(_address(name) for name in names - {""})
-
-
-def _address(url: str) -> str:
+def page_address(url: str) -> str:
     """Return an address without what does not change which page it is."""
     parts = urlsplit(url)
     query = f"?{parts.query}" if parts.query else ""
@@ -60,6 +154,9 @@ def _address(url: str) -> str:
 
 
 _CHANGES: dict[str, Callable[[Standing, Entry], None]] = {
-    "opened": _seen, "started": _seen, "joined": _seen,
-    "began": _asked_for, "done": _kept, "applied": _kept,
+    "opened": Standing._seen, "started": Standing._started, "joined": Standing._seen,  # noqa: SLF001 - its own
+    "began": Standing._began, "done": Standing._done, "applied": Standing._done,  # noqa: SLF001
+    "suspected": Standing._suspected, "cleared": Standing._cleared, "checked": Standing._checked,  # noqa: SLF001
+    "uncaptured": Standing._uncaptured, "requested": Standing._requested,  # noqa: SLF001
+    "agreed": Standing._agreed, "declined": Standing._declined,  # noqa: SLF001
 }  # fmt: skip

@@ -90,7 +90,9 @@ class RunState:
         return sorted((unit.ask for unit in self.units.values() if unit.ask), key=lambda ask: ask.at)
 
     def question(self, address: str) -> Ask | None:
-        """Return what is asked at a step, an item, or of a correction; None where nothing is."""
+        """Return what is asked at a step, an item, of a correction, or of the whole incident; None where nothing is."""
+        if address in self.standing.motions:
+            return self.standing.motions[address].ask
         if address in self.corrections:
             return self.corrections[address].asks()[0]
         unit = self.units.get(address)

@@ -33,6 +33,8 @@ class Ask:
     """Who has agreed to this digest so far."""
     by: str = ""
     """Who asks for it in person, besides whoever asked for the run; they cannot agree to it."""
+    change: Mapping[str, str] = field(default_factory=dict)
+    """What would change, where no step has planned it: `target`, `before`, `after`."""
 
 
 @dataclass

@@ -169,6 +169,7 @@ def view(
         awaiting=(
             *(_ask(one, ask, now, program) for one in asking for ask in one.asks()),
             *(_correction(one, state.run, program, state) for one in state.corrections.values()),
+            *(_ask(state, motion.ask, now, program) for motion in state.standing.motions.values()),
         ),
         clocks=tuple(clock_view(name, deadline, state, now) for name, deadline in state.playbook.deadlines.items()),
         steps=tuple(_step(state, step, now) for step in state.playbook.steps),
@@ -284,7 +285,7 @@ def _first_line(text: str) -> str:
 
 
 def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
-    unit = state.unit(ask.unit)
+    unit = Unit(ask.unit, planned=ask.change) if ask.change else state.unit(ask.unit)
     items = state.items.get(ask.unit)
     shown = unit
     open_items = 0

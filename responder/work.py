@@ -192,15 +192,16 @@ class Worker:
     def _plan(self, job: Job, resolved: Resolved, action: Changing) -> Unchanged | tuple[Change, dict[str, Any]]:
         """Read the live system, and let the guards judge what would change."""
         access = self._access(job, resolved)
-        planned = action.plan(self._means.client(access))
+        client = self._means.client(access)
+        planned = action.plan(client)
         if isinstance(planned, Unchanged):
             return planned
         latest = job.unit.schedule.get("latest")
         if latest is not None:  # an approval signs until when, too
             planned = replace(planned, preconditions={**planned.preconditions, "latest start": latest or "any time"})
         identity = self._identity(resolved, access)
-        at = Moment.CHANGE
-        check_step(case_of(job.step, resolved, self._state, self._means, at, identity=identity, ours=access.secret))
+        known = {"identity": identity, "ours": access.secret, "client": client}
+        check_step(case_of(job.step, resolved, self._state, self._means, Moment.CHANGE, **known))
         effect = resolved.action.effect
         return planned, {
             **resolved.record,

@@ -264,6 +264,13 @@ class Say(Action):
         return Verdict.HOLDS
 
 
+class Tell(Say):
+    """Say something in a channel."""
+
+    name: ClassVar[str] = "clockwork.tell"
+    channel: str
+
+
 class Watch(Action):
     """Look three times."""
 
@@ -378,6 +385,7 @@ PROVIDER = Provider(
         TwoWords,
         Leak,
         Say,
+        Tell,
         Watch,
         InspectKey,
         DisableKey,

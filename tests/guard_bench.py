@@ -43,7 +43,11 @@ def case(action: Action | None = None, one: Step | None = None, **more: Any) -> 
     one = one or step()
     record: Mapping[str, Any] = {"action": one.action, **more.pop("record", {})}
     resolved = Resolved(action or Disable(), more.pop("connection", ISSUER), None, record)
-    given = {"state": state_of(), "issuer": ISSUER, "leaked": lambda: frozenset({LEAKED.fingerprint, "gate:k1"})}
+    given = {
+        "state": state_of(),
+        "connections": {"gate": ISSUER},
+        "leaked": lambda: frozenset({LEAKED.fingerprint, "gate:k1"}),
+    }
     return Case(one, resolved, **{**given, **more})
 
 

@@ -25,20 +25,21 @@ dispatch
 lease
 run
 work fanout
-plan offspring keeping sending undo ending
+plan offspring keeping sending undo ending answers
 start lint view correcting waves schedule
 gate guards page deadlines
 resolve naming library review chart graph schema lanes links
 means narrative figures documents arguments
-registry story notice asking
+declared
+registry story notice asking motions
 providers testing wording approval
+suspicion
 credential fields fold moments reading
 fold_people inlining structure
 fold_steps
 state
-correction
+correction standing
 unit
-standing
 leaks
 action incident rendition timeline playbook
 transport installation said step due chain

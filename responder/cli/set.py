@@ -20,6 +20,11 @@ def command(run: str, fact: str, reason: str) -> Exit:
     corrected, the old value kept. A moment that would make a deadline due later is asked of the deadline's owner, and
     until then the earlier time counts. Any other FIELD becomes a fact that notices can say. Its VALUE is text, a list
     or mapping in JSON, or `unknown(REASON, TIME)`: nobody knows yet, and the next word on it comes at TIME.
+
+    Some fields are for the whole incident. suspect=person:ana,channel:#eng (person, session, device or channel):
+    nothing goes to them, and no answer comes from them; suspect=-person:ana clears one, when a commander agrees.
+    checked=CHANNEL: somebody looked, and the leaked credential cannot read there. uncaptured=ADDRESS: a commander
+    agrees that an exposure may go whose bytes nobody could store.
     """
     call = current()
     [(name, value)] = pairs((fact,), "FIELD=VALUE").items()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from responder.errors import PlanRefused, Problem
-from responder.guards import account, approval, delivery, evidence, executor, lock, ownership, way_back
+from responder.guards import account, approval, delivery, evidence, executor, lock, ownership, suspects, way_back
 from responder.guards.approval import step_problems
 from responder.guards.case import Case, Moment, case_of
 from responder.incident import Judgement
@@ -48,6 +48,12 @@ GUARDS = (
         approval.of_step,
     ),
     Guard("executor", "Whoever acts is not the credential that leaked, nor made from it.", executor.of_step),
+    Guard(
+        suspects.NAME,
+        "Nothing about the incident goes to whoever is suspect, and no approval, decision or role comes from them.",
+        suspects.of_step,
+        (Moment.CHANGE,),
+    ),
     Guard("delivery", "No secret goes to a place that is public, client-side or exposed.", delivery.of_step),
     Guard(
         "way-back",

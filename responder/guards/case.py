@@ -1,11 +1,12 @@
 """What a guard looks at: one step's action, with what the record and the settings say about it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
-from responder.action import Identity
+from responder.action import Identity, Telling
 from responder.credential import CredentialAction
 from responder.means import Means
 from responder.playbook import Step
@@ -38,12 +39,19 @@ class Case:
     """Whom the provider takes us for; empty where nothing is changed."""
     ours: Secret | None = None
     """The credential that we act with."""
-    issuer: Connection | None = None
-    """The connection of the run's own credential."""
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    """Every connection, by its name."""
+    listeners: Callable[[], Sequence[str]] = tuple
+    """Everybody who would hear a message, by ids and names, where its provider tells."""
     leaked: Callable[[], frozenset[str]] = frozenset
     """The identifiers of every credential that a finding names, in any incident."""
     locked: Callable[[], bool] = lambda: True
     """Whether the run holds the lock on its credential."""
+
+    @property
+    def issuer(self) -> Connection | None:
+        """The connection of the run's own credential."""
+        return self.connections.get(self.state.credential.connection)
 
     @property
     def place(self) -> str:
@@ -65,19 +73,39 @@ def case_of(
     *,
     identity: Identity = _NOBODY,
     ours: Secret | None = None,
+    client: Any = None,
 ) -> Case:
-    """Return what the guards are asked about; `identity` and `ours` where something would be changed."""
+    """Return what the guards are asked about; `identity`, `ours` and `client` where something would be changed."""
 
     def locked() -> bool:
         names = state.credential.identifiers
         return bool(names) and means.store.holder(names) == state.run
 
-    issuer = means.settings.connections.get(state.credential.connection)
-    return Case(step, resolved, state, moment, identity, ours, issuer, partial(_leaked, state, means), locked)
+    def listeners() -> Sequence[str]:
+        action = resolved.action
+        return action.listeners(client) if isinstance(action, Telling) and client is not None else ()
+
+    return Case(
+        step,
+        resolved,
+        state,
+        moment,
+        identity,
+        ours,
+        means.settings.connections,
+        listeners,
+        partial(_leaked, state, means),
+        locked,
+    )
 
 
 def _leaked(state: RunState, means: Means) -> frozenset[str]:
     return means.leaks.named(means.store) | frozenset(state.credential.identifiers)
+
+
+def same_account(one: Connection, other: Connection) -> bool:
+    """Tell whether two connections lead to the same account of the same provider."""
+    return one.name == other.name or (one.provider, one.account) == (other.provider, other.account)
 
 
 def named_value(value: Secret) -> str:

@@ -7,6 +7,7 @@ from responder.finding import Exposure
 from responder.guards.case import Case
 from responder.guards.delivery import in_exposure
 from responder.notice import DraftNotice
+from responder.standing import page_address
 
 
 def of_step(case: Case) -> Iterator[Problem]:
@@ -18,11 +19,12 @@ def of_step(case: Case) -> Iterator[Problem]:
     standing = case.state.standing
     there = [one for one in standing.exposures if removed and in_exposure(removed, one)]
     for exposure in there or [_own(case)]:
-        if not standing.keeps(exposure):
+        if not standing.keeps(exposure) and page_address(exposure.url) not in standing.uncaptured:
             yield Problem(
                 f"nobody has kept what stands there: {exposure.url or exposure.place or 'its place is not known'}",
                 case.place,
-                "capture it first, with evidence.capture_page: let this step need one that ended well, or `retry` it",
+                "capture it first, with evidence.capture_page: let this step need one that ended well, or `retry` it; "
+                f"or let a commander decide: `responder set {case.state.run} uncaptured=ADDRESS --reason TEXT`",
             )
 
 

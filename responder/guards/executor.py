@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from responder.errors import Problem
-from responder.guards.case import Case, named_key, named_value
+from responder.guards.case import Case, named_key, named_value, same_account
 
 _ENDINGS = frozenset({"disable", "revoke", "end_sessions"})
 
@@ -36,9 +36,9 @@ def _leaked(case: Case) -> bool:
 def _same_account(case: Case) -> bool:
     """Tell whether we act at the issuer of the run's own credential, be it by another connection."""
     here, issuer = case.resolved.connection, case.issuer
-    if issuer is None or here.name == issuer.name:
+    if issuer is None:
         return here.name == case.state.credential.connection
-    return (here.provider, here.account) == (issuer.provider, issuer.account)
+    return same_account(here, issuer)
 
 
 def _ends_the_replacement(case: Case) -> bool:

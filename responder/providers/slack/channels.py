@@ -7,7 +7,7 @@ from pydantic import Field
 from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
 from responder.errors import OutcomeUnknown, ProviderError, Unavailable
 from responder.providers.slack.client import Client
-from responder.providers.slack.messages import EVENT, marker_of, messages
+from responder.providers.slack.messages import EVENT, listeners, marker_of, messages
 
 _MANAGE = "channels:manage, groups:write"
 _PEOPLE = "users:read.email"
@@ -33,6 +33,12 @@ class OpenChannel(Action):
     private: bool = True
     invite: tuple[str, ...] = ()
     """Slack ids or mail addresses."""
+
+    def listeners(self, client: Client) -> list[str]:
+        """Return whom it invites, by id, and who is in the channel already, where there is one."""
+        found = client.channel(self.channel)
+        inside = listeners(client, str(found["id"])) if found is not None else []
+        return [*sorted(_people(client, self.invite)), *inside]
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Look for the channel, whose it is, and who is missing in it."""

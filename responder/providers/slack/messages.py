@@ -16,7 +16,9 @@ from responder.redaction import Secret, looks_like_credential
 EVENT = "responder_message"
 _HISTORY = "channels:history"
 _POST = "chat:write"
+_SEEN = "channels:read"
 _MOST_PAGES = 5
+_MOST_MEMBER_PAGES = 50
 _ID = re.compile(r"[CGD][A-Z0-9]{7,}")
 _SHOWN = 120
 
@@ -32,6 +34,10 @@ class _Message(Action):
     text: Annotated[str, Field(min_length=1, max_length=12_000)]
     """The message; where there are blocks, what notifications and screen readers say."""
     blocks: tuple[dict[str, Any], ...] = ()
+
+    def listeners(self, client: Client) -> list[str]:
+        """Return the channel's id and name, and the ids of its members."""
+        return listeners(client, channel_id(client, self.channel))
 
     def _digest(self) -> str:
         whole = json.dumps([self.text, self.blocks], sort_keys=True, ensure_ascii=False, default=str)
@@ -173,6 +179,13 @@ def channel_id(client: Client, wanted: str) -> str:
             remedy="check its name, and invite the app if it is private",
         )
     return str(found["id"])
+
+
+def listeners(client: Client, channel: str) -> list[str]:
+    """Return a channel's id and name, and the ids of its members."""
+    found = client.channel(channel, _SEEN) or {}
+    members = client.pages("conversations.members", _SEEN, "members", _MOST_MEMBER_PAGES, channel=channel)
+    return [channel, str(found.get("name") or channel), *map(str, members)]
 
 
 def messages(client: Client, channel: str, thread: str = "", **bounds: str) -> Iterator[dict[str, Any]]:

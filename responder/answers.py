@@ -1,0 +1,37 @@
+"""What a person says to what is asked, as entries: of a step, of a correction, or of the whole incident."""
+
+from collections.abc import Sequence
+
+from responder import approval, correcting, motions
+from responder.correction import PREFIX
+from responder.incident import FIELDS
+from responder.said import read_fact
+from responder.state import RunState
+from responder.timeline import Draft
+
+
+def agreed(state: RunState, states: Sequence[RunState], asked: str, person: str, digest: str = "") -> list[Draft]:
+    """Return the entries of an agreement. RequestError where this person may not, or it is another change now.
+
+    `states`: every run of the incident.
+    """
+    if asked in state.standing.motions:
+        return motions.agreed(state, asked, person, digest)
+    if asked.startswith(PREFIX):
+        return [correcting.agree(state, states, asked, person, digest)]
+    return [approval.agree(state, asked, person, digest)]
+
+
+def declined(state: RunState, asked: str, person: str, reason: str) -> Draft:
+    """Return the entry of a refusal. RequestError where this person may not."""
+    if asked in state.standing.motions:
+        return motions.declined(state, asked, person, reason)
+    decline = correcting.decline if asked.startswith(PREFIX) else approval.decline
+    return decline(state, asked, person, reason)
+
+
+def fact(state: RunState, name: str, text: str, person: str, reason: str) -> Draft:
+    """Return the entry of a fact that a person adds or corrects; the old value is kept beside the new."""
+    value = text if name in FIELDS else read_fact(text, name)
+    of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
+    return Draft("set", {"of": of, "field": name, "old": old, "new": value, "reason": reason}, actor=person)

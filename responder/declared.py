@@ -1,0 +1,69 @@
+"""What people declare for a whole incident with `set`: who is suspect, what was checked, what is done without."""
+
+from collections.abc import Callable, Mapping
+
+from responder.errors import RequestError
+from responder.motions import proposed
+from responder.standing import page_address
+from responder.state import RunState
+from responder.suspicion import read_suspects
+from responder.timeline import Draft
+
+SUSPECT = "incident.suspect"
+UNCAPTURED = "incident.uncaptured"
+
+
+def declared(state: RunState, name: str, text: str, *, person: str, reason: str) -> list[Draft]:
+    """Return the entries of what a person declares. RequestError where it cannot be understood."""
+    return DECLARED[name](state, text, person, reason)
+
+
+def _suspect(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+    """Suspect at once; clearing somebody again needs a commander's agreement."""
+    added, cleared = read_suspects(text)
+    unknown = [name for name in cleared if name not in state.standing.suspects]
+    if unknown:
+        known = ", ".join(sorted(state.standing.suspects)) or "nobody"
+        raise RequestError(f"{unknown[0]} is not suspect", where=state.run, remedy=f"suspect: {known}")
+    drafts = [Draft("suspected", {"suspects": added, "reason": reason}, actor=person)] if added else []
+    if cleared:
+        change = {"target": ", ".join(cleared), "before": "suspect", "after": "cleared"}
+        drafts.append(
+            proposed(
+                state, SUSPECT, Draft("cleared", {"suspects": cleared}), person=person, reason=reason, change=change
+            )
+        )
+    return drafts
+
+
+def _checked(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+    """Say that somebody looked, and the leaked credential cannot read there."""
+    places = [part.strip().removeprefix("#").casefold() for part in text.split(",") if part.strip()]
+    if not places or not reason.strip():
+        raise RequestError(
+            "It must be said what was checked, and how",
+            where=state.run,
+            remedy=f"`responder set {state.run} checked=CHANNEL --reason TEXT`",
+        )
+    return [Draft("checked", {"places": places, "reason": reason}, actor=person)]
+
+
+def _uncaptured(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+    """Propose to let an exposure go whose bytes nobody could store."""
+    seen = {page_address(one.url) for one in state.standing.exposures}
+    if page_address(text) not in seen:
+        raise RequestError(
+            "No credential of this incident was found there", where=text, remedy=f"it was: {', '.join(sorted(seen))}"
+        )
+    change = {"target": text, "before": "not captured", "after": "may go uncaptured"}
+    return [
+        proposed(state, UNCAPTURED, Draft("uncaptured", {"url": text}), person=person, reason=reason, change=change)
+    ]
+
+
+DECLARED: Mapping[str, Callable[[RunState, str, str, str], list[Draft]]] = {
+    "suspect": _suspect,
+    "checked": _checked,
+    "uncaptured": _uncaptured,
+}
+"""What can be declared, by its name in `set`."""
