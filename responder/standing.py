@@ -64,7 +64,8 @@ class Standing:
 
     def _started(self, entry: Entry) -> None:
         self._seen(entry)
-        self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
+        if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
+            self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
 
     def _began(self, entry: Entry) -> None:
         self._begun[entry.run, entry.step] = entry.facts

@@ -9,6 +9,7 @@ from responder.playbook import Step
 
 NAME = "approval"
 _TWO = 2
+"""How many people agree to acting with another credential than the connection's own."""
 
 
 def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem]:
@@ -23,7 +24,9 @@ def step_problems(step: Step, effect: Effect, *, external: bool) -> list[Problem
             problems.append(Problem("a final change needs an approval", place, "add `approval:`", NAME))
         if external:
             problems.append(Problem("a text that leaves the house needs an approval", place, "add `approval:`", NAME))
-    elif step.approval.on_timeout == "proceed" and effect in {Effect.FINAL, Effect.MESSAGE}:
+    if step.approval is None:
+        return problems
+    if step.approval.on_timeout == "proceed" and effect in {Effect.FINAL, Effect.MESSAGE}:
         problems.append(
             Problem(
                 f"`on_timeout: proceed` is not for a {effect.value} effect: silence is no agreement",

@@ -48,6 +48,21 @@ def test_the_runner_refuses_what_lint_did_not_see() -> None:
 
 
 @pytest.mark.parametrize(
+    ("quorum", "count"),
+    [
+        pytest.param(0, 1, id="nobody is asked"),
+        pytest.param(1, 1, id="one person"),
+        pytest.param(2, 0, id="two people"),
+    ],
+)
+def test_acting_as_another_needs_two_people(quorum: int, count: int) -> None:
+    approval = {"approval": {**approving("abort"), "quorum": quorum}} if quorum else {}
+    one = step("credential.disable", **{"as": "other"}, **approval)
+
+    assert count == len(refusals("approval", case(one=one)))
+
+
+@pytest.mark.parametrize(
     ("approval", "what", "way_out"),
     [
         pytest.param("", "a final change needs an approval", "add `approval:`", id="nobody is asked"),
