@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from responder.approval import check_person, may_answer
+from responder.clock import show_time
 from responder.correction import Correction, Move, digest_of
 from responder.deadlines import is_off, judged
 from responder.errors import RequestError
@@ -51,14 +52,12 @@ def _moves(state: RunState, name: str, new: str, now: datetime) -> Iterator[Move
 
 def _words(name: str, old: object, new: object, later: Sequence[Move], reason: str) -> str:
     moved = "; ".join(
-        f"{move.deadline} from {_short(move.old)} to {_short(move.new) if move.new else 'never'}" for move in later
+        f"{move.deadline} from {show_time(move.old)} to {show_time(move.new) if move.new else 'never'}"
+        for move in later
     )
     why = f" ({reason})" if reason else ""
-    return f"correct {name} from {old} to {new}{why}; it moves {moved}. Until then the earlier time counts"
-
-
-def _short(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S %Z")
+    before, after = (show_time(datetime.fromisoformat(str(at))) if at else "nothing" for at in (old, new))
+    return f"correct {name} from {before} to {after}{why}; it moves {moved}. Until then the earlier time counts"
 
 
 def agree(state: RunState, states: Sequence[RunState], address: str, person: str, digest: str = "") -> Draft:

@@ -3,13 +3,25 @@
 import json
 import re
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from responder.errors import FindingError, Problem
 from responder.redaction import CREDENTIAL_SHAPES, Secret, looks_like_credential
 from responder.sealing import Sealer
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+
+
+def _in_our_time(at: datetime) -> datetime:
+    """Refuse a moment that no incident has, and from which no calendar could count. ValueError says so."""
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError(f"a moment lies in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 
 
 class Exposure(BaseModel):
@@ -21,7 +33,7 @@ class Exposure(BaseModel):
     place: str = ""
     """In words, where a URL does not say it: a file, a commit, a channel."""
     kind: Literal["public", "private", "unknown"] = "unknown"
-    exposed_at: AwareDatetime | None = None
+    exposed_at: Moment | None = None
     """Since when it was there; None while nobody knows."""
 
 
@@ -37,10 +49,10 @@ class Finding(BaseModel):
     kind: str = ""
     exposure: Exposure = Field(default_factory=Exposure)
     reported_by: str = ""
-    reported_at: AwareDatetime | None = None
-    aware_at: AwareDatetime | None = None
+    reported_at: Moment | None = None
+    aware_at: Moment | None = None
     """When we were reasonably certain; the moment of intake where nothing else is said."""
-    public_coverage_at: AwareDatetime | None = None
+    public_coverage_at: Moment | None = None
     summary: str = ""
 
     @model_validator(mode="after")
@@ -142,10 +154,7 @@ def moment(text: str, where: str) -> datetime:
             where=where,
             remedy="write it like 2026-05-02T09:20:00+00:00",
         )
-    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
-        told = f"{text[:40]!r} lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}"
-        raise FindingError(told, where=where, remedy="look at the year")
-    return parsed
-
-
-_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+    try:
+        return _in_our_time(parsed)
+    except ValueError as error:
+        raise FindingError(f"{text[:40]!r}: {error}", where=where, remedy="look at the year") from None

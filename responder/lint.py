@@ -61,6 +61,7 @@ def lint(path: Path, shelf: Shelf) -> Report:
         *_unseen_ends(playbook, source, shelf),
         *_unproven(playbook, source),
         *_idle(playbook, source, shelf),
+        *_unmet(playbook, source),
     ]
     return Report(playbook.playbook, tuple(errors), tuple(warnings))
 
@@ -234,6 +235,18 @@ def _unproven(playbook: Playbook, source: Source) -> Iterator[Problem]:
             source.place(("match",)),
             "add a step with `credential.prove_dead`, and an exit that reads its verdict",
         )
+
+
+def _unmet(playbook: Playbook, source: Source) -> Iterator[Problem]:
+    """Yield the deadlines that can only become overdue."""
+    met = {step.meets for step in playbook.steps}
+    for name in playbook.deadlines:
+        if name not in met and "/" not in name:
+            yield Problem(
+                f"no step meets the deadline {name!r}: it can only become overdue",
+                source.key_place(("deadlines", name)),
+                f"let the step that fulfils it say `meets: {name}`",
+            )
 
 
 def _idle(playbook: Playbook, source: Source, shelf: Shelf) -> Iterator[Problem]:

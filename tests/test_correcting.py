@@ -1,6 +1,7 @@
 """A corrected moment: more time for a deadline is asked of its owner, less counts at once; both values stay."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from responder.app import App
 from responder.clock import SystemClock
+from responder.correcting import correct
 from responder.deadlines import ClockView, clock_view
 from responder.documents import Templates
 from responder.errors import FindingError, RequestError, SettingsError
@@ -362,7 +364,7 @@ def test_what_is_proven_cannot_be_said(duties: Duties) -> None:
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "2026-05-02T09:20:00"])
 def test_a_moment_that_no_calendar_counts_from_is_one_clear_error(duties: Duties, text: str) -> None:
-    with pytest.raises(FindingError, match=r"outside the years 1970 to 2999|not a time with a zone"):
+    with pytest.raises(FindingError, match=r"in the years 1970 to 2999|not a time with a zone"):
         duties.as_("ann").set(duties.run, "aware_at", text)
 
 
@@ -371,3 +373,15 @@ def test_a_playbook_whose_holidays_are_not_there_does_not_begin(opened: Callable
 
     with pytest.raises(SettingsError, match="no holidays 'us-federal'"):
         Duties(opened, text)
+
+
+def test_a_run_that_another_opened_keeps_its_own_awareness(duties: Duties) -> None:
+    """A credential that was found on the way has its own clocks: a correction of the incident moves none of them."""
+    entries = duties.events()
+    started = next(entry for entry in entries if entry.event == "started")
+    child = replace(started, run="run-child", facts={**started.facts, "parent": {"run": duties.run, "step": "look"}})
+    state = fold("run-child", [*entries, child])
+
+    draft = correct([state], "aware_at", AWARE.isoformat(), at(9).isoformat(), "ann", at(0), "")
+
+    assert ("set", []) == (draft.event, draft.facts["moves"])

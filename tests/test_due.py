@@ -15,6 +15,7 @@ from responder.anchors import CLOCKS, AnchorError, Moments, read_anchor
 from responder.dates import Calendar
 from responder.due import Deadline, settings_problems
 from responder.errors import PlaybookError
+from responder.finding import Finding
 from responder.playbook import Playbook
 from responder.reading import parse_playbook
 
@@ -386,3 +387,8 @@ def test_the_submissions_of_a_sub_playbook_are_its_own() -> None:
 
 def test_a_deadline_of_no_sub_playbook_is_told() -> None:
     assert "there is no deadline 'sub/final'" in told("  x: {from: submitted(sub/final), within: 4h, role: legal}")[0]
+
+
+def test_a_finding_of_another_age_is_refused() -> None:
+    with pytest.raises(ValueError, match="in the years 1970 to 2999"):
+        Finding(key_id="k", aware_at=datetime(9999, 12, 31, tzinfo=UTC))

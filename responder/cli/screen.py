@@ -79,7 +79,7 @@ def headline(seen: RunView) -> str:
     if seen.state == "halted":
         return f"halted: {', '.join(seen.failed) or 'something'} failed"
     if seen.state == "waiting":
-        roles = sorted({ask.role for ask in seen.awaiting if ask.role})
+        roles = sorted({role for ask in seen.awaiting for role in ask.role.split(", ") if role})
         return f"waiting for {', '.join(roles) or 'somebody'}"
     return seen.state if seen.alive else f"{seen.state}, but nobody works on it"
 

@@ -1,6 +1,7 @@
 """What people say from the command line: who may, to what, and what is told when it does not fit."""
 
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,46 @@ def test_every_agreement_counts_once_and_several_may_be_needed(place: Path) -> N
     shown = typed(place, "status", run).stdout
 
     assert "agreed: carl (1 of 2)" in shown
+
+
+def test_more_time_for_a_deadline_is_asked_and_answered_from_any_terminal(asking: tuple[Path, str]) -> None:
+    place, run = asking
+    seen = document(typed(place, "--json", "status", run))["incidents"][0]
+    due = next(clock["due_at"] for clock in seen["clocks"] if clock["name"] == "contained")
+    later = (datetime.fromisoformat(seen["aware_at"]) + timedelta(hours=2)).isoformat()
+
+    asked = typed(place, "set", run, f"aware_at={later}", "--reason", "the first mail was a test")
+
+    assert asked.exit_code == 0
+    assert "it moves contained from" in asked.stderr
+    assert "set:aware_at: asked commander, by ann" in asked.stdout
+    shown = typed(place, "status", run)
+    assert f"approve {run} set:aware_at" in shown.stdout
+    assert "if its owner agrees" in shown.stdout
+    seen = document(typed(place, "--json", "status", run))["incidents"][0]
+    assert due == next(clock["due_at"] for clock in seen["clocks"] if clock["name"] == "contained")
+    refused = typed(place, "approve", run, "set:aware_at")
+    assert refused.exit_code == 2
+    assert "may answer: carl, cora" in refused.stderr
+    speaks_for(place, "carl")
+    answered = typed(place, "approve", run, "set:aware_at")
+    assert answered.exit_code == 0
+    assert "the first mail was a test" in answered.stderr
+    seen = document(typed(place, "--json", "status", run))["incidents"][0]
+    moved = next(clock["due_at"] for clock in seen["clocks"] if clock["name"] == "contained")
+    assert timedelta(hours=2) == datetime.fromisoformat(moved) - datetime.fromisoformat(due)
+    told = typed(place, "timeline", seen["incident"]).stdout
+    assert "ann asks to correct aware_at" in told
+    assert "set:aware_at: carl agreed" in told
+
+
+def test_a_correction_can_be_declined(asking: tuple[Path, str]) -> None:
+    place, run = asking
+    typed(place, "set", run, "aware_at=2030-01-01T00:00:00+00:00")
+    speaks_for(place, "carl")
+
+    result = typed(place, "decline", run, "set:aware_at", "--reason", "the mail was real")
+
+    assert result.exit_code == 0
+    assert [] == [ask for ask in document(typed(place, "--json", "status", run))["incidents"][0]["awaiting"]
+                  if ask["step"] == "set:aware_at"]  # fmt: skip
