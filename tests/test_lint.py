@@ -298,3 +298,14 @@ def test_the_example_that_init_writes_is_clean(tmp_path: Path) -> None:
     report = lint(tmp_path / "example.yaml", Shelf(Registry(), Templates(Library(None).templates()), {}))
 
     assert ((), ()) == (report.errors, report.warnings)
+
+
+@pytest.mark.parametrize(("meets", "warned"), [("", True), (", meets: d", False)])
+def test_a_deadline_that_no_step_meets_is_a_warning(tmp_path: Path, meets: str, warned: bool) -> None:
+    deadline = "deadlines: {d: {from: incident.aware_at, within: 1h, role: commander}}\n"
+    task = "{role: commander, instructions: x, within: 1h, on_timeout: abort}"
+    step = f"  - {{id: told, phase: review, action: human.task, with: {task}{meets}}}\n"
+
+    found = warnings(tmp_path, step, HEAD + deadline)
+
+    assert warned == any("it can only become overdue" in warning for warning in found)
