@@ -13,7 +13,7 @@ DRILLS := drills/latest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test lint format docs picture bench crash-matrix clean
+.PHONY: help drill test servers lint format docs picture bench crash-matrix clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -40,6 +40,17 @@ drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are
 
 test: $(VENV)/installed-dev  ## run the whole test suite
 	@$(RUN) -m pytest -rs $$($(RUN) -c 'import xdist' 2>/dev/null && echo '--numprocesses=auto') $(ARGS)
+
+servers:  ## install the servers that tests start for themselves; without them those tests are skipped
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then \
+		echo "PostgreSQL is installed"; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql; \
+	elif command -v apt-get >/dev/null; then \
+		echo "PostgreSQL is missing: sudo make servers" >&2; exit 1; \
+	else \
+		echo "PostgreSQL is missing: install it so that pg_config or initdb is on the PATH" >&2; exit 1; \
+	fi
 
 lint: $(VENV)/installed-dev  ## check style and types
 	$(RUN) -m ruff check .

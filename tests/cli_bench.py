@@ -70,11 +70,14 @@ def prepared(place: Path) -> Path:
     return place
 
 
-def typed(place: Path, *words: str, **more: Any) -> Result:
-    """Run a command as Ann types it, and return what it printed and its exit code."""
-    where = ["--config", str(place / "responder.yaml"), "--store", str(place / "state" / "r.db")]
+def typed(place: Path, *words: str, store: str = "", **more: Any) -> Result:
+    """Run a command as Ann types it, and return what it printed and its exit code. `store`: in the environment."""
+    where = ["--config", str(place / "responder.yaml")]
+    if not store:
+        where += ["--store", str(place / "state" / "r.db")]
     call = Call(providers=providers())
-    return CliRunner().invoke(group, [*where, *words], obj=call, env=environment(prepared(place)), **more)
+    around = {**environment(prepared(place)), "RESPONDER_STORE": store}
+    return CliRunner().invoke(group, [*where, *words], obj=call, env=around, **more)
 
 
 def as_person(place: Path, person: str) -> App:

@@ -29,7 +29,9 @@ _DURABLE = (
 class PostgresStore:
     """One PostgreSQL database: commits are on disk before they return, and chains do not wait for one another."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, *, patience: float = WAIT_SECONDS) -> None:
+        self._patience = patience
+        """For how many seconds to ask what became of a transaction whose answer was lost."""
         self.place = str(location)
         self.conninfo = location.url
         """How to connect; it may hold a password, and is shown to nobody."""
@@ -112,7 +114,7 @@ class PostgresStore:
 
     def _happened(self, transaction: Transaction) -> bool:
         """Tell whether a transaction whose answer was lost took effect. RecordError where that cannot be read back."""
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + self._patience
         while transaction.chains:
             incident, head = next(iter(transaction.chains.items()))
             try:
