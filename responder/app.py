@@ -3,30 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from responder import answers, approval, correcting
-from responder.anchors import PROVEN
-from responder.chain import verify
 from responder.clock import Clock, Ids, random_ids
-from responder.correction import PREFIX, Correction
-from responder.declared import DECLARED, declared
-from responder.dispatch import Dispatcher
-from responder.errors import Problem, RequestError, SettingsError
-from responder.finding import Finding, moment
-from responder.fold import fold
-from responder.incident import CLOCK_FIELDS, Judgement
+from responder.errors import RequestError
+from responder.finding import Finding
+from responder.incident import Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
 from responder.library import Library
 from responder.links import issuing_run, linked
 from responder.means import Hook, Means, no_hook
 from responder.plan import Plan, make_plan
 from responder.playbook import Playbook
-from responder.redaction import Redactor, log_through, looks_like_credential
+from responder.redaction import Redactor, log_through
 from responder.registry import Registry
 from responder.run import Pause
 from responder.sending import Sending, Wanted
@@ -34,11 +26,11 @@ from responder.sending import prepare as sending
 from responder.settings import load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
-from responder.state import NOTICE, RunState
-from responder.store import RunRow, Writing
-from responder.suspicion import refuse_suspect
-from responder.timeline import Draft, Entry
+from responder.state import NOTICE
+from responder.store import Writing
+from responder.timeline import Draft
 from responder.transport import Transport
+from responder.voice import Voice
 
 
 @dataclass(frozen=True)
@@ -50,54 +42,8 @@ class Begun:
     joined: bool = False
 
 
-class App:
+class App(Voice):
     """One installation of responder, as one process sees it."""
-
-    def __init__(self, means: Means, folder: Path, person: str, library: Library) -> None:
-        self.means = means
-        self.folder = folder
-        self.person = person
-        """Whom this login speaks for; empty: may only look."""
-        self.library = library
-        self.dispatcher = Dispatcher(means, folder)
-
-    # Looking -----------------------------------------------------------------------------------------------------
-
-    def runs(self, incident: str = "") -> list[RunRow]:
-        """Return all runs, oldest first."""
-        return self.means.store.runs(incident)
-
-    def row(self, name: str) -> RunRow:
-        """Return a run by its id, by a unique beginning of it, or by its incident's id where that has one run."""
-        rows = self.runs()
-        exact = [row for row in rows if row.run == name]
-        fitting = (
-            exact
-            or [row for row in rows if row.run.startswith(name)]
-            or [row for row in rows if row.incident == name][:1]
-        )
-        if len(fitting) == 1:
-            return fitting[0]
-        what = f"{len(fitting)} runs begin with {name!r}" if fitting else f"There is no run {name!r}"
-        raise RequestError(what, where=name, remedy="`responder status` lists them")
-
-    def incident(self, name: str) -> str:
-        """Return an incident's id, given it, a unique beginning of it, or a run of it."""
-        known = self.means.store.incidents()
-        fitting = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
-        return fitting[0] if len(fitting) == 1 else self.row(name).incident
-
-    def timeline(self, incident: str) -> list[Entry]:
-        """Return all entries of an incident."""
-        return list(self.dispatcher.timeline(incident).entries())
-
-    def state(self, run: str) -> RunState:
-        """Return what a run has come to."""
-        return fold(run, self.timeline(self.row(run).incident))
-
-    def verify(self, incident: str, known_head: tuple[int, str] | None = None) -> list[Any]:
-        """Return what is wrong with an incident's chain, the first bad entry first."""
-        return verify(self.means.store, self.means.sealer, incident, known_head)
 
     # Beginning ---------------------------------------------------------------------------------------------------
 
@@ -137,7 +83,7 @@ class App:
             incident = issuer.incident
         new = not incident
         for row in self.runs(incident)[:1] if incident else ():
-            self._decides(self.state(row.run))
+            self.decides(self.state(row.run))
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
         drafts = [incident_draft(finding, self.means, incident), *start.drafts] if new else list(start.drafts)
@@ -163,7 +109,7 @@ class App:
         """Record on the run that holds the credential that it was found once more."""
         row = self.row(run)
         facts = {"exposure": finding.exposure.model_dump(mode="json"), "reported_by": finding.reported_by}
-        self._say(row, Draft("joined", facts, run, actor=self.person))
+        self.say(row, Draft("joined", facts, run, actor=self.person))
         return Begun(run, row.incident, joined=True)
 
     def notice(self, run: str, wanted: Wanted) -> Sending:
@@ -173,8 +119,8 @@ class App:
             about = str(state.started.get("about"))
             raise RequestError("This run sends a notice itself", where=run, remedy=f"name the response: {about}")
         self.dispatcher.timeline(state.incident["id"]).know_secrets()
-        self._take_in_secrets()
-        return sending(self.means, state, wanted, self._somebody())
+        self.take_in_secrets()
+        return sending(self.means, state, wanted, self.somebody())
 
     def begin_notice(self, notice: Sending) -> Begun:
         """Write the first entries of the run that sends a notice."""
@@ -190,33 +136,13 @@ class App:
         self.check_secrets()
         return self.dispatcher.drive(run, reason)
 
-    def check_secrets(self) -> None:
-        """Refuse to act from where our own credentials cannot be read.
-
-        SettingsError names every one; nothing changed.
-        """
-        problems = self._take_in_secrets()
-        if problems:
-            raise SettingsError(problems=tuple(problems))
-
-    def _take_in_secrets(self) -> list[Problem]:
-        """Let the Redactor know our own credentials; return those that cannot be read here."""
-        problems: list[Problem] = []
-        for connection in self.means.settings.connections.values():
-            for reference in (connection.secret, connection.control):
-                try:
-                    self.means.secret(reference)
-                except SettingsError as error:
-                    problems.append(Problem(error.message, f"connections.{connection.name}", error.remedy))
-        return problems
-
     def resume(self, run: str) -> Pause:
         """Take a run up again after a crash or a stop."""
         row = self.row(run)
         self.check_secrets()
         state = self.state(row.run)
         if state.state == "halted":
-            self._say(row, Draft("resumed", {}, row.run, actor=self._decides(state)))
+            self.say(row, Draft("resumed", {}, row.run, actor=self.decides(state)))
         return self.dispatcher.drive(row.run, "resumed")
 
     def detach(self, run: str, arguments: list[str]) -> int:
@@ -229,130 +155,6 @@ class App:
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         return process.pid
-
-    # Answering ---------------------------------------------------------------------------------------------------
-
-    def approve(self, run: str, step: str, digest: str = "") -> None:
-        """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
-        self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
-
-    def decline(self, run: str, step: str, reason: str) -> None:
-        """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
-        self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
-
-    def decide(self, run: str, step: str, option: str) -> None:
-        """Choose an option of a decision, or say what became of an unknown outcome."""
-        self._answer(run, lambda state: [approval.decide(state, step, self.person, option)])
-
-    def done(self, run: str, step: str, said: str) -> None:
-        """Say that a task is done."""
-        self._answer(run, lambda state: [approval.report_done(state, step, self.person, said)])
-
-    def _answer(self, run: str, make: Callable[[RunState], list[Draft]]) -> None:
-        row = self.row(run)
-        self._say(row, *make(self.state(row.run)))
-
-    def _somebody(self) -> str:
-        """Return who speaks. RequestError where this login speaks for nobody."""
-        if not self.person:
-            raise RequestError(
-                "This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person"
-            )
-        return self.person
-
-    def _decides(self, state: RunState) -> str:
-        """Return who decides something about a run. RequestError for nobody, PlanRefused for somebody suspect."""
-        refuse_suspect(state, self._somebody())
-        return self.person
-
-    def _say(self, row: RunRow, *drafts: Draft) -> None:
-        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
-        self._take_in_secrets()
-        concerned = {draft.run for draft in drafts if draft.run}
-        if not concerned:
-            concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
-
-        def wake(writing: Writing) -> None:
-            for run in sorted(concerned):
-                writing.wake(run, self.means.clock.now().isoformat())
-
-        self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
-
-    def abort(self, run: str, reason: str) -> None:
-        """Let no further step start, except those that say `always()` or `failed()`."""
-        row = self.row(run)
-        state = self.state(row.run)
-        if state.state == "ended":
-            raise RequestError("The run has ended", where=row.run)
-        self._say(row, Draft("aborted", {"reason": reason}, row.run, actor=self._decides(state)))
-
-    def retry(self, run: str, step: str) -> bool:
-        """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
-        row = self.row(run)
-        state = self.state(row.run)
-        if state.state == "ended" or state.status(step) not in {"failed", "declined", "undone"}:
-            raise RequestError(
-                f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
-                where=row.run,
-            )
-        self._say(row, Draft("retried", {}, row.run, step, self._decides(state)))
-        return self.dispatcher.alive(row)
-
-    def note(self, run: str, text: str) -> None:
-        """Add a person's words to the timeline."""
-        row = self.row(run)
-        if looks_like_credential(text):
-            raise RequestError(
-                "The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline"
-            )
-        self._say(row, Draft("noted", {"text": text}, row.run, actor=self._somebody()))
-
-    def set(self, run: str, name: str, text: str, reason: str = "") -> Correction | None:
-        """Add a fact, or correct one of the incident; the old value is kept beside the new.
-
-        A moment that would make a deadline due later does not count before its owners agree: the question is returned.
-        """
-        row = self.row(run)
-        state = self.state(row.run)
-        self._decides(state)
-        if name in DECLARED:
-            self._say(row, *declared(state, name, text, person=self.person, reason=reason))
-            return None
-        if name == PROVEN:
-            raise RequestError(f"{name} is proven, and nobody can say it", remedy="a step with `credential.prove_dead`")
-        if name in CLOCK_FIELDS:
-            return self._correct(row, state, name, moment(text, name).isoformat(), reason)
-        self._say(row, answers.fact(state, name, text, self.person, reason))
-        return None
-
-    def _correct(self, row: RunRow, state: RunState, name: str, value: str, reason: str) -> Correction | None:
-        """Write a correction of a moment, and see that it counts or is asked."""
-        now, old = self.clock_line(), state.incident.get(name)
-        draft = correcting.correct(self._states(row.run), name, old, value, self._somebody(), now, reason)
-        self._say(row, draft)
-        after = self.state(row.run)
-        found = after.corrections.get(f"{PREFIX}{name}")
-        if after.incident.get(name) != value and (found is None or found.new != value):
-            raise RequestError(f"Somebody else corrected {name} at the same moment", remedy="look, and say it again")
-        return found
-
-    def _states(self, run: str) -> list[RunState]:
-        """Return every run of a run's incident."""
-        incident = self.row(run).incident
-        return [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
-
-    def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
-        """Keep what people wrote into a postmortem; each region's newest text counts."""
-        drafts = [
-            Draft("written", {"region": name, "text": text}, actor=self._somebody()) for name, text in prose.items()
-        ]
-        if drafts:
-            self._take_in_secrets()
-            self.dispatcher.timeline(incident).append(*drafts)
-
-    def clock_line(self) -> datetime:
-        """Return the present moment on this installation's clock."""
-        return self.means.clock.now()
 
     def close(self) -> None:
         """Give everything back."""

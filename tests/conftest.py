@@ -56,6 +56,7 @@ def place(tmp_path: Path) -> Path:
     """A folder with responder.yaml, and the world of the clockwork provider in `world/`."""
     (tmp_path / "world").mkdir()
     (tmp_path / "playbooks").mkdir()
+    (tmp_path / "world" / "planted").write_text("second-" + "w3Xk" * 6)
     (tmp_path / "responder.yaml").write_text(SETTINGS.format(user=login(), folder=tmp_path / "world"))
     return tmp_path
 

@@ -70,7 +70,8 @@ def spawn(place: Path, run: str, *kill: str) -> "subprocess.CompletedProcess[byt
         "HOME": str(place),
         "DEBUG": "1",
     }
-    command = [sys.executable, str(Path(__file__).parent / "crashing.py"), str(place), run, *kill]
+    script, record = str(Path(__file__).parent / "crashing.py"), str(place / "state" / "r.db")
+    command = [sys.executable, script, str(place), record, run, *kill]
     return subprocess.run(
         command,
         env={

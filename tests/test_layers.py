@@ -21,6 +21,7 @@ cli
 drill scenario
 doctor probing
 app
+voice
 dispatch
 lease
 run

@@ -166,9 +166,7 @@ def test_a_run_that_goes_on_later_says_when(opened: OpenApp, place: Path) -> Non
 def test_a_child_s_end_wakes_its_parent(opened: OpenApp, place: Path) -> None:
     app = opened()
     written(place, TURN, "leaked-credential", HEAD + "match: [{exposure: public}]\n")
-    find = (
-        f"  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {'second-' + 'w3Xk' * 6}}}}}\n"
-    )
+    find = "  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: '@planted'}}\n"
     run = begun(app, written(place, find + """exit: ["${{ children('look').dead }}"]\n"""))
     app.dispatcher.advance(run)
     before = app.row(run).wake_at

@@ -345,12 +345,12 @@ exit: ["${{ steps.dead.verdict == 'dead' }}"]
     )
     name = written(
         place,
-        f"""
-  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {"second-" + "w3Xk" * 6}}}}}
-  - {{id: kill, phase: containment, action: credential.disable}}
-  - {{id: dead, phase: containment, action: credential.prove_dead, needs: [kill]}}
-  - {{id: new, phase: recovery, action: credential.issue, needs: [dead, look], with: {{label: next}}}}
-exit: ["${{{{ steps.dead.verdict == 'dead' and children('look').dead }}}}"]
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: "@planted"}}
+  - {id: kill, phase: containment, action: credential.disable}
+  - {id: dead, phase: containment, action: credential.prove_dead, needs: [kill]}
+  - {id: new, phase: recovery, action: credential.issue, needs: [dead, look], with: {label: next}}
+exit: ["${{ steps.dead.verdict == 'dead' and children('look').dead }}"]
 """,
     )
 
@@ -369,9 +369,9 @@ def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_bei
     written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n", "leaked-credential")
     name = written(
         place,
-        f"""
-  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {"second-" + "w3Xk" * 6}}}}}
-exit: ["${{{{ children('look').dead }}}}"]
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: "@planted"}}
+exit: ["${{ children('look').dead }}"]
 """,
     )
 

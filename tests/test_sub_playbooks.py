@@ -29,7 +29,8 @@ def test_its_steps_stand_among_the_others_with_names_and_inputs_of_their_own(ope
         """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: outer}}
   - {id: part, phase: analysis, playbook: inner, with: {what: "${{ steps.look.state }} it"}}
-  - {id: after, phase: analysis, action: clockwork.turn, with: {key: "after ${{ steps['part/look'].state }}"}, needs: [part]}
+  - {id: after, phase: analysis, action: clockwork.turn, needs: [part],
+     with: {key: "after ${{ steps['part/look'].state }}"}}
 """,
     )
     run = begun(app, name)

@@ -137,8 +137,8 @@ def test_the_requester_may_not_open_a_gate(opened: OpenApp, place: Path) -> None
         place,
         """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: look}}
-  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b], waves: [1], gate: "${{ steps.look.happened }}",
-     with: {key: "${{ item }}"}}
+  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b], waves: [1],
+     gate: "${{ steps.look.happened }}", with: {key: "${{ item }}"}}
 """,
         head="playbook: p\ntitle: t\nversion: 1\nroles: {oncall: {}}\n",
     )

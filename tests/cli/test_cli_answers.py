@@ -135,7 +135,7 @@ def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -
         pytest.param(["set", "RUN", "aware_at=yesterday"], "not a time with a zone", id="no time"),
         pytest.param(["note", "RUN", " "], "The note is empty", id="an empty note"),
         pytest.param(["status", "run-nowhere"], "There is no run 'run-nowhere'", id="no such run"),
-        pytest.param(["retry", "RUN", "look"], "only failed and declined ones", id="nothing to retry"),
+        pytest.param(["retry", "RUN", "look"], "only failed, declined and undone ones", id="nothing to retry"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: list[str], why: str) -> None:

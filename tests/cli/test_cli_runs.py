@@ -277,8 +277,7 @@ def test_status_shows_open_runs_and_with_all_the_ended_ones_too(place: Path) -> 
 
 
 def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_own(place: Path) -> None:
-    second = cli_bench.environment(place)["SECOND"]
-    one_step(place, f"action: clockwork.look, with: {{key: k, find: {second}}}")
+    one_step(place, "action: clockwork.look, with: {key: k, find: '@planted'}")
     run = begun(place, "q")
     advanced(place, run)
     [child] = [one["run"] for one in document(typed(place, "status", run, "--json"))["incidents"][0]["children"]]

@@ -1,0 +1,222 @@
+"""What people can look at, and what they can say of a run, from any process: answers, notes, facts, corrections."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from responder import answers, approval, correcting
+from responder.anchors import PROVEN
+from responder.chain import verify
+from responder.correction import PREFIX, Correction
+from responder.declared import DECLARED, declared
+from responder.dispatch import Dispatcher
+from responder.errors import Problem, RequestError, SettingsError
+from responder.finding import moment
+from responder.fold import fold
+from responder.incident import CLOCK_FIELDS
+from responder.library import Library
+from responder.means import Means
+from responder.redaction import looks_like_credential
+from responder.state import RunState
+from responder.store import RunRow, Writing
+from responder.suspicion import refuse_suspect
+from responder.timeline import Draft, Entry
+
+
+class Voice:
+    """One person's view of an installation, and their say in it."""
+
+    def __init__(self, means: Means, folder: Path, person: str, library: Library) -> None:
+        self.means = means
+        self.folder = folder
+        self.person = person
+        """Whom this login speaks for; empty: may only look."""
+        self.library = library
+        self.dispatcher = Dispatcher(means, folder)
+
+    # Looking -----------------------------------------------------------------------------------------------------
+
+    def runs(self, incident: str = "") -> list[RunRow]:
+        """Return all runs, oldest first."""
+        return self.means.store.runs(incident)
+
+    def row(self, name: str) -> RunRow:
+        """Return a run by its id, by a unique beginning of it, or by its incident's id where that has one run."""
+        rows = self.runs()
+        exact = [row for row in rows if row.run == name]
+        fitting = (
+            exact
+            or [row for row in rows if row.run.startswith(name)]
+            or [row for row in rows if row.incident == name][:1]
+        )
+        if len(fitting) == 1:
+            return fitting[0]
+        what = f"{len(fitting)} runs begin with {name!r}" if fitting else f"There is no run {name!r}"
+        raise RequestError(what, where=name, remedy="`responder status` lists them")
+
+    def incident(self, name: str) -> str:
+        """Return an incident's id, given it, a unique beginning of it, or a run of it."""
+        known = self.means.store.incidents()
+        fitting = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
+        return fitting[0] if len(fitting) == 1 else self.row(name).incident
+
+    def timeline(self, incident: str) -> list[Entry]:
+        """Return all entries of an incident."""
+        return list(self.dispatcher.timeline(incident).entries())
+
+    def state(self, run: str) -> RunState:
+        """Return what a run has come to."""
+        return fold(run, self.timeline(self.row(run).incident))
+
+    def verify(self, incident: str, known_head: tuple[int, str] | None = None) -> list[Any]:
+        """Return what is wrong with an incident's chain, the first bad entry first."""
+        return verify(self.means.store, self.means.sealer, incident, known_head)
+
+    # Our own secrets -------------------------------------------------------------------------------------------
+
+    def check_secrets(self) -> None:
+        """Refuse to act from where our own credentials cannot be read.
+
+        SettingsError names every one; nothing changed.
+        """
+        problems = self.take_in_secrets()
+        if problems:
+            raise SettingsError(problems=tuple(problems))
+
+    def take_in_secrets(self) -> list[Problem]:
+        """Let the Redactor know our own secrets and the inventory's; return those of ours that cannot be read here."""
+        problems: list[Problem] = []
+        for connection in self.means.settings.connections.values():
+            for reference in (connection.secret, connection.control):
+                try:
+                    self.means.secret(reference)
+                except SettingsError as error:
+                    problems.append(Problem(error.message, f"connections.{connection.name}", error.remedy))
+        for entry in self.means.settings.inventory:  # what people quote may be one that nobody has reported yet
+            self.means.fingerprint_of_secret(entry.known_by)
+        return problems
+
+    # Answering ---------------------------------------------------------------------------------------------------
+
+    def approve(self, run: str, step: str, digest: str = "") -> None:
+        """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
+        self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
+
+    def decline(self, run: str, step: str, reason: str) -> None:
+        """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
+        self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
+
+    def decide(self, run: str, step: str, option: str) -> None:
+        """Choose an option of a decision, or say what became of an unknown outcome."""
+        self._answer(run, lambda state: [approval.decide(state, step, self.person, option)])
+
+    def done(self, run: str, step: str, said: str) -> None:
+        """Say that a task is done."""
+        self._answer(run, lambda state: [approval.report_done(state, step, self.person, said)])
+
+    def _answer(self, run: str, make: Callable[[RunState], list[Draft]]) -> None:
+        row = self.row(run)
+        self.say(row, *make(self.state(row.run)))
+
+    def somebody(self) -> str:
+        """Return who speaks. RequestError where this login speaks for nobody."""
+        if not self.person:
+            raise RequestError(
+                "This login speaks for nobody in responder.yaml; it may only look", remedy="set `os_user:` of a person"
+            )
+        return self.person
+
+    def decides(self, state: RunState) -> str:
+        """Return who decides something about a run. RequestError for nobody, PlanRefused for somebody suspect."""
+        refuse_suspect(state, self.somebody())
+        return self.person
+
+    def say(self, row: RunRow, *drafts: Draft) -> None:
+        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
+        self.take_in_secrets()
+        concerned = {draft.run for draft in drafts if draft.run}
+        if not concerned:
+            concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
+
+        def wake(writing: Writing) -> None:
+            for run in sorted(concerned):
+                writing.wake(run, self.means.clock.now().isoformat())
+
+        self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
+
+    def abort(self, run: str, reason: str) -> None:
+        """Let no further step start, except those that say `always()` or `failed()`."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if state.state == "ended":
+            raise RequestError("The run has ended", where=row.run)
+        self.say(row, Draft("aborted", {"reason": reason}, row.run, actor=self.decides(state)))
+
+    def retry(self, run: str, step: str) -> bool:
+        """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if state.state == "ended" or state.status(step) not in {"failed", "declined", "undone"}:
+            raise RequestError(
+                f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
+                where=row.run,
+            )
+        self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
+        return self.dispatcher.alive(row)
+
+    def note(self, run: str, text: str) -> None:
+        """Add a person's words to the timeline."""
+        row = self.row(run)
+        if looks_like_credential(text):
+            raise RequestError(
+                "The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline"
+            )
+        self.say(row, Draft("noted", {"text": text}, row.run, actor=self.somebody()))
+
+    def set(self, run: str, name: str, text: str, reason: str = "") -> Correction | None:
+        """Add a fact, or correct one of the incident; the old value is kept beside the new.
+
+        A moment that would make a deadline due later does not count before its owners agree: the question is returned.
+        """
+        row = self.row(run)
+        state = self.state(row.run)
+        self.decides(state)
+        if name in DECLARED:
+            self.say(row, *declared(state, name, text, person=self.person, reason=reason))
+            return None
+        if name == PROVEN:
+            raise RequestError(f"{name} is proven, and nobody can say it", remedy="a step with `credential.prove_dead`")
+        if name in CLOCK_FIELDS:
+            return self._correct(row, state, name, moment(text, name).isoformat(), reason)
+        self.say(row, answers.fact(state, name, text, self.person, reason))
+        return None
+
+    def _correct(self, row: RunRow, state: RunState, name: str, value: str, reason: str) -> Correction | None:
+        """Write a correction of a moment, and see that it counts or is asked."""
+        now, old = self.clock_line(), state.incident.get(name)
+        draft = correcting.correct(self._states(row.run), name, old, value, self.somebody(), now, reason)
+        self.say(row, draft)
+        after = self.state(row.run)
+        found = after.corrections.get(f"{PREFIX}{name}")
+        if after.incident.get(name) != value and (found is None or found.new != value):
+            raise RequestError(f"Somebody else corrected {name} at the same moment", remedy="look, and say it again")
+        return found
+
+    def _states(self, run: str) -> list[RunState]:
+        """Return every run of a run's incident."""
+        incident = self.row(run).incident
+        return [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
+
+    def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
+        """Keep what people wrote into a postmortem; each region's newest text counts."""
+        drafts = [
+            Draft("written", {"region": name, "text": text}, actor=self.somebody()) for name, text in prose.items()
+        ]
+        if drafts:
+            self.take_in_secrets()
+            self.dispatcher.timeline(incident).append(*drafts)
+
+    def clock_line(self) -> datetime:
+        """Return the present moment on this installation's clock."""
+        return self.means.clock.now()
