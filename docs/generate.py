@@ -20,6 +20,7 @@ from responder.credential import VERBS, CredentialAction
 from responder.drill.faults import CRASH_POINTS, FORMS, SYSTEMS
 from responder.expressions import _FILTERS as FILTERS
 from responder.library import Library
+from responder.lint import RULES
 from responder.notice import ACTIONS as NOTICE_ACTIONS
 from responder.playbook import MATCH_KEYS, PlaybookFile
 from responder.registry import Registry
@@ -291,6 +292,16 @@ def template_row(name: str, spec: Any) -> tuple[str, str, str, str, str]:
     return f"`{name}`", kind, source, "optional" if spec.optional else "", spec.help
 
 
+def lint_rules() -> Page:
+    """Return the page of the rules of lint."""
+    lines = page(
+        "Lint rules",
+        "What `responder playbook lint` looks for, besides what the [language](playbook-language.md) itself demands. A",
+        "playbook with an error is not run. `--strict` counts warnings as errors.",
+    )
+    return [*lines, *table(("rule", "", "what is wrong"), [(f"`{one.name}`", one.kind, one.says) for one in RULES]), ""]
+
+
 def scenarios() -> Page:
     """Return the page of a scenario's file."""
     lines = page(
@@ -307,6 +318,7 @@ PAGES: Mapping[str, Callable[[], Page]] = {
     "actions.md": actions,
     "credential-verbs.md": credential_verbs,
     "playbook-language.md": playbook_language,
+    "lint-rules.md": lint_rules,
     "scenarios.md": scenarios,
     "settings.md": settings,
     "events.md": events,

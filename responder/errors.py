@@ -13,6 +13,8 @@ class Problem:
     remedy: str = ""
     guard: str = ""
     """The guard that refuses it; empty where none does."""
+    rule: str = ""
+    """The rule of lint that says it; empty where none does."""
 
     def __str__(self) -> str:
         """Show where, what, the remedy and the guard on one line."""

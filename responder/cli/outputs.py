@@ -23,6 +23,8 @@ class ProblemShown(TypedDict):
     remedy: str
     guard: str
     """The guard that refuses it; empty where none does."""
+    rule: str
+    """The rule of lint that says it; empty where none does."""
 
 
 class Failed(TypedDict):

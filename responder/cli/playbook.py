@@ -121,7 +121,7 @@ def _print(call: Call, reports: list[Report]) -> None:
     for report in reports:
         for kind, problems in (("error", report.errors), ("warning", report.warnings)):
             for one in problems:
-                call.out(f"{one.where}: {kind}: {one.what}")
+                call.out(f"{one.where}: {kind}: {one.what}{f' [{one.rule}]' if one.rule else ''}")
                 if one.remedy:
                     call.out(f"    {one.remedy}")
         if not report.errors:

@@ -1,0 +1,49 @@
+"""Rules about single steps: their action, its arguments, and whom they ask."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from responder.arguments import action_of, argument_problems
+from responder.errors import DocumentError, PlaybookError, Problem
+from responder.guards import step_problems
+from responder.lint.book import Book
+from responder.notice import SendNotice
+
+
+def actions(book: Book) -> Iterator[Problem]:
+    """Yield the steps whose action does not exist."""
+    for step, place in book.steps():
+        if step.playbook:
+            continue  # its inputs were judged when it was read
+        try:
+            action_of(step, book.shelf.registry)
+        except PlaybookError as error:
+            yield Problem(error.message, place.of("action"), error.remedy)
+
+
+def arguments(book: Book) -> Iterator[Problem]:
+    """Yield what is wrong with the arguments that steps give their actions."""
+    for step, place in book.steps():
+        action = book.action(step)
+        if action is not None:
+            yield from argument_problems(step, action, place)
+
+
+def approvals(book: Book) -> Iterator[Problem]:
+    """Yield the steps that must ask people and do not, or take silence for agreement."""
+    for step, place in book.steps():
+        action, template = book.action(step), book.template(step)
+        if action is None:
+            continue
+        external = template is not None and template.front.external and action is SendNotice
+        for problem in step_problems(step, action.effect, external=external):
+            yield replace(problem, where=place.of("approval") if step.approval else place.of("id"))
+
+
+def postmortem(book: Book) -> Iterator[Problem]:
+    """Yield what is wrong with the template of the postmortem."""
+    try:
+        book.shelf.templates.get(book.playbook.postmortem)
+    except DocumentError as error:
+        for problem in error.problems:
+            yield problem if ":" in problem.where else replace(problem, where=book.source.place(("postmortem",)))
