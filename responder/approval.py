@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from responder.errors import RequestError
+from responder.glass import broke
 from responder.state import RunState
 from responder.suspicion import is_suspect, refuse_suspect
 from responder.timeline import Draft
@@ -27,7 +28,9 @@ def may_answer(state: RunState, ask: Ask) -> list[str]:
     with_role = [name for name in with_role if not is_suspect(state, name)]
     if ask.kind in {"task", "unknown"}:
         return with_role
-    return [name for name in with_role if not _excluded(state, name, ask)]
+    allowed = [name for name in with_role if not _excluded(state, name, ask)]
+    alone = [one.by for one in state.standing.broken if ask.kind == "approval" and broke(state, ask.unit, one.by)]
+    return list(dict.fromkeys([*allowed, *alone]))
 
 
 def _excluded(state: RunState, person: str, ask: Ask) -> str:
@@ -108,7 +111,8 @@ def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
         raise RequestError(
             f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step
         )
-    return Draft("agreed", {"digest": ask.digest, "role": ask.role}, state.run, step, person)
+    alone = {"alone": True} if broke(state, step, person) else {}
+    return Draft("agreed", {"digest": ask.digest, "role": ask.role, **alone}, state.run, step, person)
 
 
 def decline(state: RunState, step: str, person: str, reason: str) -> Draft:

@@ -9,6 +9,7 @@ from responder.anchors import Found
 from responder.due import Deadline
 from responder.moments import due
 from responder.rendition import plain
+from responder.standing import Broken
 from responder.state import RESPONSE
 from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
 from responder.timeline import Entry
@@ -89,6 +90,8 @@ class Figures:
     deadlines: tuple[DeadlineFigure, ...]
     troubles: tuple[Trouble, ...]
     children: tuple[ChildFigure, ...]
+    broken: tuple[Broken, ...]
+    """When somebody approved containment alone; to be reviewed."""
     takeovers: int
     """How often another executor took a run over: after a crash, or after a stop."""
     entries: int
@@ -144,6 +147,7 @@ def figures(entries: Sequence[Entry]) -> Figures:
             for one in main.children.values()
             if one.run in story.states
         ),
+        broken=tuple(main.standing.broken),
         takeovers=sum(
             entry.event == "adopted" and int(entry.facts["epoch"]) > 1 and not entry.facts.get("handed_on")
             for entry in entries

@@ -65,7 +65,7 @@ _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 _KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
     "noted": "people", "set": "people", "proposed": "people", "requested": "people", "written": "people",
-    "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
+    "broke_glass": "trouble", "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
     "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
     "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame",
@@ -186,7 +186,6 @@ def _between(row: Row) -> str:
 
 _SAY: Mapping[str, str] = {
     "opened": "the incident was opened",
-    "agreed": "{role} approved",
     "answered": "{role} said what became of it: {answer}",
     "declined": "{role} declined: {reason}",
     "expired": "nobody answered in time; the playbook says: {consequence}",
@@ -211,6 +210,7 @@ _SAY: Mapping[str, str] = {
     "retried": "{role} had it tried again",
     "noted": "{role} noted: {text}",
     "written": "{role} wrote into the review: {region}",
+    "broke_glass": "{role} broke the glass, to approve alone: {reason}",
     "suspected": "{role} called {suspects} suspect: {reason}",
     "cleared": "{suspects} cleared: {reason}",
     "checked": "{role} checked who can read {places}: {reason}",
@@ -299,12 +299,17 @@ def _adopted(_: _Words, entry: Entry) -> str:
     return f"another executor took the run over (number {epoch})"
 
 
+def _agreed(words: _Words, entry: Entry) -> str:
+    return f"{words.role(entry)} approved" + (", alone, with the glass broken" if entry.facts.get("alone") else "")
+
+
 def _decided(words: _Words, entry: Entry) -> str:
     facts = _inner(entry)
     return f"{words.role(entry)} answered: {facts.get('choice') or facts.get('said') or 'done'}"
 
 
 _SPECIAL: Mapping[str, Callable[[_Words, Entry], str]] = {
-    "started": _started, "adopted": _adopted, "planned": _planned, "asked": _asked, "decided": _decided,
+    "started": _started, "adopted": _adopted, "planned": _planned, "asked": _asked, "agreed": _agreed,
+    "decided": _decided,
     "observed": _observed, "done": _done, "set": _set, "proposed": _proposed, "ended": _ended,
 }  # fmt: skip

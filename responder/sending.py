@@ -90,7 +90,7 @@ def prepare(means: Means, main: RunState, wanted: Wanted, requester: str) -> Sen
     approval = {} if asked.drafted else _approval(asked, problems)
     letters = tuple(_letters(asked, recipients, problems))
     if not problems:
-        start = _start(asked, _playbook(asked, recipients, approval), requester)
+        start = begin(means, main, asked.template.name, _playbook(asked, recipients, approval), requester)
         problems += [*_premature(start, main), *_unanswerable(start, means), *_unsafe(start, means)]
     if problems:
         raise RequestError(problems=tuple(problems))
@@ -244,9 +244,8 @@ def _premature(start: Start, main: RunState) -> Iterator[Problem]:
         yield Problem(what, step.id, "send it when `responder status` says that it is")
 
 
-def _start(asked: _Asked, playbook: Playbook, requester: str) -> Start:
+def begin(means: Means, main: RunState, template: str, playbook: Playbook, requester: str) -> Start:
     """Return the run: the response's own facts, today's people and template, and no hold on the credential."""
-    means, main = asked.means, asked.main
     embedded = playbook.model_dump(mode="json", by_alias=True)
     credential = main.credential.model_copy(update={"blob": ""})
     facts = {
@@ -256,7 +255,7 @@ def _start(asked: _Asked, playbook: Playbook, requester: str) -> Start:
         "about": main.run,
         "playbook": embedded,
         "digest": hashlib.sha256(json.dumps(embedded, sort_keys=True).encode()).hexdigest(),
-        "templates": {asked.template.name: asked.template.text},
+        "templates": {template: Templates(means.templates).get(template).text},
         "credential": credential.model_dump(mode="json"),
         "people": {name: person.model_dump(mode="json") for name, person in means.settings.people.items()},
         "requester": requester,

@@ -136,6 +136,8 @@ class Settings(_Model):
     """Named lists of mail addresses: executives, press, partner, ..."""
     holidays: dict[Name, tuple[Day, ...]] = {}
     """Named lists of days without business, written like 2026-12-25, for deadlines that count business days."""
+    break_glass: tuple[Name, ...] = ()
+    """Who may approve containment alone, with `--break-glass`: the ids of people. Everybody hears of it at once."""
     store: str = ""
     """The file of the record, beside this one, or a `postgresql://` URL without a password, where neither --store nor
     RESPONDER_STORE names another."""
@@ -177,6 +179,9 @@ class Settings(_Model):
                 for name in owners
                 if name and name not in self.people
             ]
+        wrong += [
+            f"`break_glass` names the unknown person {name!r}" for name in self.break_glass if name not in self.people
+        ]
         logins = [person.os_user for person in self.people.values() if person.os_user]
         wrong += [
             f"the login {name!r} speaks for several people" for name in sorted(set(logins)) if logins.count(name) > 1

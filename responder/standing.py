@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,17 @@ class Motion:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Broken:
+    """That somebody broke the glass: for a step of a run, or for all its containment."""
+
+    run: str
+    step: str
+    by: str
+    reason: str
+    at: datetime
+
+
 class Standing:
     """What every run of an incident must know of the whole. `apply` alone changes it, one entry at a time."""
 
@@ -41,6 +53,8 @@ class Standing:
         """What the credentials of the incident reach, as steps have read it."""
         self.alive: dict[str, str] = {}
         """Each run whose credential is not proven dead, and the connection of its issuer."""
+        self.broken: list[Broken] = []
+        """Who broke the glass, for what, and why."""
         self.motions: dict[str, Motion] = {}
         """What was proposed and is not decided, by the name under which people approve it."""
         self._begun: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -107,6 +121,9 @@ class Standing:
     def _uncaptured(self, entry: Entry) -> None:
         self.uncaptured[page_address(str(entry.facts["url"]))] = str(entry.facts.get("reason", ""))
 
+    def _broke_glass(self, entry: Entry) -> None:
+        self.broken.append(Broken(entry.run, entry.step, entry.actor, str(entry.facts["reason"]), entry.at))
+
     def _requested(self, entry: Entry) -> None:
         facts = entry.facts
         ask = Ask(
@@ -158,6 +175,7 @@ _CHANGES: dict[str, Callable[[Standing, Entry], None]] = {
     "opened": Standing._seen, "started": Standing._started, "joined": Standing._seen,  # noqa: SLF001 - its own
     "began": Standing._began, "done": Standing._done, "applied": Standing._done,  # noqa: SLF001
     "suspected": Standing._suspected, "cleared": Standing._cleared, "checked": Standing._checked,  # noqa: SLF001
+    "broke_glass": Standing._broke_glass,  # noqa: SLF001
     "uncaptured": Standing._uncaptured, "requested": Standing._requested,  # noqa: SLF001
     "agreed": Standing._agreed, "declined": Standing._declined,  # noqa: SLF001
 }  # fmt: skip

@@ -160,6 +160,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "holidays": means.settings.model_dump(mode="json")["holidays"],
         "facts": dict(means.settings.facts),
         "requester": requester,
+        "break_glass": list(means.settings.break_glass),
         "parent": dict(parent) if parent else None,
         "aware_at": _iso(finding.aware_at or means.clock.now()),
     }

@@ -19,13 +19,13 @@ ROWS = """
 __main__
 cli
 drill scenario
-doctor probing
+doctor probing breaking
 app
 voice
 dispatch
 lease
 run
-work fanout
+work fanout alarm
 plan offspring keeping sending undo ending answers
 start lint view correcting waves schedule
 gate guards page deadlines
@@ -34,6 +34,7 @@ means narrative figures documents arguments
 declared
 registry story notice asking motions
 providers testing wording approval
+glass
 suspicion
 credential fields fold moments reading
 fold_people inlining structure

@@ -5,6 +5,8 @@ import sys
 import click
 
 from responder.app import App
+from responder.breaking import break_glass, check_listed
+from responder.cli.alarm import begin_telling
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import Report, check, finding_options, pairs, read_report
@@ -20,13 +22,15 @@ from responder.playbook import Playbook
 @finding_options
 @click.option("--incident", default="", metavar="ID", help="Add the run to an incident that is open already.")
 @click.option("--detach", is_flag=True, help="Hand the run to a background process, and return.")
+@click.option("--break-glass", "glass", metavar="REASON", help="Let me approve containment alone; everybody is told.")
 @click.option("--yes", is_flag=True, help="Begin without asking; approvals and guards stay.")
-def command(
+def command(  # noqa: PLR0917 - click hands over what was typed
     playbook: str | None,
     finding: str | None,
     secret_from: str | None,
     inputs: tuple[str, ...],
     incident: str,
+    glass: str | None,
     *,
     detach: bool,
     yes: bool,
@@ -54,7 +58,12 @@ def command(
         call.say("Nothing was begun.")
         return Exit.NOT_CONTAINED
     with call.open() as app:
+        if glass is not None:
+            check_listed(app)
         begun = app.begin(book, report.finding(app.means.sealer), given, incident)
+        if glass is not None:
+            break_glass(app, begun.run, "", glass)
+            begin_telling(call, app, begun.run, "", glass)
         return go_on(call, app, begun, detach=detach)
 
 

@@ -13,6 +13,7 @@ from responder.cli.group import COMMANDS, GROUPS, Command, Subgroup, group
 
 SLOW = {"pydantic", "httpx", "jinja2", "yaml", "rich", "cryptography", "slack_sdk", "sqlite3"}
 NO_COMMANDS = {
+    "alarm",
     "answer",
     "call",
     "drilled",
