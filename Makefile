@@ -70,8 +70,8 @@ picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 bench: $(VENV)/installed-bench  ## measure what the runner costs
 	@$(RUN) bench/bench.py $(ARGS)
 
-crash-matrix: $(VENV)/installed  ## kill every step at every point, lose every answer, and compare the ends
-	@$(RUN) -m responder.drill.matrix $(ARGS)
+crash-matrix: $(VENV)/installed  ## kill every step at every point, lose every answer, and compare the ends (STORE=URL: with two workers)
+	@$(RUN) -m responder.drill.matrix $(if $(STORE),--store $(STORE) --workers 2) $(ARGS)
 
 clean:  ## remove everything that was made
 	rm -rf $(VENV) drills build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,13 +9,15 @@ FAULTS = {
     "down": "The system does not answer for so many seconds of the drill's clock, from the first request on.",
     "slack-down": "Slack does not answer for the whole drill.",
     "crash": "The runner is killed with SIGKILL at that instant of the step, and a new process takes over.",
+    "stop": "On a shared record: a worker is stopped at that instant, and continued once another has taken over.",
 }
 
 EVENTS = {
     "opened": "An incident began: its clocks, its severity, where the credential was seen.",
     "started": "A run began, to respond or to send one notice. The playbook, the templates and the people are part of "
     "the entry.",
-    "adopted": "A process took the run over, with a higher epoch: an earlier one can write no more.",
+    "adopted": "A process took the run over, with a higher epoch: an earlier one can write no more. `handed_on` where "
+    "the one before had given it back.",
     "joined": "The credential was found once more; this run responds to it already.",
     "linked": "What was found is the credential of another run, or one that this run was issued: then its deliveries "
     "wait until the run about it has ended.",

@@ -1,13 +1,12 @@
 """The only wiring: settings, store, keys, providers and clocks put together, and what people can ask for."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
 from responder.errors import RequestError
 from responder.finding import Finding
@@ -145,22 +144,20 @@ class App(Voice):
             self.say(row, Draft("resumed", {}, row.run, actor=self.decides(state)))
         return self.dispatcher.drive(row.run, "resumed")
 
-    def detach(self, run: str, arguments: list[str]) -> int:
-        """Hand a run to a background process of this machine; return its process id."""
-        log = self.folder / "logs"
-        log.mkdir(parents=True, exist_ok=True)
-        with (log / f"{run}.log").open("ab") as output:
-            command = [sys.executable, "-m", "responder", *arguments, "resume", run]
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        return process.pid
+    def hand_over(self, run: str) -> bool:
+        """Let a worker go on with a run, where one is alive; tell whether one is."""
+        row = self.row(run)
+        state = self.state(row.run)
+        if self.attendance.workers() and state.state == "halted":
+            self.say(row, Draft("resumed", {}, row.run, actor=self.decides(state)))
+        return self.attendance.hand_over(row.run)
 
     def close(self) -> None:
         """Give everything back."""
         self.dispatcher.close()
         self.means.transport.close()
         self.means.store.close()
+        self.attendance.close()
 
 
 def open_app(
@@ -197,4 +194,5 @@ def open_app(
         playbooks=library.playbooks,
         hook=hook,
     )
-    return App(means, folder_of(record, environment), settings.person_of(login()), library)
+    jobs = queue_beside(record, opened, means.clock)
+    return App(means, folder_of(record, environment), settings.person_of(login()), library, jobs)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from responder.action import Action
 from responder.app import App
+from responder.clock import show_time
 from responder.credential import VERBS, Deliver, ProveDead, TestConsumer
 from responder.errors import InputError, PlaybookError, ResponderError
 from responder.installation import login
@@ -26,7 +27,7 @@ class Check:
     """One thing that was looked at."""
 
     about: str
-    """`connection`, `playbook`, `store`, `key` or `person`."""
+    """`connection`, `playbook`, `store`, `worker`, `key` or `person`."""
     name: str
     state: str
     """`ok`, `missing` (something a playbook needs), or `note`."""
@@ -47,6 +48,7 @@ def examine(app: App, playbooks: Sequence[Playbook], others: Sequence[Playbook] 
         *(check for playbook in playbooks for check in _playbook(playbook, app.means, "missing")),
         *(check for playbook in others for check in _playbook(playbook, app.means, "note")),
         *_store(app),
+        *_workers(app),
         _key(app),
         _person(app),
     ]
@@ -193,6 +195,19 @@ def _store(app: App) -> Iterator[Check]:
                 f"`responder verify {incident}`",
             )
     yield Check("store", path, "ok", f"{len(incidents)} incidents" if incidents else "opens; nothing is in it yet")
+
+
+def _workers(app: App) -> Iterator[Check]:
+    """Return who advances the runs of a record that many hosts share."""
+    if app.attendance.jobs is None:
+        return
+    workers = app.attendance.workers()
+    for one in workers:
+        said = f"alive since {show_time(one.since)}, {one.concurrency} runs at once"
+        yield Check("worker", one.worker, "ok", said)
+    if not workers:
+        said = "none is alive: each run is advanced by whoever starts it"
+        yield Check("worker", app.means.store.place, "note", said, "start `responder worker` on one host or more")
 
 
 def _key(app: App) -> Check:

@@ -170,8 +170,10 @@ class Leases:
         now = writing.run(row.run)
         if now is None or now.epoch != row.epoch or (epoch == now.epoch and now.executor):
             raise StaleExecutor("Another executor was faster", where=row.run, remedy=f"`responder watch {row.run}`")
-        writing.put_run(replace(now, epoch=epoch, executor=self.presence.name, heartbeat=self._store.now()))
-        writing.wake(row.run, self._clock.now().isoformat())  # until it is settled: this process may die any moment
+        at = self._clock.now().isoformat()
+        at = now.wake_at if "" < now.wake_at < at else at  # until it is settled: this process may die any moment
+        beat = self._store.now()
+        writing.put_run(replace(now, epoch=epoch, executor=self.presence.name, heartbeat=beat, wake_at=at))
 
     def settle(self, lease: Lease, wake_at: str, seen: int, *, leave: bool) -> bool:
         """Note when a run wants to be advanced again, and give the turn back where `leave`.

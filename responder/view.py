@@ -113,7 +113,9 @@ class RunView:
     state: str
     """`running, waiting, halted, aborting, ended`."""
     alive: bool
-    """Whether some process works on it now."""
+    """Whether some process works on it now, or a worker will as soon as there is something to do."""
+    executor: str
+    """Where it is being worked on, `host:pid`, if many hosts share the record; empty while there is nothing to do."""
     contained: bool
     contained_at: datetime | None
     aware_at: datetime | None
@@ -141,6 +143,7 @@ def view(
     now: datetime,
     *,
     alive: bool = False,
+    executor: str = "",
     program: str = "responder",
     offspring: Sequence[RunState] = (),
 ) -> RunView:
@@ -162,6 +165,7 @@ def view(
         requester=str(state.started.get("requester", "")),
         state=_state(state, asking),
         alive=alive,
+        executor=executor,
         contained=state.contained,
         contained_at=contained_at(state),
         aware_at=incident_fact(state, "aware_at") if state.incident else None,

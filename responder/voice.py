@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from responder import answers, approval, correcting
 from responder.anchors import PROVEN
+from responder.attendance import Attendance
 from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.declared import DECLARED, declared
@@ -23,17 +24,21 @@ from responder.store import RunRow, Writing
 from responder.suspicion import refuse_suspect
 from responder.timeline import Draft, Entry
 
+if TYPE_CHECKING:
+    from responder.fleet.jobs import Jobs
+
 
 class Voice:
     """One person's view of an installation, and their say in it."""
 
-    def __init__(self, means: Means, folder: Path, person: str, library: Library) -> None:
+    def __init__(self, means: Means, folder: Path, person: str, library: Library, jobs: "Jobs | None" = None) -> None:
         self.means = means
         self.folder = folder
         self.person = person
         """Whom this login speaks for; empty: may only look."""
         self.library = library
         self.dispatcher = Dispatcher(means, folder)
+        self.attendance = Attendance(means, folder, self.dispatcher, self.state, jobs)
 
     # Looking -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +168,7 @@ class Voice:
                 where=row.run,
             )
         self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
-        return self.dispatcher.alive(row)
+        return self.attendance.attended(row)
 
     def note(self, run: str, text: str) -> None:
         """Add a person's words to the timeline."""

@@ -86,7 +86,8 @@ class Server:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.execute(
-                "DROP SCHEMA IF EXISTS responder CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+                "DROP SCHEMA IF EXISTS responder, responder_queue CASCADE;"
+                " DROP SCHEMA public CASCADE; CREATE SCHEMA public"
             )
         return self.shared
 

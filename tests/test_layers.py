@@ -22,6 +22,8 @@ drill scenario
 doctor probing breaking
 app
 voice
+attendance
+fleet
 dispatch
 lease
 run
@@ -60,7 +62,8 @@ ONLY_IN = {
     "yaml": ("source",),
     "httpx": ("transport", "answer", "drill"),  # answer names its types; the drill asks its own world
     "sqlite3": ("sqlite",),
-    "psycopg": ("postgres", "dispatch"),
+    "psycopg": ("postgres", "fleet"),
+    "procrastinate": ("fleet",),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),

@@ -9,7 +9,7 @@ from responder.state import RunState
 def answered(call: Call, app: App, run: str, step: str, said: str) -> Exit:
     """Say that an answer is on the timeline, and what happens now."""
     row = app.row(run)
-    working = app.dispatcher.alive(row)
+    working = app.attendance.attended(row)
     if call.json:
         call.document(
             {

@@ -43,6 +43,12 @@ DEFAULT = "shared-access-token-public"
     "--holders", default=300, show_default=True, type=click.IntRange(1, 999), help="How many people hold the token."
 )
 @click.option("--live", is_flag=True, help="You are the commander: answer from another terminal.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 9),
+    metavar="N",
+    help="How many workers advance the run; 2 on a record that is shared, else none.",
+)
 @click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
 def command(
     *,
@@ -53,6 +59,7 @@ def command(
     speed: float,
     holders: int,
     live: bool,
+    workers: int | None,
     no_restart: bool,
 ) -> Exit:
     """Practise a playbook in a loopback world that misbehaves.
@@ -68,7 +75,7 @@ def command(
     options = Options(
         playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live,
         restart=not no_restart, seconds=3600.0 if live else 420.0, debug=call.debug,
-        store=Path(call.store) if call.store else None,
+        store=call.store, workers=workers if workers is not None else 2 * ("://" in (call.store or "")),
     )  # fmt: skip
     document = _practise(call, options)
     if call.json:

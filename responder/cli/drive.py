@@ -3,8 +3,9 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from responder.app import App
 from responder.cli.call import Call
@@ -16,6 +17,9 @@ from responder.run import Pause
 from responder.state import NOTICE, RunState
 from responder.unit import ENDED
 from responder.view import RunView, span
+
+if TYPE_CHECKING:
+    from responder.fleet.jobs import WorkerRow
 
 _PATIENCE_SECONDS = 15.0
 """How long an interrupted run may take to finish what it is sending."""
@@ -71,12 +75,26 @@ def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
     return Exit.INTERRUPTED
 
 
+def hosts(workers: "Sequence[WorkerRow]") -> str:
+    """Return on which hosts workers are."""
+    return ", ".join(sorted({one.worker.partition(":")[0] for one in workers}))
+
+
+def accompany(call: Call, app: App, run: str) -> Exit:
+    """Show a run that workers advance, until it has ended or goes no further without a person's `retry`."""
+    return _watch(call, app, run, lambda follower: follower.still)
+
+
 def watch(call: Call, app: App, run: str) -> Exit:
     """Show a run, whoever drives it, until it has ended."""
+    return _watch(call, app, run, lambda follower: follower.over)
+
+
+def _watch(call: Call, app: App, run: str, over: Callable[[Follower], bool]) -> Exit:
     follower = Follower(app, run, call.program)
     shown = display(call, follower.run)
     try:
-        follow(follower, shown, lambda: follower.over)
+        follow(follower, shown, lambda: over(follower))
     except KeyboardInterrupt:
         shown.close()
         call.say("\nNo longer watching; the run goes on without this terminal.")

@@ -71,7 +71,8 @@ class Follower:
         return view(
             self.state,
             self.app.clock_line(),
-            alive=self.app.dispatcher.alive(row),
+            alive=self.app.attendance.attended(row),
+            executor=self.app.attendance.executor(row),
             program=self.program,
             offspring=() if alone else list(self._offspring.values()),
         )
@@ -80,6 +81,11 @@ class Follower:
     def over(self) -> bool:
         """Whether the run has ended."""
         return self.state.state == "ended"
+
+    @property
+    def still(self) -> bool:
+        """Whether the run goes no further, be it that somebody answers or that time passes."""
+        return self.state.state in {"ended", "halted"} or self.app.attendance.still(self.run)
 
 
 class Display(Protocol):

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check that the record is whole and unaltered.",
     "notice": "List, lint, preview and send notices.",
     "postmortem": "Render the review of an incident.",
+    "worker": "Advance the runs of a shared record, beside other workers.",
 }
 """Every command, and what it is for; a command's own short help says the same."""
 
@@ -58,6 +59,7 @@ GROUPS = {
         "set",
     ),
     "Review": ("timeline", "verify", "notice", "postmortem"),
+    "Serve": ("worker",),
 }
 
 

@@ -3,7 +3,7 @@
 import click
 
 from responder.cli.call import current
-from responder.cli.drive import conclude, drive
+from responder.cli.drive import accompany, conclude, drive, hosts
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
 from responder.cli.group import Command
@@ -22,4 +22,7 @@ def command(run: str) -> Exit:
         if app.state(name).state == "ended":
             call.say("The run has ended already.")
             return conclude(call, Follower(app, name, call.program))
+        if app.hand_over(name):
+            call.say(f"Workers go on with it, at {hosts(app.attendance.workers())}; this terminal only watches.")
+            return accompany(call, app, name)
         return drive(call, app, name, lambda: app.resume(name))

@@ -21,7 +21,7 @@ from responder.playbook import Playbook
 @click.argument("playbook", required=False)
 @finding_options
 @click.option("--incident", default="", metavar="ID", help="Add the run to an incident that is open already.")
-@click.option("--detach", is_flag=True, help="Hand the run to a background process, and return.")
+@click.option("--detach", is_flag=True, help="Hand the run to a worker or a background process, and return.")
 @click.option("--break-glass", "glass", metavar="REASON", help="Let me approve containment alone; everybody is told.")
 @click.option("--yes", is_flag=True, help="Begin without asking; approvals and guards stay.")
 def command(  # noqa: PLR0917 - click hands over what was typed

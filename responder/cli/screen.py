@@ -81,6 +81,8 @@ def headline(seen: RunView) -> str:
     if seen.state == "waiting":
         roles = sorted({role for ask in seen.awaiting for role in ask.role.split(", ") if role})
         return f"waiting for {', '.join(roles) or 'somebody'}"
+    if seen.executor:
+        return f"{seen.state} at {seen.executor}"
     return seen.state if seen.alive else f"{seen.state}, but nobody works on it"
 
 

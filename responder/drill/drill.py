@@ -14,6 +14,7 @@ from typing import Any
 
 from responder.app import App, open_app
 from responder.clock import SeededIds
+from responder.drill.crew import Crew
 from responder.drill.faults import Fault, parse_faults, show_fault
 from responder.drill.people import People
 from responder.drill.stage import ORIGIN, Stage, set_stage
@@ -45,8 +46,10 @@ class Options:
     seconds: float = 300.0
     """Real seconds after which the drill is given up."""
     debug: bool = False
-    store: Path | None = None
-    """The file of the record, where it is not to be in the folder."""
+    store: str | None = None
+    """The file or the URL of the record, where it is not to be a file in the folder."""
+    workers: int = 0
+    """How many workers advance the run, on a shared record; 0 for one process that drives it."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Drill:
     started: float
     """Real time at which the run was begun."""
     crashes: list[str] = field(default_factory=list)
-    """The crash faults that happened, as they are written."""
+    """The faults that struck the runner, as they are written."""
     restarts: int = 0
     wall_seconds: float = 0.0
 
@@ -70,6 +73,10 @@ class Drill:
 def begin(options: Options) -> Drill:
     """Set the stage, and begin a run as the world's on-call engineer would. InputError for a wrong fault."""
     faults = parse_faults(options.faults)
+    if any(fault.name == "stop" for fault in faults) and not options.workers:
+        raise RequestError(
+            "Only one of several workers can be stopped and continued", remedy="--store postgresql://HOST/DATABASE"
+        )
     stage = set_stage(
         options.folder,
         seed=options.seed,
@@ -149,7 +156,10 @@ def carry_out(drill: Drill, tell: Told) -> None:
     answering = threading.Thread(target=people.live, name="people", daemon=True)
     answering.start()
     try:
-        _run_to_the_end(drill, tell)
+        if drill.options.workers:
+            _work_to_the_end(drill, tell)
+        else:
+            _run_to_the_end(drill, tell)
     finally:
         drill.wall_seconds = time.time() - drill.started
         people.stop()
@@ -160,6 +170,22 @@ def carry_out(drill: Drill, tell: Told) -> None:
 def _second_opening(drill: Drill) -> App:
     """Open the store once more: the people are not the runner, and see only what is on disk."""
     return open_app(config=drill.stage.config, environment=drill.stage.environment)
+
+
+def _work_to_the_end(drill: Drill, tell: Told) -> None:
+    """Let workers advance the run, as they would on hosts of their own."""
+    crew = Crew(
+        app=drill.app, run=drill.run, folder=drill.options.folder, environment=_surroundings(drill),
+        faults=drill.faults, size=drill.options.workers, tell=tell, restart=drill.options.restart,
+    )  # fmt: skip
+    try:
+        crew.work_to_the_end(drill.started + drill.options.seconds)
+    finally:
+        drill.crashes, drill.restarts = crew.struck, crew.restarts
+
+
+def _surroundings(drill: Drill) -> Mapping[str, str]:
+    return {**drill.stage.environment, **({"RESPONDER_DEBUG": "1"} if drill.options.debug else {})}
 
 
 def _run_to_the_end(drill: Drill, tell: Told) -> None:
@@ -182,7 +208,7 @@ def _run_to_the_end(drill: Drill, tell: Told) -> None:
 def _start_runner(drill: Drill, pending: list[Fault]) -> subprocess.Popen[bytes]:
     kills = [f"{fault.where}:{fault.point}" for fault in pending[:1]]
     command = [sys.executable, "-m", "responder.drill.runner", str(drill.stage.state), drill.run, *kills]
-    environment = {**drill.stage.environment, **({"RESPONDER_DEBUG": "1"} if drill.options.debug else {})}
+    environment = _surroundings(drill)
     with (drill.stage.output / "run.log").open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)  # noqa: S603 - our own command
 

@@ -1,16 +1,17 @@
-"""Faults of a drill, by name and place: `NAME[:WHERE[=VALUE]]`, and `crash:STEP:POINT` for the runner."""
+"""Faults of a drill, by name and place: `NAME[:WHERE[=VALUE]]`, and `crash:STEP:POINT` or `stop` for the runner."""
 
 import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from responder.errors import InputError, Problem
 
 SYSTEMS = ("issuer", "edge", "hub", "slack", "mail", "vault", "site")
 """The systems of the world that can misbehave."""
 CRASH_POINTS = ("before-apply", "after-apply", "after-record")
-"""The instants of a step at which the runner can be killed."""
+"""The instants of a step at which the runner can be killed or stopped."""
 
 _MOST_LATENCY = 10.0
 _MOST_COUNT = 1000
@@ -88,11 +89,11 @@ def _slack_down(where: str, value: str) -> Fault:
     return Fault("slack-down", "slack", 0.0)
 
 
-def _crash(where: str, value: str) -> Fault:
+def _at_an_instant(name: str, where: str, value: str) -> Fault:
     step, _, point = where.rpartition(":")
     if value or point not in CRASH_POINTS:
-        raise ValueError(f"the form is crash:STEP:POINT, where POINT is one of {', '.join(CRASH_POINTS)}")
-    return Fault("crash", _step(step), point)
+        raise ValueError(f"the form is {name}:STEP:POINT, where POINT is one of {', '.join(CRASH_POINTS)}")
+    return Fault(name, _step(step), point)
 
 
 _FAULTS: dict[str, tuple[str, Parse]] = {
@@ -112,7 +113,8 @@ _FAULTS: dict[str, tuple[str, Parse]] = {
         lambda where, value: Fault("down", _system(where), _seconds(value, _MOST_SECONDS)),
     ),
     "slack-down": ("slack-down", _slack_down),
-    "crash": ("crash:STEP:before-apply|after-apply|after-record", _crash),
+    "crash": ("crash:STEP:before-apply|after-apply|after-record", partial(_at_an_instant, "crash")),
+    "stop": ("stop:STEP:before-apply|after-apply|after-record", partial(_at_an_instant, "stop")),
 }
 
 FORMS = tuple(form for form, _ in _FAULTS.values())
@@ -151,8 +153,8 @@ def parse_faults(texts: Sequence[str]) -> tuple[Fault, ...]:
 
 def show_fault(fault: Fault) -> str:
     """Return the fault as it is written on the command line."""
-    if fault.name == "crash":
-        return f"crash:{fault.where}:{fault.point}"
+    if fault.point:
+        return f"{fault.name}:{fault.where}:{fault.point}"
     if fault.name == "slack-down":
         return fault.name
     amount = f"{fault.amount * 1000:g}ms" if fault.name == "latency" else f"{fault.amount:g}"

@@ -1,12 +1,15 @@
 """Every step of a playbook, killed at every point and misled after every write, to see that the end is always the same.
 
-`python -m responder.drill.matrix [crash|lost-answer] [--only STEP]` prints the table.
+`python -m responder.drill.matrix [crash|lost-answer|stop] [--only STEP]` prints the table; with `--store URL
+--workers 2` on a shared record, each row in a database of its own that is dropped afterwards.
 """
 
+import argparse
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from responder.drill.lines import key, kind
 from responder.drill.report import facts_of, finish, read_ledger
 from responder.drill.score import final_effects, score
 from responder.errors import ResponderError
+from responder.installation import location
 from responder.library import built_in
 from responder.playbook import Playbook
 from responder.reading import load_playbook
@@ -57,9 +61,20 @@ class Ending:
         return told
 
 
-def practise(playbook: str, folder: Path, *faults: str, holders: int = HOLDERS, speed: float = SPEED) -> Ending:
+def practise(
+    playbook: str,
+    folder: Path,
+    *faults: str,
+    holders: int = HOLDERS,
+    speed: float = SPEED,
+    store: str | None = None,
+    workers: int = 0,
+) -> Ending:
     """Carry out one small drill with these faults."""
-    drill = begin(Options(playbook, folder, faults=faults, holders=holders, speed=speed, seconds=120))
+    options = Options(
+        playbook, folder, faults=faults, holders=holders, speed=speed, seconds=120, store=store, workers=workers
+    )
+    drill = begin(options)
     try:
         carry_out(drill, lambda _: None)
         return _ending(drill)
@@ -105,11 +120,11 @@ def _simply(status: str) -> str:
     return "done" if status == "unchanged" else status
 
 
-def crash_faults(playbook: Playbook) -> Iterator[str]:
-    """Yield every kill of every step."""
+def crash_faults(playbook: Playbook, name: str = "crash") -> Iterator[str]:
+    """Yield every kill, or every stop, of every step."""
     for step in playbook.steps:
         for point in CRASH_POINTS:
-            yield f"crash:{step.id}:{point}"
+            yield f"{name}:{step.id}:{point}"
 
 
 def lost_answers(playbook: Playbook) -> Iterator[str]:
@@ -120,41 +135,59 @@ def lost_answers(playbook: Playbook) -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print a row for each fault; 0 when every ending equals the one without faults."""
-    kinds = [word for word in arguments if not word.startswith("-") and word in {"crash", "lost-answer"}] or [
-        "crash",
-        "lost-answer",
-    ]
-    only = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
+    read = argparse.ArgumentParser("responder.drill.matrix", description=__doc__)
+    read.add_argument("kinds", nargs="*", choices=["crash", "lost-answer", "stop", []], metavar="KIND")
+    read.add_argument("--only", default="", metavar="STEP")
+    read.add_argument("--store", metavar="URL")
+    read.add_argument("--workers", type=int, default=0, metavar="N")
+    given = read.parse_args(arguments)
+    kinds = given.kinds or ["crash", "lost-answer", *(["stop"] if given.workers else [])]
+    place = _Place(given.store, given.workers)
     names = ["shared-access-token-public", "leaked-credential"]
     books = [load_playbook(built_in("playbooks") / f"{name}.yaml")[0] for name in names]
-    wanted = _practise_quietly(names[0])
+    wanted = _practise_quietly(names[0], place)
     if isinstance(wanted, str):
         print(f"without faults: {wanted}")  # noqa: T201 - a table for people
         return 1
     bad = 0
-    for fault in [
-        fault
-        for book in books
-        for chosen in kinds
-        for fault in (crash_faults(book) if chosen == "crash" else lost_answers(book))
-    ]:
-        if only and f":{only}" not in fault:
-            continue
-        ending = _practise_quietly(names[0], fault)
-        told = [ending] if isinstance(ending, str) else ending.differs(wanted)
-        struck = "struck" if not isinstance(ending, str) and ending.happened else "not struck"
-        asked = f", {ending.asked} asked" if not isinstance(ending, str) and ending.asked else ""
-        bad += bool(told)
-        print(f"{fault:<48} {struck:<11}{'the same end' if not told else '; '.join(told)}{asked}", flush=True)  # noqa: T201
+    for fault in [fault for book in books for chosen in kinds for fault in _faults(chosen, book)]:
+        if not given.only or f":{given.only}" in fault:
+            bad += not _row(fault, _practise_quietly(names[0], place, fault), wanted)
     print(f"{bad} endings differ")  # noqa: T201
     return 1 if bad else 0
 
 
-def _practise_quietly(playbook: str, *faults: str) -> Ending | str:
+@dataclass(frozen=True)
+class _Place:
+    """Where the record of each row is, and who advances its run."""
+
+    store: str | None
+    workers: int
+
+
+def _faults(name: str, playbook: Playbook) -> Iterator[str]:
+    return lost_answers(playbook) if name == "lost-answer" else crash_faults(playbook, name)
+
+
+def _row(fault: str, ending: Ending | str, wanted: Ending) -> bool:
+    """Print how a drill with one fault ended; tell whether it ended as it should."""
+    told = [ending] if isinstance(ending, str) else ending.differs(wanted)
+    struck = "struck" if not isinstance(ending, str) and ending.happened else "not struck"
+    asked = f", {ending.asked} asked" if not isinstance(ending, str) and ending.asked else ""
+    print(f"{fault:<48} {struck:<11}{'the same end' if not told else '; '.join(told)}{asked}", flush=True)  # noqa: T201
+    return not told
+
+
+def _practise_quietly(playbook: str, place: _Place, *faults: str) -> Ending | str:
     """Carry out one drill; an error is its ending too."""
-    with tempfile.TemporaryDirectory(prefix="responder-matrix-") as folder:
+    with tempfile.TemporaryDirectory(prefix="responder-matrix-") as folder, ExitStack() as databases:
         try:
-            return practise(playbook, Path(folder), *faults)
+            store = place.store
+            if store:
+                from responder.postgres.scratch import scratch  # noqa: PLC0415 - an extra, and slow to import
+
+                store = databases.enter_context(scratch(location(store, {}))).url
+            return practise(playbook, Path(folder), *faults, store=store, workers=place.workers)
         except ResponderError as error:
             return str(error)
 

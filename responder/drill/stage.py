@@ -18,8 +18,9 @@ from responder.clock import ScaledClock
 from responder.drill.world import inventory_of, values_of
 from responder.drill.world.values import Inventory
 from responder.errors import RequestError
-from responder.installation import login
+from responder.installation import folder_of, location, login, recorded
 from responder.source import write
+from responder.store import Location
 
 ORIGIN = datetime(2026, 11, 26, 13, 47, tzinfo=UTC)
 """The moment at which every drill begins; the Space was pushed seventeen minutes earlier."""
@@ -51,8 +52,8 @@ class Stage:
     seed: int
     leaked: str = field(repr=False)
     """The leaked value, in memory only."""
-    store: Path
-    """The file of the record."""
+    store: Location
+    """Where the record is."""
 
     @property
     def state(self) -> Path:
@@ -90,9 +91,12 @@ def set_stage(
     faults: tuple[str, ...],
     holders: int,
     live: bool,
-    store: Path | None = None,
+    store: str | None = None,
 ) -> Stage:
     """Start the world, and write what its users would have written. RequestError where the world does not start."""
+    record = location(str(Path(store).absolute()) if store and "://" not in store else store, {})
+    if record.path is None and recorded(record):
+        raise RequestError("The database holds a record already", where=str(record), remedy="name an empty one")
     _clear(folder)
     for name in ("world", "state", "output"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -104,6 +108,8 @@ def set_stage(
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder / "state"),
+        **({"RESPONDER_STORE": record.url} if record.path is None else {}),
+        **{name: value for name, value in os.environ.items() if name.startswith("PG")},
         **{name: values[label] for name, label in _SECRETS.items()},
         "KNOWN_SHARED": values["shared-token"],
         "KNOWN_SPACE": values["space-token"],
@@ -117,7 +123,7 @@ def set_stage(
         environment,
         seed,
         values["shared-token"],
-        (store or folder / "state" / "responder.db").absolute(),
+        record if store else Location((folder / "state" / "responder.db").absolute()),
     )
     stage.config.write_text(_configuration(stage, live=live), encoding="utf-8")
     _write_holders(stage)
@@ -127,7 +133,7 @@ def set_stage(
 
 def _write_key(stage: Stage) -> None:
     """Write a sealing key that depends on the seed, so that fingerprints and ids are the same ones each time."""
-    path = stage.store.parent / "sealing.key"
+    path = folder_of(stage.store, stage.environment) / "sealing.key"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.touch(0o600)
@@ -148,7 +154,7 @@ def _clear(folder: Path) -> None:
 
 
 def _start_world(folder: Path, seed: int, faults: tuple[str, ...], holders: int) -> subprocess.Popen[str]:
-    world_faults = [fault for fault in faults if not fault.startswith("crash")]
+    world_faults = [fault for fault in faults if not fault.startswith(("crash", "stop"))]
     spec = {
         "dir": str(folder / "world"),
         "clock": str(folder / "clock.json"),
@@ -215,7 +221,7 @@ def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
         for one in inventory.consumers
     ]
     return {
-        "store": str(stage.store),
+        **({} if stage.store.password else {"store": stage.store.url or str(stage.store.path)}),
         "clock": "../clock.json",
         "organisation": {"name": "Lumen Labs", "contact": "security@lumen.example", "time_zone": "America/New_York"},
         "people": people,

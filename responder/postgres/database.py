@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -35,6 +35,8 @@ class PostgresStore:
         self.place = str(location)
         self.conninfo = location.url
         """How to connect; it may hold a password, and is shown to nobody."""
+        self.on_wake: Callable[[Sequence[str]], None] = lambda _: None
+        """Called after a commit with the runs that want to go on because of it."""
         self._pool = Pool(parameters(location), self.place)
         self._here = threading.local()
         self._looking = threading.Lock()
@@ -94,6 +96,8 @@ class PostgresStore:
                 raise
             finally:
                 self._here.transaction = None
+        if transaction.woken:
+            self.on_wake(sorted(transaction.woken))
 
     def _commit(self, transaction: Transaction) -> None:
         """Commit; where the answer is lost, read back whether it happened."""

@@ -22,6 +22,7 @@ CREATE TABLE responder.blobs (blob text COLLATE "C" PRIMARY KEY, incident text C
     2: """
 CREATE INDEX blobs_of_incident ON responder.blobs (incident, kind);
 CREATE INDEX runs_of_incident ON responder.runs (incident);
+CREATE INDEX runs_due ON responder.runs (wake_at COLLATE "C") WHERE wake_at <> '' AND state <> 'ended';
 CREATE INDEX runs_by_state ON responder.runs (state);
 """,
 }

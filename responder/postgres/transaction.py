@@ -27,6 +27,8 @@ class Transaction:
         self._connection = connection
         self.chains: dict[str, Head] = {}
         """The ends of the chains that it adds to."""
+        self.woken: set[str] = set()
+        """The runs that want to go on because of it."""
 
     @property
     def lost(self) -> bool:
@@ -78,13 +80,15 @@ class Transaction:
 
     def wake(self, run: str, at: str) -> None:
         """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
-        self._do(
-            "UPDATE responder.runs SET wake_at = %s WHERE run = %s AND state <> 'ended'"
-            " AND (wake_at = '' OR wake_at COLLATE \"C\" > %s)",
-            at,
-            run,
-            at,
-        )
+        if run:
+            self.woken.add(run)
+            self._do(
+                "UPDATE responder.runs SET wake_at = %s WHERE run = %s AND state <> 'ended'"
+                " AND (wake_at = '' OR wake_at COLLATE \"C\" > %s)",
+                at,
+                run,
+                at,
+            )
 
     def put_meta(self, name: str, value: str) -> None:
         """Keep a fact about the store itself."""

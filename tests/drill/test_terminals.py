@@ -70,10 +70,10 @@ def until_asked(stage: Stage, run: str) -> None:
 
 
 def executor(stage: Stage) -> int:
-    database = sqlite3.connect(stage.store)
+    database = sqlite3.connect(stage.store.path or "")
     name = database.execute("SELECT executor FROM runs").fetchone()[0]
     database.close()
-    return int(name.rpartition(":")[2])
+    return int(name.split(":")[1])
 
 
 def test_a_run_is_shared_by_terminals_and_survives_its_runner(stage: Stage) -> None:
@@ -111,10 +111,10 @@ def test_a_run_is_shared_by_terminals_and_survives_its_runner(stage: Stage) -> N
 
 def executor_of(stage: Stage, run: str) -> int:
     for _ in range(100):
-        database = sqlite3.connect(stage.store)
+        database = sqlite3.connect(stage.store.path or "")
         name = database.execute("SELECT executor FROM runs WHERE run = ?", (run,)).fetchone()[0]
         database.close()
         if name:
-            return int(name.rpartition(":")[2])
+            return int(name.split(":")[1])
         time.sleep(0.1)
     pytest.fail("the detached runner never began")

@@ -1,0 +1,188 @@
+"""A worker: a process that Procrastinate brings runs to, and that advances each as far as it goes now."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from procrastinate.schema import SchemaManager
+from procrastinate.worker import Worker as Bringer
+
+from responder.dispatch import Dispatcher
+from responder.errors import RecordError, RequestError, ResponderError, StaleExecutor
+from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
+from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
+from responder.means import Means
+
+CONCURRENCY = 8
+"""How many runs a worker advances at once, unless told otherwise."""
+_POLL_SECONDS = 1.0
+_AGAIN_SECONDS = 30.0
+"""How long a run rests at whose advance something went wrong that is not on its record."""
+_SOON_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+Told = Callable[[str], None]
+"""Called with a line for whoever watches the worker."""
+
+
+@dataclass
+class Turns:
+    """What a worker did."""
+
+    taken: int = 0
+    handed_on: list[str] = field(default_factory=list)
+    """The runs that it gave back because it was stopped; another worker goes on with them."""
+
+
+class Worker:
+    """Advances runs that are brought to it, until it is stopped."""
+
+    def __init__(self, means: Means, dispatcher: Dispatcher, jobs: Jobs, *, concurrency: int, tell: Told) -> None:
+        self._means = means
+        self._dispatcher = dispatcher
+        self._jobs = jobs
+        self._concurrency = concurrency
+        self._tell = tell
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="turn")
+        self._stopping = asyncio.Event()
+        self._bringer: Bringer | None = None
+        self._turns = Turns()
+        self._interrupted = False
+        self._lock = threading.Lock()
+        self.name = host_of(dispatcher.leases.presence.name)
+
+    def work(self) -> tuple[Turns, bool]:
+        """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT."""
+        self._jobs.make(SchemaManager.get_schema())
+        return asyncio.run(self._work()), self._interrupted
+
+    async def _work(self) -> Turns:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        beating = asyncio.create_task(self._sweep_for_ever())
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._be_brought_runs()
+                except (ConnectorException, psycopg.Error) as error:
+                    told = str(error.__cause__ or error).partition("\n")[0]
+                    self._tell(f"The queue cannot be reached, trying again: {told}")
+                if not self._stopping.is_set():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), _SOON_SECONDS)
+        finally:
+            beating.cancel()
+            with suppress(asyncio.CancelledError):
+                await beating
+            self._pool.shutdown()
+            self._jobs.leave(self.name)
+            self._jobs.hint(self._turns.handed_on)
+        return self._turns
+
+    async def _be_brought_runs(self) -> None:
+        """Let Procrastinate bring runs until the worker is stopped, or the database is gone."""
+        parameters = Jobs.parameters(self._jobs.location)
+        del parameters["autocommit"]  # the one that listens is given it by Procrastinate
+        connector = procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
+        app = procrastinate.App(connector=connector)
+        app.task(name=TASK, queue=QUEUE)(self._turn)
+        async with app.open_async():
+            self._bringer = Bringer(
+                app,
+                queues=[QUEUE],
+                name=self.name,
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=_POLL_SECONDS,
+                abort_job_polling_interval=3600.0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALE_SECONDS,
+            )
+            await self._bringer.run()  # type: ignore[no-untyped-call]
+
+    async def _turn(self, run: str) -> None:
+        """Advance one run, in a thread."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._advance, run)
+
+    def _advance(self, run: str) -> None:
+        """Advance a run that is due; whatever goes wrong, the record keeps that it is."""
+        if self._stopping.is_set():
+            self._hand_on(run)
+        if not self._due(run):
+            return
+        try:
+            pause = self._dispatcher.advance(run)
+        except (RequestError, StaleExecutor):
+            return  # somebody else works on it, or it has ended
+        except RecordError as error:
+            self._rest(run, str(error))
+        except Exception as error:  # noqa: BLE001 - one run's defect must not end the others
+            told = error if isinstance(error, ResponderError) else f"{type(error).__name__}: {error}"
+            self._rest(run, f"A defect while {run} was advanced: {told}")
+        else:
+            with self._lock:
+                self._turns.taken += 1
+            if self._stopping.is_set() and pause.state == "waiting":
+                self._hand_on(run)
+            self._tell(f"{run}: {pause.state}" + (f" until {pause.wake_at:%H:%M:%S}" if pause.wake_at else ""))
+
+    def _due(self, run: str) -> bool:
+        """Tell whether a run still wants to be advanced: a job is a hint, and may come late."""
+        if self._stopping.is_set():
+            return False
+        try:
+            row = self._means.store.run(run)
+        except RecordError:
+            return False
+        now = self._means.clock.now().isoformat()
+        return row is not None and row.state != "ended" and "" != row.wake_at <= now
+
+    def _hand_on(self, run: str) -> None:
+        with self._lock:
+            self._turns.handed_on.append(run)
+
+    def _rest(self, run: str, told: str) -> None:
+        self._tell(told)
+        self._jobs.later(run, _AGAIN_SECONDS)
+
+    async def _sweep_for_ever(self) -> None:
+        """Show that this worker is alive, and queue what is due, about every second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(None, self._sweep)
+            except RecordError as error:
+                _log.info("%s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _sweep(self) -> None:
+        self._jobs.beat(self.name, self._concurrency)
+        self._jobs.sweep()
+
+    def _stop(self, number: int) -> None:
+        """Take no more runs, let the steps under way end; a second signal leaves at once."""
+        if self._stopping.is_set():
+            os._exit(128 + number)
+        self._interrupted = number == signal.SIGINT
+        self._tell("Stopping: the steps under way end first. Once more leaves at once; the runs are safe either way.")
+        self._stopping.set()
+        self._dispatcher.stop()
+        if self._bringer is not None:
+            self._bringer.stop()  # type: ignore[no-untyped-call]
+
+
+async def _alone(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Let each statement be a transaction by itself: a third of the way to the server and back."""
+    await connection.set_autocommit(True)

@@ -1,0 +1,253 @@
+"""The queue beside a shared record: a job is a hint, the sweep queues what the record says is due, and the trap."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import procrastinate
+import psycopg
+import pytest
+from conftest import OpenApp
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.schema import SchemaManager
+from test_run import begun, written
+
+from responder.app import App
+from responder.fleet.jobs import PEOPLE, SCHEMA, TIMES, Jobs
+
+pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
+
+ASK = "  - {id: a, phase: analysis, action: human.task, with: {role: commander, instructions: i, on_timeout: abort}}\n"
+
+
+@pytest.fixture
+def app(opened: OpenApp) -> App:
+    app = opened()
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.make(SchemaManager.get_schema())
+    return app
+
+
+@pytest.fixture
+def database(app: App) -> Iterator[psycopg.Connection[Any]]:
+    assert app.attendance.jobs is not None
+    with psycopg.connect(**Jobs.parameters(app.attendance.jobs.location)) as connection:
+        yield connection
+
+
+def waiting(database: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    return database.execute(
+        "SELECT args ->> 'run', priority, scheduled_at IS NOT NULL FROM procrastinate_jobs WHERE status = 'todo'"
+        " ORDER BY id"
+    ).fetchall()
+
+
+def emptied(database: psycopg.Connection[Any]) -> None:
+    database.execute("DELETE FROM procrastinate_jobs")
+
+
+def due(app: App, run: str, seconds: float, **more: Any) -> None:
+    """Let a run's row say that it is due in so many seconds."""
+    at = (app.means.clock.now() + timedelta(seconds=seconds)).isoformat()
+    with app.means.store.write() as writing:
+        row = writing.run(run)
+        assert row is not None
+        writing.put_run(replace(row, wake_at=at, **more))
+
+
+def swept(app: App) -> list[str]:
+    assert app.attendance.jobs is not None
+    return app.attendance.jobs.sweep()
+
+
+def test_a_run_is_queued_when_it_begins_and_once_only(app: App, place: Any, database: Any) -> None:
+    run = begun(app, written(place, ASK))
+    app.note(run, "hurry")
+    app.note(run, "please")
+
+    assert [(run, PEOPLE, False)] == waiting(database)
+    assert [] == swept(app)
+
+
+def test_what_the_record_says_is_due_and_has_no_job_is_queued(app: App, place: Any, database: Any) -> None:
+    run = begun(app, written(place, ASK))
+    emptied(database)
+
+    assert [run] == swept(app)
+    assert [(run, TIMES, False)] == waiting(database)
+    assert [] == swept(app)
+
+
+def test_what_is_due_soon_is_queued_for_its_time_and_brought_at_once_when_somebody_answers(
+    app: App, place: Any, database: Any
+) -> None:
+    run = begun(app, written(place, ASK))
+    emptied(database)
+    due(app, run, 2.0)
+
+    swept(app)
+    before = waiting(database)
+    app.note(run, "an answer")
+
+    assert [(run, TIMES, True)] == before
+    assert [(run, PEOPLE, False)] == waiting(database)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"seconds": 60.0}, id="due later"),
+        pytest.param({"seconds": -9.0, "state": "ended"}, id="ended"),
+        pytest.param({"seconds": -9.0, "executor": "elsewhere:1:ab", "heartbeat": 1.0}, id="somebody works on it"),
+    ],
+)
+def test_what_is_not_due_is_not_queued(app: App, place: Any, database: Any, state: dict[str, Any]) -> None:
+    run = begun(app, written(place, ASK))
+    emptied(database)
+    more = {**state, "heartbeat": app.means.store.now()} if "executor" in state else state
+    due(app, run, **more)
+
+    assert [] == swept(app)
+
+
+def test_a_run_whose_executor_stopped_beating_is_queued(app: App, place: Any, database: Any) -> None:
+    run = begun(app, written(place, ASK))
+    emptied(database)
+    due(app, run, -9.0, executor="elsewhere:1:ab", heartbeat=app.means.store.now() - 4)
+
+    assert [run] == swept(app)
+
+
+def test_a_queue_that_is_gone_is_no_matter(opened: OpenApp, place: Any) -> None:
+    app = opened()
+
+    run = begun(app, written(place, ASK))  # nobody ever made the queue
+
+    assert "open" == app.row(run).state
+    assert [] == app.attendance.workers()
+
+
+def test_the_queue_may_be_dropped_at_any_time(app: App, place: Any, database: Any) -> None:
+    assert app.attendance.jobs is not None
+    run = begun(app, written(place, ASK))
+    database.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    app.note(run, "nothing is lost")
+
+    app.attendance.jobs.make(SchemaManager.get_schema())
+
+    assert [run] == swept(app)
+
+
+def test_a_worker_is_alive_while_it_beats(app: App, database: Any) -> None:
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.beat("one:1", 4)
+    app.attendance.jobs.beat("two:2", 8)
+    database.execute("UPDATE workers SET beat = now() - interval '4 seconds' WHERE worker = 'one:1'")
+
+    assert [("two:2", 8)] == [(one.worker, one.concurrency) for one in app.attendance.workers()]
+    app.attendance.jobs.leave("two:2")
+    assert [] == app.attendance.workers()
+
+
+# The trap ------------------------------------------------------------------------------------------------------------
+
+
+def brought(app: App, what: Callable[[procrastinate.App], Awaitable[None]]) -> None:
+    """Do something with Procrastinate's own means."""
+    assert app.attendance.jobs is not None
+    parameters = Jobs.parameters(app.attendance.jobs.location)
+    del parameters["autocommit"]
+
+    async def go() -> None:
+        bringer = procrastinate.App(connector=procrastinate.PsycopgConnector(kwargs=parameters))
+        async with bringer.open_async():
+            await what(bringer)
+
+    asyncio.run(go())
+
+
+def stall(app: App, database: Any, run: str) -> None:
+    """Let a worker fetch the run's job and die; then let somebody queue the run again."""
+
+    async def fetch(bringer: procrastinate.App) -> None:
+        worker = await bringer.job_manager.register_worker()
+        job = await bringer.job_manager.fetch_job(["runs"], worker)
+        assert job is not None
+        assert job.task_kwargs == {"run": run}
+
+    brought(app, fetch)
+    database.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '4 seconds'")
+    app.note(run, "an answer, while it was being worked on")
+
+
+def test_trying_a_stalled_job_again_blocks_the_run_for_ever_where_another_waits(
+    app: App, place: Any, database: Any
+) -> None:
+    """The trap itself, as Procrastinate has it: should this fail one day, it is gone, and the sweep may be simpler."""
+    run = begun(app, written(place, ASK))
+    stall(app, database, run)
+
+    async def retry(bringer: procrastinate.App) -> None:
+        manager = bringer.job_manager
+        (stalled,) = await manager.get_stalled_jobs(seconds_since_heartbeat=3)
+        for _ in range(2):
+            with pytest.raises(UniqueViolation):
+                await manager.retry_job(stalled)
+        assert await manager.fetch_job(["runs"], await manager.register_worker()) is None
+
+    brought(app, retry)
+
+
+def test_the_sweep_ends_a_stalled_job_as_failed_and_the_waiting_one_starts(app: App, place: Any, database: Any) -> None:
+    run = begun(app, written(place, ASK))
+    stall(app, database, run)
+    fetched: list[Job | None] = []
+
+    swept(app)
+
+    async def fetch(bringer: procrastinate.App) -> None:
+        fetched.append(await bringer.job_manager.fetch_job(["runs"], await bringer.job_manager.register_worker()))
+
+    brought(app, fetch)
+    assert [{"run": run}] == [job.task_kwargs for job in fetched if job is not None]
+    states = database.execute("SELECT status FROM procrastinate_jobs").fetchall()
+    assert [(Status.DOING.value,)] == states
+
+
+def test_a_stalled_job_without_another_is_replaced_by_the_sweep(app: App, place: Any, database: Any) -> None:
+    run = begun(app, written(place, ASK))
+    stall(app, database, run)
+    database.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
+
+    assert [run] == swept(app)
+
+
+# What waiting costs --------------------------------------------------------------------------------------------------
+
+
+def test_runs_that_wait_for_people_cost_a_sweep_nothing(app: App, place: Any, database: Any) -> None:
+    """The sweep reads the index of what is due, and not ten thousand rows."""
+    database.execute(
+        "INSERT INTO responder.runs (run, incident, playbook, state, epoch, wake_at, executor, heartbeat)"
+        " SELECT 'run-' || n, 'inc-' || n, 'p', 'open', 1,"
+        " CASE WHEN n % 2 = 0 THEN '' ELSE '2999-01-01T00:00:00+00:00' END, '', 0 FROM generate_series(1, 10000) n"
+    )
+    database.execute("ANALYZE responder.runs")
+    database.commit()
+
+    found = database.execute(
+        "EXPLAIN (ANALYZE, FORMAT JSON) SELECT run FROM responder.runs WHERE wake_at <> ''"
+        " AND wake_at COLLATE \"C\" <= '2026-01-01' AND state <> 'ended'"
+    ).fetchone()
+    began = time.monotonic()
+    for _ in range(10):
+        assert [] == swept(app)
+    seconds = (time.monotonic() - began) / 10
+
+    assert "runs_due" in json.dumps(found)
+    assert seconds < 0.05

@@ -1,0 +1,38 @@
+"""A worker in a process of its own: `working.py PLACE RECORD [SIGNAL POINT STEP]` sends itself a signal there."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import clockwork
+
+from responder.app import open_app
+from responder.fleet.worker import Worker
+from responder.registry import Registry
+
+
+def main(place: Path, record: str, number: str = "", point: str = "", step: str = "") -> int:
+    armed = [True]
+
+    def hook(at: str, address: str) -> None:
+        if (at, address) == (point, step) and armed:
+            armed.clear()
+            os.kill(os.getpid(), signal.Signals[number])
+
+    app = open_app(
+        config=place / "responder.yaml", store=record, environment=dict(os.environ),
+        registry=Registry({"clockwork": clockwork.PROVIDER}), hook=hook, debug="DEBUG" in os.environ,
+    )  # fmt: skip
+    assert app.attendance.jobs is not None
+    worker = Worker(
+        app.means, app.dispatcher, app.attendance.jobs, concurrency=int(os.environ.get("CONCURRENCY", "4")),
+        tell=lambda line: None,
+    )  # fmt: skip
+    _, interrupted = worker.work()
+    app.close()
+    return 130 if interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
