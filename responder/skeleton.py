@@ -58,8 +58,9 @@ facts: {{}}
 """
 
 PLAYBOOK = """\
-# An example to read aloud and to change. Check it with `responder playbook lint example`,
-# see what it would do with `responder plan example`, and draw it with `responder playbook graph example`.
+# An example to read aloud and to change. Check it with `responder playbook lint example`, play it through with
+# `responder playbook test example`, see what it would do with `responder plan example`, and draw it with
+# `responder playbook graph example`.
 playbook: example                        # equals the file's name
 title: A key of ours is where it should not be
 version: 1
@@ -116,6 +117,24 @@ exit:                                    # the run counts as contained only when
 """
 
 
+SCENARIO = """\
+# What must come of the example, with nobody's system: `responder playbook test example` plays it.
+scenario: Nobody answers; the key is switched off and proven dead all the same
+people:
+  kill: silent
+expect: {state: ended, contained: true, exit: 0}
+order:
+  - [look, kill]
+  - [kill, dead]
+  - [dead, remove]
+deadlines: {contained: met}
+"""
+
+
 def files(user: str) -> dict[str, str]:
     """Return what a new installation begins with, by path; `user` is the login of whoever makes it."""
-    return {"responder.yaml": CONFIGURATION.format(user=user), "playbooks/example.yaml": PLAYBOOK}
+    return {
+        "responder.yaml": CONFIGURATION.format(user=user),
+        "playbooks/example.yaml": PLAYBOOK,
+        "playbooks/tests/example/nobody-answers.yaml": SCENARIO,
+    }

@@ -15,11 +15,12 @@ from responder.cli.scenarios import exit_code
 from responder.errors import PlaybookError
 from responder.library import Library, built_in
 from responder.playbook import Playbook
-from responder.reading import parse_playbook
+from responder.reading import load_playbook, parse_playbook
 from responder.registry import Registry
 from responder.scenario.files import load_scenario, scenario_files, scenario_schema
 from responder.scenario.judge import Judge
 from responder.scenario.play import Played, Shelf, play
+from responder.skeleton import files
 from responder.source import write
 
 SHIPPED = sorted(built_in("playbooks").glob("tests/*/*.yaml"))
@@ -365,6 +366,70 @@ def test_people_do_what_they_do_unasked(tmp_path: Path) -> None:
 
     assert [] == found
     assert {"set", "aborted"} <= {entry.event for entry in played.entries}
+
+
+INNER = """\
+playbook: inner
+title: t
+version: 1
+roles: {commander: {}}
+steps:
+  - {id: look, phase: analysis, action: credential.inspect}
+  - id: off
+    phase: containment
+    action: credential.disable
+    needs: [look]
+    approval: {role: commander, within: 5m, on_timeout: abort}
+"""
+OUTER = """\
+playbook: small
+title: t
+version: 1
+roles: {commander: {}}
+steps:
+  - {id: part, phase: containment, playbook: inner}
+  - id: each
+    phase: recovery
+    action: credential.issue
+    needs: [part]
+    for_each: ${{ incident.credential.consumers }}
+    waves: [1, 2]
+    gate: ${{ steps['part/look'].state == 'dead' }}
+    with: {consumer: "${{ item }}"}
+  - id: later
+    phase: containment
+    action: credential.revoke
+    start: {not_before: "incident.aware_at + 24h"}
+    approval: {role: commander, within: 2d, on_timeout: abort}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order: [[part/look, part/off], [part, each], [each, later]]\nstatus: {part: done, each: done, later: done}\n",
+        "people: {each: stop}\nstatus: {'each[consumer-1]': done}\nnever: [{event: wave}]\n",
+        "people: {part/off: decline}\nstatus: {part/off: declined}\nnever: [each]\n",
+        "answers: {part/look: {facts: {state: dead}}}\nstatus: {each: done}\nnever: [{step: each, event: asked}]\n",
+        "answers: {part/off: lost}\norder: [['part/off:unknown', 'part/off:reconciled']]\n",
+    ],
+    ids=["goes well", "stopped at the gate", "declined inside", "the gate is true", "a lost answer inside"],
+)
+def test_sub_playbooks_waves_and_starts_are_played_too(tmp_path: Path, text: str) -> None:
+    inner, _ = parse_playbook(INNER, "inner.yaml")
+    playbook, _ = parse_playbook(OUTER, "small.yaml", lambda _: inner)
+
+    assert [] == judged(tmp_path, f"credential: {{consumers: 4}}\n{text}", playbook)[0]
+
+
+def test_the_example_that_init_writes_comes_with_a_scenario_that_holds(tmp_path: Path) -> None:
+    for name, text in files("me").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    example, _ = load_playbook(tmp_path / "playbooks" / "example.yaml")
+
+    [file] = scenario_files(tmp_path / "playbooks" / "example.yaml")
+    assert [] == held(file, example)
 
 
 # What is judged ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from responder.cli.exits import Exit, exit_for
 from responder.errors import ResponderError
 
 COMMANDS: dict[str, str] = {
-    "init": "Write a commented responder.yaml and an example playbook.",
+    "init": "Write a commented responder.yaml, and an example playbook with its scenario.",
     "doctor": "Check the connections, their permissions, and the store.",
     "drill": "Practise a playbook in a loopback world that misbehaves.",
     "playbook": "List, show, lint, test and draw playbooks.",

@@ -16,7 +16,7 @@ from responder.skeleton import files
 @click.command("init", cls=Command)
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 def command(folder: Path) -> Exit:
-    """Write a commented responder.yaml and an example playbook.
+    """Write a commented responder.yaml, and an example playbook with its scenario.
 
     Nothing that is there already is overwritten.
     """

@@ -14,7 +14,9 @@ from responder.view import RunView
 ExitCode = Callable[[Played], int]
 """What the shell would be told; only the command line knows."""
 _ENDS = frozenset({"done", "verified", "reconciled", "unchanged", "skipped", "declined", "failed", "decided"})
-_NOTHING_YET = frozenset({"skipped", "planned", "expired", "agreed", "declined", "expanded", "failed", "retrying"})
+_NOTHING_YET = frozenset(
+    {"skipped", "planned", "expired", "agreed", "declined", "expanded", "failed", "retrying", "scheduled", "came_due"}
+)
 """Events with which a step has done nothing to the world yet."""
 
 
@@ -133,9 +135,14 @@ class Judge:
         )
 
     def _beginning_of(self, name: str) -> Entry | None:
-        """Return the first entry of a step that was not skipped; or its first such event."""
+        """Return the first entry of a step that was not skipped; or its first such event.
+
+        A step with `start` is planned and asked about before its time; it begins when it comes due.
+        """
         step, _, event = name.partition(":")
-        own = (entry for entry, at in self._entries if _is_of(at, step))
+        own = [entry for entry, at in self._entries if _is_of(at, step)]
+        if not event and any(entry.event == "scheduled" for entry in own):
+            event = "came_due"
         return next((entry for entry in own if (entry.event == event if event else entry.event != "skipped")), None)
 
     # What does not happen ----------------------------------------------------------------------------------------

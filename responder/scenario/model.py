@@ -133,7 +133,8 @@ class Reply(_Model):
     """What a person answers to one question."""
 
     says: str
-    """`agree`, `decline`, `done`, `silent`, an option of a decision, or `happened` and `not-happened`."""
+    """`agree`, `decline`, `done`, `silent`, an option of a decision; `happened` or `not-happened` where an outcome is
+    unknown; `continue`, `again` or `stop` at a gate between waves."""
     after: Duration | None = None
     """How long after they were asked. Nothing: one minute for an approval, ten for everything else."""
     reason: str = "because the scenario says so"

@@ -83,7 +83,7 @@ def test_init_writes_what_loads_and_lints(tmp_path: Path) -> None:
 def test_what_init_writes_holds_nothing_like_a_credential(tmp_path: Path) -> None:
     CliRunner().invoke(group, ["init", str(tmp_path)])
 
-    assert [None, None] == [looks_like_credential(path.read_text()) for path in tmp_path.rglob("*.yaml")]
+    assert [None, None, None] == [looks_like_credential(path.read_text()) for path in tmp_path.rglob("*.yaml")]
 
 
 def test_init_overwrites_nothing_and_writes_nothing_beside_what_is_there(tmp_path: Path) -> None:
