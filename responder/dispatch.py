@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from responder.errors import RequestError, StaleExecutor
+from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.lease import HEARTBEAT_SECONDS, Lease, Leases
 from responder.means import Means
 from responder.run import Pause, Runner
@@ -32,6 +32,8 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
+        self._unwritable: RecordError | None = None
+        """Why the last sign of life could not be written."""
         self._beating = False
         self.leases = Leases(means.store, means.clock, self.timeline, folder)
 
@@ -85,6 +87,7 @@ class Dispatcher:
                 return pause
             if self._failures:
                 raise self._failures.pop(0)
+            self._refuse_unwritable()
             calm = self._settle(lease, runner, pause)
             idle = pause.wake_at is None and not runner.state.asks() and not self._awaits_link(runner)
             if calm and idle and not any(thread.is_alive() for thread in threads.values()) and not runner.behind():
@@ -115,7 +118,7 @@ class Dispatcher:
     def _wait(self, runner: Runner, timeline: Timeline, pause: Pause) -> None:
         """Wait until something is due or somebody has written."""
         seen = runner.position
-        while not self._stop.is_set() and timeline.count() == seen and not self._failures:
+        while not (self._stop.is_set() or self._failures or self._unwritable) and timeline.count() == seen:
             left = _POLL_SECONDS
             if pause.wake_at is not None:
                 until = self._real_seconds(pause.wake_at)
@@ -123,6 +126,10 @@ class Dispatcher:
                     return
                 left = min(left, until)
             time.sleep(left)
+
+    def _refuse_unwritable(self) -> None:
+        if self._unwritable is not None:
+            raise self._unwritable
 
     def _real_seconds(self, moment: datetime) -> float:
         return self._means.clock.real_seconds((moment - self._means.clock.now()).total_seconds())
@@ -161,6 +168,7 @@ class Dispatcher:
             pause = runner.advance(self._stop.is_set)
             if pause.state == "ended" or self._stop.is_set():
                 return pause
+            self._refuse_unwritable()
             if pause.wake_at is not None and self._real_seconds(pause.wake_at) < _LINGER_SECONDS:
                 self._wait(runner, timeline, pause)
             elif self._settle(lease, runner, pause, leave=True):
@@ -198,7 +206,11 @@ class Dispatcher:
                 if not self.leases.held():
                     self._beating = False
                     return
-            self.leases.beat()
+            try:
+                self.leases.beat()
+                self._unwritable = None
+            except RecordError as error:  # whoever waits hears of it now, not when there is something to write
+                self._unwritable = error
 
     def stop(self) -> None:
         """Let every drive return as soon as its running steps have ended."""

@@ -41,6 +41,8 @@ class Presence:
         self._descriptor = -1
         self.name = f"{socket.gethostname()}:{os.getpid()}:{self._mark}"
         """The executor's name: host, process, mark."""
+        self.owes = False
+        """Whether a turn could not be given back: the file then stays, so that our death can be proven."""
 
     def show(self) -> None:
         """Take the lock, once. RecordError where it cannot be made: nobody could prove our death then."""
@@ -78,8 +80,9 @@ class Presence:
     def end(self) -> None:
         """Give the lock back, and remove its file: whoever leaves in good order leaves no turn behind."""
         if self._descriptor >= 0:
-            with suppress(OSError):
-                self._path(self._mark).unlink()
+            if not self.owes:
+                with suppress(OSError):
+                    self._path(self._mark).unlink()
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -197,11 +200,14 @@ class Leases:
 
     def give_back(self, lease: Lease) -> None:
         """Give a turn back, whatever came of it; what the run wants next stays as it was noted."""
-        with suppress(RecordError), self._store.write() as writing:
-            writing.head(lease.incident)
-            row = writing.run(lease.run)
-            if row is not None and row.epoch == lease.epoch and row.executor:
-                writing.put_run(replace(row, executor=""))
+        try:
+            with self._store.write() as writing:
+                writing.head(lease.incident)
+                row = writing.run(lease.run)
+                if row is not None and row.epoch == lease.epoch and row.executor:
+                    writing.put_run(replace(row, executor=""))
+        except RecordError:  # the record will say that we have it; the lock must be there to prove that we do not
+            self.presence.owes = True
         self.forget(lease)
 
     def forget(self, lease: Lease) -> None:
@@ -213,7 +219,6 @@ class Leases:
                 self._had.popitem(last=False)
 
     def beat(self) -> None:
-        """Show that this process lives, for each turn that it has."""
+        """Show that this process lives, for each turn that it has. RecordError where that cannot be written."""
         for lease in self.held():
-            with suppress(RecordError):
-                self._store.beat(lease.run, lease.epoch, self._store.now())
+            self._store.beat(lease.run, lease.epoch, self._store.now())

@@ -47,11 +47,14 @@ class SQLiteStore:
         self.migrated_from: int | None = None
         """The format that the file had, where opening it brought it to this version's."""
         self._lock = threading.RLock()
+        self._opened: int | None = None
+        """Which file it was when it was opened; None for a record in memory."""
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             try:
                 self._open()
+                self._opened = None if str(path) == ":memory:" else path.stat().st_ino
             except BaseException:
                 self._db.close()
                 raise
@@ -110,13 +113,27 @@ class SQLiteStore:
         """Open a transaction that holds the write lock from its start."""
         with self._lock, self._named():
             try:
+                self._check_file()
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self
                 self._db.execute("COMMIT")
+                self._check_file()
             except BaseException:
                 if self._db.in_transaction:  # a full disk has rolled it back already; a failed commit has not
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _check_file(self) -> None:
+        """Refuse to write where nobody would find it: an open file can be removed, or another put in its place.
+
+        It is looked for after the commit too. Whoever wrote then hears that it may be lost, and does nothing on it.
+        """
+        if self._opened is not None and (not self.path.exists() or self.path.stat().st_ino != self._opened):
+            raise RecordError(
+                "The file of the record was removed or replaced while it was open",
+                where=self.place,
+                remedy="put the file back, or restore it from a backup; nothing more is done until it is there",
+            )
 
     def _all(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._lock, self._named():

@@ -310,9 +310,9 @@ def test_killed_and_resumed_a_post_is_found_again_and_stands_once(
     run = asked_for(app, responded(app, place), "post", "#incidents")
     cora = opened("cora")
 
-    first = spawn(place, run, point, "post")
+    first = spawn(place, record, run, point, "post")
     answer_all(cora, run, place, first)
-    second = spawn(place, run)
+    second = spawn(place, record, run)
     answer_all(cora, run, place, second)
 
     assert (-signal.SIGKILL, 0) == (first.returncode, second.returncode)
@@ -335,11 +335,11 @@ def test_killed_with_a_mail_under_way_a_person_is_asked_and_it_is_sent_once(  # 
     app = opened()
     run = asked_for(app, responded(app, place), "word", "partner@out.example")
     cora = opened("cora")
-    first = spawn(place, run, point, "word")
+    first = spawn(place, record, run, point, "word")
     answer_all(cora, run, place, first)
     assert -signal.SIGKILL == first.returncode
 
-    second = spawn(place, run)
+    second = spawn(place, record, run)
     deadline = monotonic() + 30
     while said and cora.state(run).status("word") != "unknown" and monotonic() < deadline:
         pass

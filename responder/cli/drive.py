@@ -52,6 +52,10 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
     except KeyboardInterrupt:
         shown.close()
         return _interrupted(call, app, worker, run)
+    except RecordError as error:  # it cannot even be read; what is being sent may finish
+        app.dispatcher.stop()
+        worker.join(_PATIENCE_SECONDS)
+        worker.error = worker.error or error
     finally:
         shown.close()
     if isinstance(worker.error, RecordError) and not isinstance(worker.error, StaleExecutor):
