@@ -304,7 +304,7 @@ def test_what_a_person_sends_is_written_and_nothing_leaves(opened: OpenApp, plac
 
 @pytest.mark.parametrize("point", ["before-apply", "after-apply", "after-record"])
 def test_killed_and_resumed_a_post_is_found_again_and_stands_once(
-    opened: OpenApp, place: Path, workspace: Gated, point: str
+    opened: OpenApp, place: Path, record: str, workspace: Gated, point: str
 ) -> None:
     app = opened()
     run = asked_for(app, responded(app, place), "post", "#incidents")
@@ -330,7 +330,7 @@ def test_killed_and_resumed_a_post_is_found_again_and_stands_once(
     ],
 )
 def test_killed_with_a_mail_under_way_a_person_is_asked_and_it_is_sent_once(  # noqa: PLR0917 - one case
-    opened: OpenApp, place: Path, mailbox: Mailbox, point: str, said: str, sent: int
+    opened: OpenApp, place: Path, record: str, mailbox: Mailbox, point: str, said: str, sent: int
 ) -> None:
     app = opened()
     run = asked_for(app, responded(app, place), "word", "partner@out.example")
