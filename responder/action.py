@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -219,6 +219,33 @@ class Observing(Protocol):
 
     def observe(self, client: Any, history: Sequence[Observed]) -> Observation:
         """Look once."""
+
+
+_MANNERS: dict[tuple[Any, str], bool] = {}
+"""What was found of each class: a protocol's own check looks at every member, every time."""
+
+
+def _has(action: object, *methods: str) -> bool:
+    """Tell whether the class of an action has all of these methods."""
+    key = (type(action), methods[0])
+    if key not in _MANNERS:
+        _MANNERS[key] = all(callable(getattr(type(action), method, None)) for method in methods)
+    return _MANNERS[key]
+
+
+def changes(action: object) -> TypeGuard[Changing]:
+    """Tell whether an action changes something."""
+    return _has(action, "plan", "apply", "verify")
+
+
+def observes(action: object) -> TypeGuard[Observing]:
+    """Tell whether an action looks again and again."""
+    return _has(action, "observe")
+
+
+def reads(action: object) -> TypeGuard[Reading]:
+    """Tell whether an action only reads."""
+    return _has(action, "read")
 
 
 @dataclass(frozen=True)

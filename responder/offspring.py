@@ -36,6 +36,8 @@ class Offspring:
 
 def children_of(findings: Sequence[Finding], state: RunState, means: Means, incident: str, address: str) -> Offspring:
     """Return what a step's findings begin: a child run for each credential of ours that no run is about yet."""
+    if not findings:
+        return Offspring((), ())
     drafts: list[Draft] = []
     starts: list[Start] = []
     own = state.credential

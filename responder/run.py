@@ -105,6 +105,7 @@ class Runner:
         try:
             address, error = self._finished.get(timeout=_POLL_SECONDS)
         except queue.Empty:
+            self._timeline.flush()
             return
         while True:
             self._lanes.give_back(address)
@@ -250,8 +251,9 @@ class Runner:
         if not unit.planned and step.action.startswith("human."):
             self._ask_person(step, unit, item)
             return True
-        record = unit.planned or resolve(step, self.state, self._means, self._names(step, item)).record
-        job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record)
+        fresh = None if unit.planned else resolve(step, self.state, self._means, self._names(step, item))
+        record = unit.planned if fresh is None else fresh.record
+        job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record, fresh)
         self._lanes.take(unit.address, step.id)
         pool.submit(self._work, job)
         return True

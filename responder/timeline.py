@@ -79,6 +79,8 @@ class _Ticket:
     drafts: Sequence[Draft]
     fence: Fence | None
     also: Also | None
+    at: datetime | None = None
+    """When it was said, where it was not to be written at once."""
     entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
     done: bool = False
@@ -129,6 +131,23 @@ class Timeline:
         if not ticket.done:
             raise _interrupted(self.incident)
         return ticket.entries
+
+    def soon(self, *drafts: Draft, fence: Fence) -> None:
+        """Write entries together with whatever is written next; only for what nothing must wait for.
+
+        `flush` sees to it that they do not wait long. Where they cannot be written, whoever writes next hears of it.
+        """
+        with self._queue_lock:
+            self._queue.append(_Ticket(drafts, fence, None, self._clock.now()))
+
+    def flush(self) -> None:
+        """Write what `soon` has left."""
+        if not self._queue:
+            return
+        with self._commit_lock:
+            with self._queue_lock:
+                batch, self._queue = self._queue, []
+            self._commit(batch)
 
     def know_secrets(self) -> None:
         """Let the Redactor know every sealed secret of the incident, before what people say is written.
@@ -185,7 +204,7 @@ class Timeline:
 
     def _chain(self, ticket: _Ticket, head: Head | None, rows: list[Row]) -> Head | None:
         """Turn a ticket's drafts into the next rows of the chain; return the new head."""
-        at = self._clock.now().isoformat(timespec="microseconds")
+        at = (ticket.at or self._clock.now()).isoformat(timespec="microseconds")
         epoch = ticket.fence.epoch if ticket.fence else 0
         for draft in ticket.drafts:
             seq, prev = (head.seq + 1, head.hash) if head else (1, GENESIS)

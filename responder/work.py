@@ -17,6 +17,9 @@ from responder.action import (
     Reading,
     Unchanged,
     Verdict,
+    changes,
+    observes,
+    reads,
 )
 from responder.asking import question
 from responder.clock import monotonic
@@ -55,6 +58,8 @@ class Job:
     unit: Unit
     record: Mapping[str, Any]
     """The action as the timeline writes it; see resolve.Resolved."""
+    resolved: Resolved | None = None
+    """The action itself, where it was made just now."""
 
 
 class Worker:
@@ -87,17 +92,17 @@ class Worker:
             )
 
     def _dispatch(self, job: Job) -> None:
-        resolved = rebuild(job.record, job.step, self._state, self._means)
+        resolved = job.resolved or rebuild(job.record, job.step, self._state, self._means)
         action = resolved.action
-        if resolved.provider is None or not isinstance(action, Changing):
+        if resolved.provider is None or not changes(action):
             check_step(case_of(job.step, resolved, self._state, self._means, Moment.READING))
         if resolved.provider is None:
             self._draft(job, resolved)
-        elif isinstance(action, Observing):
+        elif observes(action):
             self._observe(job, resolved, action)
-        elif isinstance(action, Reading):
+        elif reads(action):
             self._read(job, resolved, action)
-        elif isinstance(action, Changing):
+        elif changes(action):
             self._change(job, resolved, action)
         else:
             raise ProviderError(f"{resolved.name} can neither read, observe nor change anything", where=job.address)
@@ -105,6 +110,10 @@ class Worker:
     def append(self, job: Job, event: str, facts: Mapping[str, Any], *more: Draft, also: Also | None = None) -> None:
         """Write an entry of this job under the executor's fence."""
         self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
+
+    def _began(self, job: Job, facts: Mapping[str, Any]) -> None:
+        """Note that something is read or looked at: no intent, so nothing waits until it is on disk."""
+        self._timeline.soon(Draft("began", facts, self._fence.run, job.address), fence=self._fence)
 
     def _place(self, job: Job, resolved: Resolved) -> Place:
         """Return with what and under which names the outcome of a job is kept."""
@@ -120,7 +129,7 @@ class Worker:
 
     def _draft(self, job: Job, resolved: Resolved) -> None:
         """Keep a document that a person will send."""
-        self.append(job, "began", resolved.record)
+        self._began(job, resolved.record)
         self._means.hook("before-apply", job.address)
         digest = hashlib.sha256(str(resolved.record["text"]).encode()).hexdigest()
         self._means.hook("after-apply", job.address)
@@ -128,7 +137,7 @@ class Worker:
         self._means.hook("after-record", job.address)
 
     def _read(self, job: Job, resolved: Resolved, action: Reading) -> None:
-        self.append(job, "began", resolved.record)
+        self._began(job, resolved.record)
         self._means.hook("before-apply", job.address)
         access = self._access(job, resolved)
         outcome = action.read(self._means.client(access))
@@ -140,14 +149,14 @@ class Worker:
             "done",
             {"facts": facts, "io_seconds": access.wire.seconds},
             *opened.drafts,
-            also=both(also, opened.store),
+            also=both(also, opened.store if opened.starts else None),
         )
         self._means.hook("after-record", job.address)
 
     def _observe(self, job: Job, resolved: Resolved, action: Observing) -> None:
         """Look once; the entry says when to look again."""
         if not job.unit.looks and job.unit.began_at is None:
-            self.append(job, "began", resolved.record)
+            self._began(job, resolved.record)
         self._means.hook("before-apply", job.address)
         access = self._access(job, resolved)
         look = action.observe(self._means.client(access), job.unit.looks)
