@@ -167,6 +167,14 @@ class Action(BaseModel):
         told = (getattr(self, name, ()) for name in ("to", "cc", "bcc", "channel", "invite"))
         return tuple(str(one) for value in told for one in ((value,) if isinstance(value, str) else value or ()))
 
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:  # noqa: ARG003 - for those who can say more
+        """Return how a person does it at the provider, while we cannot; empty: as the docstring says.
+
+        `options` are the connection's own fields, `key_id` the credential's id there, where that is known.
+        """
+        return ""
+
     def removes(self) -> str:
         """Return the place that it takes out of sight, as the provider names it; empty where it hides nothing.
 

@@ -177,8 +177,7 @@ def _unanswerable(start: Start, means: Means) -> Iterator[Problem]:
     step = start.playbook.steps[0]
     if step.approval is None:
         return
-    state = RunState(start.run)
-    state.started, state.credential, state.playbook = start.drafts[0].facts, start.credential, start.playbook
+    state = start.state()
     role = step.approval.role
     if not may_answer(state, Ask("approval", step.id, role, means.clock.now(), None, "abort")):
         what = f"nobody may approve it as {role}: whoever asks for it may not, nor may holders of the credential"

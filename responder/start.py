@@ -17,6 +17,7 @@ from responder.links import issued_by_us
 from responder.means import Means
 from responder.playbook import Input, Playbook
 from responder.settings import Connection
+from responder.state import RunState
 from responder.store import FORMAT, Blob, RunRow, Writing
 from responder.timeline import Draft
 
@@ -35,6 +36,13 @@ class Start:
     """When it was prepared (ISO, UTC): from then on it wants to be advanced."""
     joined: list[str] = field(default_factory=list)
     """The run that turned out to hold the credential already, once `store` was called."""
+
+    def state(self) -> RunState:
+        """Return the run as it would begin."""
+        state = RunState(self.run)
+        state.started, state.playbook, state.credential = self.drafts[0].facts, self.playbook, self.credential
+        state.credential_facts = {**self.credential.model_dump(mode="json"), "label": self.credential.label}
+        return state
 
     def store(self, writing: Writing) -> None:
         """Store the run's row, lock and sealed value, in the transaction that writes its first entries."""

@@ -29,7 +29,7 @@ lease
 run
 work fanout alarm
 plan offspring keeping sending undo ending answers
-start lint view correcting waves schedule
+start lint view correcting waves schedule byhand
 gate guards page deadlines
 resolve naming library review chart graph schema lanes links
 means narrative figures documents arguments

@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from responder.app import App
+from responder.cli.byhand import tell_by_hand
 from responder.cli.call import Call
 from responder.cli.exits import Exit, exit_for_kind
 from responder.cli.follow import Follower, display, follow
 from responder.cli.screen import headline
 from responder.errors import RecordError, StaleExecutor
 from responder.run import Pause
-from responder.state import NOTICE, RunState
-from responder.unit import ENDED
+from responder.state import NOTICE
 from responder.view import RunView, span
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
     finally:
         shown.close()
     if isinstance(worker.error, RecordError) and not isinstance(worker.error, StaleExecutor):
-        by_hand(call, follower.state)
+        tell_by_hand(call, follower.state, app.means, run)
     if worker.error is not None:
         raise worker.error
     return conclude(call, follower)
@@ -161,18 +161,3 @@ def _next(seen: RunView, program: str) -> list[str]:
     if seen.awaiting:
         return [f"next: {seen.awaiting[0].commands[0]}"] if seen.awaiting[0].commands else []
     return [f"next: {program} resume {seen.run}"]
-
-
-def by_hand(call: Call, state: RunState) -> None:
-    """Print what a person must now do by hand: the record cannot be written, so nothing more is done here."""
-    if not hasattr(state, "playbook"):
-        return
-    left = [step for step in state.playbook.steps if step.phase == "containment" and state.status(step.id) not in ENDED]
-    credential = state.credential
-    call.say("The record cannot be written, so nothing more is done. Contain it by hand, and note the times:")
-    for number, step in enumerate(left, 1):
-        planned = state.unit(step.id).planned
-        target = planned.get("target") or f"{credential.label} ({credential.kind}) at {credential.connection}"
-        call.say(f"  {number}. {step.title or step.does}: {target}")
-    if not left:
-        call.say("  (every containment step has ended)")

@@ -1,12 +1,14 @@
 """`responder run`."""
 
 import sys
+from contextlib import ExitStack
 
 import click
 
 from responder.app import App
 from responder.breaking import break_glass, check_listed
 from responder.cli.alarm import begin_telling
+from responder.cli.byhand import else_by_hand
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import Report, check, finding_options, pairs, read_report
@@ -51,16 +53,18 @@ def command(  # noqa: PLR0917 - click hands over what was typed
         )
     report = read_report(finding, secret_from)
     check(call, playbook, report)
-    with call.open_for_reading() as app:
+    with else_by_hand(call, playbook, report, given), call.open_for_reading() as app:
         book = _agreed(call, app, playbook, report, given, ask=not yes)
         incident = app.incident(incident) if incident else ""
     if book is None:
         call.say("Nothing was begun.")
         return Exit.NOT_CONTAINED
-    with call.open() as app:
-        if glass is not None:
-            check_listed(app)
-        begun = app.begin(book, report.finding(app.means.sealer), given, incident)
+    with ExitStack() as stack:
+        with else_by_hand(call, playbook, report, given):
+            app = stack.enter_context(call.open())
+            if glass is not None:
+                check_listed(app)
+            begun = app.begin(book, report.finding(app.means.sealer), given, incident)
         if glass is not None:
             break_glass(app, begun.run, "", glass)
             begin_telling(call, app, begun.run, "", glass)

@@ -15,6 +15,7 @@ SLOW = {"pydantic", "httpx", "jinja2", "yaml", "rich", "cryptography", "slack_sd
 NO_COMMANDS = {
     "alarm",
     "answer",
+    "byhand",
     "call",
     "drilled",
     "drive",

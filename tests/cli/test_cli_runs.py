@@ -1,5 +1,6 @@
 """Runs from the command line: begun, driven, answered, detached, joined, and how they end."""
 
+import base64
 import json
 import os
 import re
@@ -250,8 +251,12 @@ def test_a_record_that_cannot_be_written_ends_with_what_to_do_by_hand(
     said = capsys.readouterr().err
     assert "Contain it by hand" in said
     assert re.search(
-        r"1\. credential\.disable: disabled fp:\w+\n +2\. credential\.prove_dead: shared \(key\) at cw", said
+        r"1\. credential\.disable: disabled fp:\w+\n +.*\n +The playbook asks commander first\.\n"
+        r" +2\. credential\.prove_dead: shared \(key, key k1\) at cw \(account acct-1 of clockwork\)\n",
+        said,
     )
+    assert f"responder resume {run}" in said
+    assert leaked_value() not in said
 
 
 def test_an_executor_that_was_replaced_leaves_with_7(place: Path) -> None:
@@ -369,3 +374,31 @@ def test_three_terminals_work_on_one_run(talk: Path) -> None:
     assert (7, 0, 0) == (detached.returncode, answered.returncode, watching.returncode)
     assert "ended, contained" in out
     assert "task: ann answered: said all done" in err
+
+
+def test_where_not_even_the_first_entry_can_be_written_it_says_what_to_do_by_hand(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESPONDER_SEALING_KEY", base64.b64encode(b"k" * 32).decode())
+    (place / "state").write_text("no folder can be made here")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 6
+    assert "Contain it by hand" in result.stderr
+    assert "1. credential.disable: shared (key, key k1) at cw (account acct-1 of clockwork)" in result.stderr
+    assert "Nothing was begun" in result.stderr
+    assert leaked_value() not in result.output
+    assert not (place / "world" / "effects.jsonl").exists()
+
+
+def test_what_is_not_ours_is_not_for_a_persons_hands_either(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESPONDER_SEALING_KEY", base64.b64encode(b"k" * 32).decode())
+    path = Path(report(place))
+    path.write_text(path.read_text().replace(leaked_value(), "somebody-elses-" + "z9Yx" * 5))
+    (place / "state").write_text("no folder can be made here")
+
+    result = typed(place, "run", "p", "--finding", str(path), "--yes")
+
+    assert result.exit_code in {3, 6}
+    assert "by hand" not in result.stderr

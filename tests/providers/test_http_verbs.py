@@ -11,8 +11,9 @@ from provider_cases import HOLDER, SITE, connection, described, shared_key
 from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Probe
 from responder.errors import OutcomeUnknown, ProviderError, Unavailable
-from responder.providers.http.ending import DisableKey, EndKeySessions, InspectKey, ProveKeyDead
+from responder.providers.http.ending import DisableKey, EndKeySessions, InspectKey, ProveKeyDead, RevokeKey
 from responder.providers.http.issuing import IssueKey
+from responder.providers.http.options import Options
 from responder.providers.http.storing import DeliverSecret, TestUse
 from responder.testing.bench import Bench
 from responder.testing.loopback import Loopback, Reply, Seen, Trouble
@@ -371,3 +372,14 @@ def test_sessions_that_open_while_they_are_ended_are_seen(bench: Bench) -> None:
     bench.live.clock.move(10)
 
     assert action.verify(bench.client(), change) is Verdict.DOES_NOT_HOLD
+
+
+def test_a_described_request_is_said_so_that_a_person_can_send_it() -> None:
+    options = Options.model_validate(described("https://keys.example/"))
+
+    said = [kind.by_hand(options, key) for kind, key in ((DisableKey, "k_abc"), (RevokeKey, ""))]
+
+    assert [line.partition(",")[0] for line in said] == [
+        "Send POST https://keys.example/admin/v1/keys/k_abc/disable",
+        "Send POST https://keys.example/admin/v1/keys/KEY_ID/revoke",
+    ]

@@ -2,8 +2,11 @@
 
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
+import json
 from collections.abc import Sequence
 from typing import ClassVar
+
+from pydantic import BaseModel
 
 from responder.action import Change, Outcome, Unchanged, Verdict
 from responder.credential import (
@@ -20,6 +23,7 @@ from responder.credential import (
 from responder.errors import ProviderError, Unavailable
 from responder.providers.http.calls import Call
 from responder.providers.http.client import Client, key_id_in, listed, word
+from responder.providers.http.options import Options
 from responder.redaction import Secret
 
 
@@ -38,6 +42,11 @@ class DisableKey(Disable):
 
     permissions: ClassVar[tuple[str, ...]] = ("keys.state", "keys.disable")
 
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return the described request, as a person sends it."""
+        return _typed(options, options.keys.disable if isinstance(options, Options) else None, key_id)
+
     def plan(self, client: Client) -> Change | Unchanged:
         """Read the key's state; nothing is to be done where it is off already."""
         return _planned(self, client, done=("disabled", "dead"), after="disabled")
@@ -55,6 +64,11 @@ class RevokeKey(Revoke):
     """End the key for good as the connection describes."""
 
     permissions: ClassVar[tuple[str, ...]] = ("keys.state", "keys.revoke")
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return the described request, as a person sends it."""
+        return _typed(options, options.keys.revoke if isinstance(options, Options) else None, key_id)
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Read the key's state; nothing is to be done where it is dead already."""
@@ -84,6 +98,11 @@ class EndKeySessions(EndSessions):
     """End every session that was opened with the key."""
 
     permissions: ClassVar[tuple[str, ...]] = ("keys.sessions", "keys.end_sessions")
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return the described request, as a person sends it."""
+        return _typed(options, options.keys.end_sessions if isinstance(options, Options) else None, key_id)
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Count the open sessions; nothing is to be done where there are none."""
@@ -178,6 +197,16 @@ def open_sessions(client: Client, key_id: str) -> list[str]:
     return [
         word(one.get(call.id) if isinstance(one, dict) else one) for one in listed(data, call.items, "keys.sessions")
     ]
+
+
+def _typed(options: BaseModel, call: Call | None, key_id: str) -> str:
+    """Return a described request with what is known filled in; our own credential is not among it."""
+    if call is None or not isinstance(options, Options):
+        return ""
+    address = call.address.replace("{key_id}", key_id or "KEY_ID")
+    base = options.base_url.rstrip("/") if address.startswith("/") else ""
+    body = f" with the body {json.dumps(call.body)}" if call.body is not None else ""
+    return f"Send {call.method} {base}{address}{body}, as somebody who may; or do the same in its console."
 
 
 def _planned(action: CredentialAction, client: Client, *, done: Sequence[str], after: str) -> Change | Unchanged:
