@@ -218,7 +218,12 @@ _SAY: Mapping[str, str] = {
     "requested": "{actor} asked for {effect}: {reason}",
     "withheld": "facts of earlier entries were withheld: {reason}",
 }
-_ASKED = {"approval": "asked to approve", "decide": "asked to decide", "task": "given a task"}
+_ASKED = {
+    "approval": "asked to approve",
+    "decide": "asked to decide",
+    "task": "given a task",
+    "gate": "asked at a gate",
+}
 _LONGEST_FACT = 64
 
 

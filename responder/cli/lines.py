@@ -84,6 +84,7 @@ def _asked(entry: Entry, facts: Facts) -> str:
         "decide": "a decision at",
         "task": "somebody to do",
         "unknown": "the outcome of",
+        "gate": "a word at the gate of",
     }
     count = f" ({facts['items']} items)" if facts.get("items") else ""
     text = f": {facts['text']}" if facts.get("text") else ""

@@ -18,7 +18,10 @@ from responder.state import RunState
 from responder.unit import Ask
 
 _LOOK_SECONDS = 0.1
-_HASTE = {"approval": (15.0, 45.0), "decide": (20.0, 60.0), "task": (20.0, 60.0), "unknown": (10.0, 30.0)}
+_HASTE = {
+    "approval": (15.0, 45.0), "decide": (20.0, 60.0), "task": (20.0, 60.0), "unknown": (10.0, 30.0),
+    "gate": (20.0, 60.0),
+}  # fmt: skip
 """How long a person takes for each kind of question, at least and at most, in seconds of the drill's clock."""
 
 
@@ -75,6 +78,8 @@ class People:
             self.app.approve(state.run, ask.unit, ask.digest)
         elif ask.kind == "decide":
             self.app.decide(state.run, ask.unit, "restore" if "restore" in ask.options else next(iter(ask.options)))
+        elif ask.kind == "gate":
+            self.app.decide(state.run, ask.unit, "continue")
         elif ask.kind == "task":
             self.app.done(state.run, ask.unit, self._task(state, ask))
         else:
