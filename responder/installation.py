@@ -91,32 +91,36 @@ def recorded(record: Location) -> bool:
     return has_record(record)
 
 
+def open_store(record: Location, *, migrate: bool = False) -> Store:
+    """Open a store, made where it is missing. `migrate`: bring a server's to this version's format, as a file's is."""
+    if record.path is not None:
+        from responder.sqlite import SQLiteStore  # noqa: PLC0415 - only where it is needed
+
+        return SQLiteStore(record.path)
+    from responder.postgres import PostgresStore  # noqa: PLC0415 - an extra, and slow to import
+
+    return PostgresStore(record, migrate=migrate)
+
+
 def open_record(
-    record: Location, redactor: Redactor, environment: Mapping[str, str], *, create: bool, named: str = ""
+    record: Location,
+    redactor: Redactor,
+    environment: Mapping[str, str],
+    *,
+    create: bool,
+    named: str = "",
+    migrate: bool = False,
 ) -> tuple[Store, Sealer]:
     """Open the store and what seals it, made where `create` and missing; `named`: the key that responder.yaml names.
 
     SettingsError where the key is missing, or another than the one that the store was written with.
     """
     key = folder_of(record, environment) / "sealing.key"
-    if record.path is not None:
-        from responder.sqlite import SQLiteStore  # noqa: PLC0415 - only where it is needed
-
-        make = create and not record.path.exists()
-        sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
-        store: Store = SQLiteStore(record.path)
-    else:
-        from responder.postgres import PostgresStore  # noqa: PLC0415 - an extra, and slow to import
-
-        database = PostgresStore(record)
-        store = database
-        try:
-            make = create and database.fresh
-            sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
-        except BaseException:
-            store.close()
-            raise
+    make = create and not recorded(record)
+    sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
+    if record.url:
         _learn(record, sealer)
+    store = open_store(record, migrate=migrate)
     try:
         _check_key(store, sealer)
     except BaseException:

@@ -153,20 +153,37 @@ def _read_key(path: Path, *, create: bool) -> bytes:
     return _decode_key(path.read_text(encoding="ascii", errors="replace"), str(path))
 
 
-def _write_key(path: Path) -> None:
+def _write_key(path: Path, key: bytes = b"") -> None:
     """Write a new key, whole or not at all: a key that is half there would be read by whoever starts beside us."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+            file.write(base64.b64encode(key or os.urandom(_KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):  # another process was first; its key counts
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def share_key(path: Path, other: Path) -> Path:
+    """Keep the key of a file in another place, too; return that place.
+
+    SettingsError where another key is there: what that one sealed needs it.
+    """
+    key = _read_key(path, create=False)
+    if not other.exists():
+        _write_key(other, key)
+    if _read_key(other, create=False) != key:
+        raise SettingsError(
+            "Another sealing key is where this host looks for that of the new store",
+            where=str(other),
+            remedy=f"set RESPONDER_SEALING_KEY to the key in {path} wherever the new store is used",
+        )
+    return other
 
 
 def _decode_key(text: str, where: str) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, Blob, Head, Row, RunRow, Store
+from responder.store import FORMAT, MOVED, Blob, Head, Row, RunRow, Store, gone
 
 _STEPS = {
     1: """
@@ -34,6 +34,7 @@ CREATE INDEX runs_by_state ON runs (state);
 """,
 }
 """What brings a file from the format before to each format; nothing that is written already is changed."""
+_GONE = "moved: "
 _ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * len(Row._fields))})"  # noqa: S608 - question marks alone
 _RUN = "run, incident, playbook, state, epoch, wake_at, executor, heartbeat"
 
@@ -102,6 +103,8 @@ class SQLiteStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if str(error).startswith(_GONE):
+                raise gone(self.place, str(error).removeprefix(_GONE)) from None
             raise RecordError(
                 f"The record cannot be read or written: {error}",
                 where=self.place,
@@ -254,6 +257,25 @@ class SQLiteStore:
     def unlock(self, run: str) -> None:
         """Give back every lock of a run."""
         self._db.execute("DELETE FROM locks WHERE run = ?", (run,))
+
+    def move(self, place: str) -> None:
+        """Let nobody add an entry here any more, in whatever process: the record goes on at `place`."""
+        self.put_meta(MOVED, place)
+        told = (_GONE + place).replace("'", "''")
+        self._db.execute(f"CREATE TRIGGER moved BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, '{told}'); END")
+
+    def stay(self) -> None:
+        """Take back that the record went elsewhere."""
+        self._db.execute("DELETE FROM meta WHERE key = ?", (MOVED,))
+        self._db.execute("DROP TRIGGER IF EXISTS moved")
+
+    def weakness(self) -> str:
+        """Return why what was confirmed may be lost, or be damaged already; empty where nothing says so."""
+        damage = str(self._all("PRAGMA quick_check(1)")[0][0])
+        if damage != "ok":
+            return f"the file is damaged: {damage}"
+        mode, synchronous = self._all("PRAGMA journal_mode")[0][0], self._all("PRAGMA synchronous")[0][0]
+        return "" if (mode, synchronous) == ("wal", 2) else f"its journal is {mode}, synchronous {synchronous}"
 
     def now(self) -> float:
         """Return the seconds since the Unix epoch: the processes of a file are on one machine."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from responder.errors import RecordError
 from responder.sealing import Sealed, Sealer
 
 FORMAT = 2
@@ -16,6 +17,9 @@ FORMAT = 2
 
 KEY_CHECK = "key-check"
 """Under which name a store keeps what tells whether a sealing key is the one that it was written with."""
+
+MOVED = "moved-to"
+"""Under which name a store that was copied keeps where its record went."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +153,23 @@ class Writing(Protocol):
     def unlock(self, run: str) -> None:
         """Give back every lock of a run."""
 
+    def move(self, place: str) -> None:
+        """Let nobody add an entry here any more, in whatever process: the record goes on at `place`."""
+
+    def stay(self) -> None:
+        """Take back that the record went elsewhere."""
+
 
 class Store(Protocol):
     """Where entries, runs, locks and sealed values live."""
 
     place: str
     """Where it is, as it may be shown."""
+    migrated_from: int | None
+    """The format that it had, where opening it brought it to this version's."""
+
+    def weakness(self) -> str:
+        """Return why what was confirmed may be lost, or be damaged already; empty where nothing says so."""
 
     def meta(self, name: str) -> str | None:
         """Return a fact about the store itself."""
@@ -200,6 +215,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the store back."""
+
+
+def gone(place: str, went: str) -> RecordError:
+    """Return the error for a record that goes on elsewhere."""
+    return RecordError(
+        f"This record went to {went}; nothing is added here any more",
+        where=place,
+        remedy=f"set RESPONDER_STORE to {went}",
+    )
 
 
 Also = Callable[[Writing], None]

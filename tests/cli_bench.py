@@ -66,6 +66,7 @@ def prepared(place: Path) -> Path:
     """Write the playbook that most tests use; a test may have written its own."""
     path = place / "playbooks" / "p.yaml"
     if not path.exists():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(STEPS)
     return place
 
@@ -80,12 +81,12 @@ def typed(place: Path, *words: str, store: str = "", **more: Any) -> Result:
     return CliRunner().invoke(group, [*where, *words], obj=call, env=around, **more)
 
 
-def as_person(place: Path, person: str) -> App:
+def as_person(place: Path, person: str, store: str = "") -> App:
     """Open the installation as somebody else, who sits at another terminal."""
     prepared(place)
     app = open_app(
         config=place / "responder.yaml",
-        store=str(place / "state" / "r.db"),
+        store=store or str(place / "state" / "r.db"),
         registry=providers(),
         environment=environment(place),
     )
@@ -93,9 +94,9 @@ def as_person(place: Path, person: str) -> App:
     return app
 
 
-def begun(place: Path, playbook: str = "p", **more: Any) -> str:
+def begun(place: Path, playbook: str = "p", store: str = "", **more: Any) -> str:
     """Begin a run, as Ann, and return its id."""
-    app = as_person(place, "ann")
+    app = as_person(place, "ann", store)
     value = app.means.sealer.secret(leaked_value())
     finding = Finding(value=value, exposure=Exposure(kind="public", url="https://x.example/"), **more)
     try:

@@ -32,7 +32,7 @@ plan offspring keeping sending undo ending answers
 start lint view correcting waves schedule byhand
 gate guards page deadlines
 resolve naming library review chart graph schema lanes links
-means narrative figures documents arguments
+upkeep means narrative figures documents arguments
 declared
 registry story notice asking motions
 providers testing wording approval

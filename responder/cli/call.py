@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from responder.library import Library
     from responder.redaction import Redactor
     from responder.registry import Registry
-    from responder.store import Location
+    from responder.store import Location, Store
 
 
 @dataclass
@@ -57,10 +57,21 @@ class Call:
         """Open the installation, its store made where it is missing."""
         app = self._open()
         self.redactor = app.means.sealer.redactor
+        self._say_where(app.means.store)
         try:
             yield app
         finally:
             app.close()
+
+    def _say_where(self, store: "Store") -> None:
+        """Say what opening the store did to it, and whether the record goes on elsewhere."""
+        from responder.store import FORMAT, MOVED  # noqa: PLC0415 - only where it is needed
+
+        if store.migrated_from is not None:
+            self.say(f"note: the record was brought from format {store.migrated_from} to {FORMAT}; no entry changed")
+        went = store.meta(MOVED)
+        if went:
+            self.say(f"note: this record went to {went}; what is here ends where it left")
 
     @contextmanager
     def open_existing(self) -> Iterator["App"]:

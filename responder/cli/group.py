@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "notice": "List, lint, preview and send notices.",
     "postmortem": "Render the review of an incident.",
     "worker": "Advance the runs of a shared record, beside other workers.",
+    "store": "Check, migrate and copy the record.",
 }
 """Every command, and what it is for; a command's own short help says the same."""
 
@@ -60,6 +61,7 @@ GROUPS = {
     ),
     "Review": ("timeline", "verify", "notice", "postmortem"),
     "Serve": ("worker",),
+    "Keep": ("store",),
 }
 
 

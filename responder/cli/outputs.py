@@ -270,6 +270,49 @@ class Reviewed(TypedDict):
     text: str
 
 
+class StoreChecked(TypedDict):
+    """Whether the record can be used, and what it holds."""
+
+    store: str
+    """Where it is, without a password."""
+    kind: str
+    """`file` or `postgresql`."""
+    usable: bool
+    format: int | None
+    """Null where it could not be opened."""
+    incidents: int
+    runs: int
+    open_runs: int
+    entries: int
+    sealed: int
+    """How many sealed values and pieces of evidence there are."""
+    moved_to: str
+    """Where the record went; empty while it is here."""
+    problems: list[ProblemShown]
+
+
+class StoreMigrated(TypedDict):
+    """A record that was brought to this version's format, or had it."""
+
+    store: str
+    was: int
+    """The format that it had."""
+    format: int
+    changed: bool
+
+
+class StoreCopied(TypedDict):
+    """What went from one store to another."""
+
+    source: str
+    target: str
+    key: str
+    """Where this host finds the sealing key; every other host needs the same key."""
+    incidents: int
+    entries: int
+    runs: int
+
+
 DOCUMENTS: dict[str, Any] = {
     "error": Failed,
     "status": Status,
@@ -291,6 +334,9 @@ DOCUMENTS: dict[str, Any] = {
     "notice-lint": LintedTemplates,
     "notice-preview": Previewed,
     "postmortem": Reviewed,
+    "store-check": StoreChecked,
+    "store-migrate": StoreMigrated,
+    "store-copy": StoreCopied,
 }
 """Each document by the name of its schema. `run` is what `run`, `resume` and `watch` end with; `answer` is
 what every command prints with which people answer or add something."""

@@ -9,12 +9,14 @@ import psycopg
 from psycopg import conninfo
 
 from responder.errors import RecordError, SettingsError
-from responder.store import Location
+from responder.store import Location, gone
 
 _MOST = 8
 """How many connections a process has at most."""
 WAIT_SECONDS = 20
 """How long to wait for a connection, for an answer, or for the server to come back."""
+
+_GONE = "moved: "
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -25,6 +27,8 @@ def named(place: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if (error.diag.message_primary or "").startswith(_GONE):
+            raise gone(place, str(error.diag.message_primary).removeprefix(_GONE)) from None
         told = error.diag.message_primary or str(error).partition("\n")[0] or type(error).__name__
         raise RecordError(
             f"The record cannot be read or written: {told}",

@@ -29,7 +29,7 @@ _DURABLE = (
 class PostgresStore:
     """One PostgreSQL database: commits are on disk before they return, and chains do not wait for one another."""
 
-    def __init__(self, location: Location, *, patience: float = WAIT_SECONDS) -> None:
+    def __init__(self, location: Location, *, patience: float = WAIT_SECONDS, migrate: bool = False) -> None:
         self._patience = patience
         """For how many seconds to ask what became of a transaction whose answer was lost."""
         self.place = str(location)
@@ -37,6 +37,8 @@ class PostgresStore:
         """How to connect; it may hold a password, and is shown to nobody."""
         self.on_wake: Callable[[Sequence[str]], None] = lambda _: None
         """Called after a commit with the runs that want to go on because of it."""
+        self.migrated_from: int | None = None
+        """The format that it had, where opening it brought it to this version's."""
         self._pool = Pool(parameters(location), self.place)
         self._here = threading.local()
         self._looking = threading.Lock()
@@ -48,37 +50,51 @@ class PostgresStore:
         """When the server's clock was read, by our own, and what it said."""
         try:
             with named(self.place), self._pool.taken() as connection:
-                self._open(connection)
+                self._open(connection, migrate=migrate)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, connection: Connection) -> None:
-        """Check what the server promises and make the tables where there are none."""
-        found = connection.execute(_DURABLE).fetchone()
-        assert found is not None
-        problem = undurable(*found[:5])
+    def _open(self, connection: Connection, *, migrate: bool) -> None:
+        """Check what the server promises and the tables' format; make them where there are none."""
+        *promises, known = connection.execute(_DURABLE).fetchone() or ()
+        problem = undurable(*promises)
         if problem:
             raise RecordError(
                 f"What this server writes may be lost: {problem}", where=self.place, remedy="set it back there"
             )
-        self.fresh: bool = not found[5]
+        self.fresh: bool = not known
         """Whether there was no record yet."""
-        if self.fresh:
-            with connection.transaction():
-                connection.execute(LOCK_CHAIN, ("tables",))  # two hosts may begin at the same time
-                again = connection.execute(_DURABLE).fetchone()
-                if again is not None and not again[5]:
-                    for number in range(1, FORMAT + 1):
-                        connection.execute(STEPS[number])
-                    connection.execute("INSERT INTO responder.meta VALUES ('format', %s)", (str(FORMAT),))
-        stored = connection.execute("SELECT value FROM responder.meta WHERE key = 'format'").fetchone()
-        if stored is None or int(stored[0]) > FORMAT:
+        found = 0 if self.fresh else _format(connection)
+        if found > FORMAT or (known and not found):
             raise RecordError(
-                f"The store has format {stored and stored[0]}, this version reads up to {FORMAT}",
+                f"The store has format {found or None}, this version reads up to {FORMAT}",
                 where=self.place,
                 remedy="use a newer responder",
             )
+        if 0 < found < FORMAT and not migrate:
+            raise RecordError(
+                f"The store has format {found}, this version writes {FORMAT}",
+                where=self.place,
+                remedy="stop older responders on every host, then `responder store migrate`",
+            )
+        if found < FORMAT:
+            self._migrate(connection)
+
+    def _migrate(self, connection: Connection) -> None:
+        """Make the tables, or bring them to this version's format, all or nothing."""
+        with connection.transaction():
+            connection.execute(LOCK_CHAIN, ("tables",))  # two hosts may begin at the same time
+            *_, known = connection.execute(_DURABLE).fetchone() or ()
+            found = _format(connection) if known else 0
+            for number in range(found + 1, FORMAT + 1):
+                connection.execute(STEPS[number])
+            connection.execute(
+                "INSERT INTO responder.meta VALUES ('format', %s)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (str(FORMAT),),
+            )
+        self.migrated_from = found if 0 < found < FORMAT else None
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -245,9 +261,18 @@ class PostgresStore:
                 self._looked = now
             return self._seen.get(incident, 0)
 
+    def weakness(self) -> str:
+        """Return why what was confirmed may be lost; empty where nothing says so."""
+        return undurable(*self._all(_DURABLE)[0][:5])
+
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
+
+
+def _format(connection: Connection) -> int:
+    found = connection.execute("SELECT value FROM responder.meta WHERE key = 'format'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _blob(row: tuple[Any, ...]) -> Blob:

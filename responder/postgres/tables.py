@@ -27,3 +27,12 @@ CREATE INDEX runs_by_state ON responder.runs (state);
 """,
 }
 """What brings a database from the format before to each format; nothing that is written already is changed."""
+
+MOVED = """
+CREATE OR REPLACE FUNCTION responder.moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'moved: %', (SELECT value FROM responder.meta WHERE key = 'moved-to');
+END $$;
+CREATE TRIGGER moved BEFORE INSERT ON responder.entries FOR EACH STATEMENT EXECUTE FUNCTION responder.moved();
+"""
+"""What refuses every entry that anybody would add once the record has gone elsewhere."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from responder.errors import RecordError
+from responder.postgres import tables
 from responder.postgres.connections import Connection
-from responder.store import Blob, Head, Row, RunRow
+from responder.store import MOVED, Blob, Head, Row, RunRow
 
 _TYPES = ("text", "bigint", "text", "text", "text", "text", "text", "bigint", *("text",) * 6)
 _WRITE = (
@@ -141,6 +142,16 @@ class Transaction:
     def unlock(self, run: str) -> None:
         """Give back every lock of a run."""
         self._do("DELETE FROM responder.locks WHERE run = %s", run)
+
+    def move(self, place: str) -> None:
+        """Let nobody add an entry here any more, in whatever process: the record goes on at `place`."""
+        self.put_meta(MOVED, place)
+        self._connection.execute(tables.MOVED)
+
+    def stay(self) -> None:
+        """Take back that the record went elsewhere."""
+        self._do("DELETE FROM responder.meta WHERE key = %s", MOVED)
+        self._do("DROP TRIGGER IF EXISTS moved ON responder.entries")
 
     def commit(self) -> None:
         """Put everything on disk. RecordError where it was rolled back, psycopg's error where that is not known."""

@@ -57,6 +57,8 @@ READING = {
     "notice-list": ["notice", "list"],
     "notice-lint": ["notice", "lint"],
     "postmortem": ["postmortem", "RUN"],
+    "store-check": ["store", "check"],
+    "store-migrate": ["store", "migrate"],
     "answer": ["note", "RUN", "hello"],
     "init": ["init", "NEW"],
     "error": ["status", "no-such-run"],
@@ -111,5 +113,6 @@ def test_an_undocumented_field_is_caught(place: Path, run: str) -> None:
 
 def test_every_document_is_checked_here() -> None:
     in_a_drill = {"drill"}  # tests/drill/test_drill.py
+    in_a_copy = {"store-copy"}  # test_cli_store.py
 
-    assert set(outputs.DOCUMENTS) == {*READING, *in_a_drill, "run", "timeline", "notice-preview"}
+    assert set(outputs.DOCUMENTS) == {*READING, *in_a_drill, *in_a_copy, "run", "timeline", "notice-preview"}
