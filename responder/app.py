@@ -105,10 +105,22 @@ class App(Voice):
         return Begun(start.run, incident)
 
     def _join(self, run: str, finding: Finding) -> Begun:
-        """Record on the run that holds the credential that it was found once more."""
+        """Record on the run that holds the credential that it was found once more. RequestError where it has ended."""
         row = self.row(run)
         facts = {"exposure": finding.exposure.model_dump(mode="json"), "reported_by": finding.reported_by}
-        self.say(row, Draft("joined", facts, run, actor=self.person))
+
+        def join(writing: Writing) -> None:
+            now = writing.run(run)
+            if now is None or now.state == "ended":
+                raise RequestError(
+                    "The run that held this credential has just ended",
+                    where=run,
+                    remedy="begin once more: nothing holds the credential now",
+                )
+            writing.wake(run, self.means.clock.now().isoformat())
+
+        self.take_in_secrets()
+        self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person), also=join)
         return Begun(run, row.incident, joined=True)
 
     def notice(self, run: str, wanted: Wanted) -> Sending:

@@ -381,6 +381,18 @@ exit: ["${{ children('look').dead }}"]
     assert "left_alone" in [entry.event for entry in app.timeline(state.incident["id"])]
 
 
+def test_a_run_that_has_ended_meanwhile_is_not_joined(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n"))
+    driven(app, run)
+    count = len(app.timeline(app.row(run).incident))
+
+    with pytest.raises(RequestError, match="has just ended"):
+        app._join(run, Finding(key_id="k1", exposure=Exposure(kind="public")))
+
+    assert count == len(app.timeline(app.row(run).incident))
+
+
 def test_a_second_run_for_the_same_credential_joins(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(place, "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n")

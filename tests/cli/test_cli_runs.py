@@ -295,6 +295,20 @@ def test_the_questions_of_a_run_that_was_opened_on_the_way_are_shown_with_its_ow
     assert {run: 0, child: 1} == {one["run"]: len(one["awaiting"]) for one in everything}
 
 
+def test_an_answer_to_a_run_that_was_opened_on_the_way_names_the_run_that_takes_both_up(place: Path) -> None:
+    one_step(place, "action: clockwork.look, with: {key: k, find: '@planted'}")
+    run = begun(place, "q")
+    advanced(place, run)
+    [child] = [one["run"] for one in document(typed(place, "status", run, "--json"))["incidents"][0]["children"]]
+
+    of_child, of_run = (typed(place, "note", one, "looked into it").stdout for one in (child, run))
+
+    assert f"Nor on {run}, which opened it and takes it up too:" in of_child
+    assert of_child.rstrip().endswith(f"resume {run}")
+    assert of_run.rstrip().endswith(f"resume {run}")
+    assert "Nor on" not in of_run
+
+
 # Processes ----------------------------------------------------------------------------------------
 
 PERSONS = """\
