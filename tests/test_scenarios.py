@@ -168,7 +168,14 @@ BROKEN = {
     "services are tested before delivery": (FOUNDING, needs("service-test")),
     "the takedown does not wait for the page": (FOUNDING, needs("takedown-draft", "dead", "history")),
     "the Space is paused before its page is kept": (FOUNDING, needs("close-space", "dead", "history")),
+    "the Space is paused before its history is read": (FOUNDING, needs("close-space", "dead", "snapshot")),
+    "the Space is paused before the token is dead": (FOUNDING, needs("close-space", "snapshot", "history")),
     "the token is ended before everybody has another": (FOUNDING, needs("retire", "dead")),
+    "the token is ended before its owners have looked": (FOUNDING, needs("retire", "dead", "one-token-each")),
+    "the token is ended before everybody could have another": (
+        FOUNDING,
+        needs("retire", "dead", "service-acknowledged"),
+    ),
     "evidence holds containment up": (FOUNDING, needs("kill", "classify", "snapshot")),
     "a page that is gone stops the run": (FOUNDING, without("snapshot", "on_error")),
     "a chat that is down stops the run": (FOUNDING, without("room", "on_error")),
@@ -456,6 +463,9 @@ def test_the_example_that_init_writes_comes_with_a_scenario_that_holds(tmp_path:
         ("notices: [{template: holding-statement}]", "{template", "it was never sent"),
         ("deadlines: {contained: late}", "late", "it is met"),
         ("people: {choice: maybe}", "maybe", "'maybe' is no option"),
+        ("people: {choice: {says: yes, by: oncall-1}}", "{says", "oncall-1 does not have the role commander"),
+        ("people: {choice: {says: yes, by: requester}}", "{says", "requester does not have the role commander"),
+        ("never: [{by: commander-1}]", "{by", "agreed kill"),
     ],
 )
 def test_what_is_not_so_is_told_at_its_place(tmp_path: Path, text: str, at: str, words: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from responder.app import App
 from responder.approval import may_answer
-from responder.errors import RequestError
+from responder.errors import InputError
 from responder.playbook import Playbook
 from responder.scenario.house import REQUESTER
 from responder.scenario.model import Later, Reply
@@ -95,12 +95,12 @@ class Crowd:
         for one in sorted(due, key=lambda one: one.at):
             try:
                 self._answer(one)
-            except RequestError as error:
+            except InputError as error:
                 self.refused.append(("people", f"{one.step}: {error}"))
         while self._later and self.began + self._later[0].after <= now:
             try:
                 self._do(self._later.pop(0), main)
-            except RequestError as error:
+            except InputError as error:
                 self.refused.append(("meanwhile", str(error)))
 
     def _answer(self, due: Due) -> None:
@@ -108,7 +108,7 @@ class Crowd:
         unit = state.units.get(due.step)
         if unit is None or unit.ask is None or unit.ask.at != due.ask.at:
             return  # it is not asked any more
-        for person in self._speakers(state, unit.ask):
+        for person in [due.reply.by] if due.reply.by else self._speakers(state, unit.ask):
             self.app.person = person
             if due.reply.says == "agree":
                 self.app.approve(due.run, due.step)

@@ -171,6 +171,8 @@ class Judge:
         happens = entry.event == never.event if never.event else bool(name) and entry.event not in _NOTHING_YET
         if entry.event == "asked" and not never.event:
             happens = step.startswith("human.")
+        if never.by:
+            happens = entry.actor == never.by and (not never.event or entry.event == never.event)
         return (
             happens
             and (not never.step or _is_of(name, never.step))

@@ -137,6 +137,8 @@ class Reply(_Model):
     unknown; `continue`, `again` or `stop` at a gate between waves."""
     after: Duration | None = None
     """How long after they were asked. Nothing: one minute for an approval, ten for everything else."""
+    by: str = ""
+    """Who answers: `ROLE-1` or `ROLE-2`. Nothing: whoever may."""
     reason: str = "because the scenario says so"
     """Why they decline, or what they say that they did."""
 
@@ -240,6 +242,8 @@ class Never(_Model):
     """An event of the timeline."""
     says: str = ""
     """Part of a message's text."""
+    by: str = ""
+    """Who decides or says something: `ROLE-1` or `ROLE-2`."""
     before: str = ""
     """Only until this step has ended."""
     after: str = ""
@@ -247,8 +251,8 @@ class Never(_Model):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not any((self.step, self.action, self.template, self.to, self.event, self.says)):
-            raise ValueError("it names nothing: give `step`, `action`, `template`, `to`, `event` or `says`")
+        if not any((self.step, self.action, self.template, self.to, self.event, self.says, self.by)):
+            raise ValueError("it names nothing: give `step`, `action`, `template`, `to`, `event`, `says` or `by`")
         return self
 
 
