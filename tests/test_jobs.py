@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from test_run import begun, written
 
 from responder.app import App
 from responder.fleet.jobs import PEOPLE, SCHEMA, TIMES, Jobs
+from responder.store import Head, Row, Writing
 
 pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
 
@@ -251,3 +253,28 @@ def test_runs_that_wait_for_people_cost_a_sweep_nothing(app: App, place: Any, da
 
     assert "runs_due" in json.dumps(found)
     assert seconds < 0.05
+
+
+def test_more_threads_than_connections_never_wait_for_one_another(app: App) -> None:
+    """Each turn has threads of its own; whoever waits for a connection holds nothing that another needs."""
+    store = app.means.store
+    store._clock = (float("-inf"), 0.0)  # type: ignore[attr-defined]
+
+    def work(number: int) -> None:
+        for turn in range(20):
+            store.version(f"inc-{number}-{turn}")
+            with store.write() as writing:
+                writing.head(f"inc-{number}")
+                store.now()
+                put(writing, number, turn)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(work, range(24)))
+
+    assert time.monotonic() - began < 15
+
+
+def put(writing: Writing, number: int, turn: int) -> None:
+    row = Row(f"inc-{number}", turn + 1, "", "noted", "", "ann", "", 0, "{}", "", "", "", "", "")
+    writing.put_entries([row], Head(turn + 1, "", ""))

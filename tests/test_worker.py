@@ -130,9 +130,8 @@ exit: ["${{ steps.dead.verdict == 'dead' }}"]
         "leaked-credential",
         HEAD + "match: [{exposure: public}]\n",
     )
-    find = (
-        f"  - {{id: look, phase: analysis, action: clockwork.look, with: {{key: x, find: {'second-' + 'w3Xk' * 6}}}}}\n"
-    )
+    (place / "world" / "found").write_text("second-" + "w3Xk" * 6)
+    find = "  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: '@found'}}\n"
     start()
     start()
 

@@ -22,6 +22,7 @@ from responder.errors import RecordError, RequestError, ResponderError, StaleExe
 from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
 from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
 from responder.means import Means
+from responder.store import Location
 
 CONCURRENCY = 8
 """How many runs a worker advances at once, unless told otherwise."""
@@ -63,7 +64,7 @@ class Worker:
 
     def work(self) -> tuple[Turns, bool]:
         """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT."""
-        self._jobs.make(SchemaManager.get_schema())
+        make_queue(self._jobs)
         return asyncio.run(self._work()), self._interrupted
 
     async def _work(self) -> Turns:
@@ -92,24 +93,11 @@ class Worker:
 
     async def _be_brought_runs(self) -> None:
         """Let Procrastinate bring runs until the worker is stopped, or the database is gone."""
-        parameters = Jobs.parameters(self._jobs.location)
-        del parameters["autocommit"]  # the one that listens is given it by Procrastinate
-        connector = procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
-        app = procrastinate.App(connector=connector)
+        app = procrastinate.App(connector=connector(self._jobs.location))
         app.task(name=TASK, queue=QUEUE)(self._turn)
         async with app.open_async():
-            self._bringer = Bringer(
-                app,
-                queues=[QUEUE],
-                name=self.name,
-                concurrency=self._concurrency,
-                fetch_job_polling_interval=_POLL_SECONDS,
-                abort_job_polling_interval=3600.0,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=STALE_SECONDS,
-            )
+            settings = work_settings(self.name, self._concurrency)
+            self._bringer = Bringer(app, install_signal_handlers=False, **settings)
             await self._bringer.run()  # type: ignore[no-untyped-call]
 
     async def _turn(self, run: str) -> None:
@@ -181,6 +169,32 @@ class Worker:
         self._dispatcher.stop()
         if self._bringer is not None:
             self._bringer.stop()  # type: ignore[no-untyped-call]
+
+
+def make_queue(jobs: Jobs) -> None:
+    """Make the queue's tables where there are none."""
+    jobs.make(SchemaManager.get_schema())
+
+
+def connector(location: Location) -> procrastinate.PsycopgConnector:
+    """Return how Procrastinate connects to the queue."""
+    parameters = Jobs.parameters(location)
+    del parameters["autocommit"]  # the one that listens is given it by Procrastinate
+    return procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
+
+
+def work_settings(name: str, concurrency: int) -> dict[str, Any]:
+    """Return the settings of Procrastinate's part of a worker."""
+    return {
+        "queues": [QUEUE],
+        "name": name,
+        "concurrency": concurrency,
+        "fetch_job_polling_interval": _POLL_SECONDS,
+        "abort_job_polling_interval": 3600.0,
+        "delete_jobs": "always",
+        "update_heartbeat_interval": HEARTBEAT_SECONDS,
+        "stalled_worker_timeout": STALE_SECONDS,
+    }
 
 
 async def _alone(connection: psycopg.AsyncConnection[Any]) -> None:

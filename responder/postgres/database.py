@@ -237,13 +237,13 @@ class PostgresStore:
 
     def now(self) -> float:
         """Return the seconds since the Unix epoch by the server's clock, which is asked every few seconds."""
-        with self._looking:
-            if time.monotonic() - self._clock[0] > _CLOCK_SECONDS:
-                before = time.monotonic()
-                ((told,),) = self._all("SELECT extract(epoch FROM clock_timestamp())::float8")
-                self._clock = ((before + time.monotonic()) / 2, told)
-            asked, told = self._clock
-        return told + time.monotonic() - asked
+        asked, told = self._clock
+        if time.monotonic() - asked > _CLOCK_SECONDS:
+            before = time.monotonic()
+            ((told,),) = self._all("SELECT extract(epoch FROM clock_timestamp())::float8")
+            asked = (before + time.monotonic()) / 2
+            self._clock = asked, told
+        return float(told) + time.monotonic() - asked
 
     def version(self, incident: str) -> int:
         """Return a number that changes soon after somebody has written to a chain.
@@ -252,14 +252,18 @@ class PostgresStore:
         """
         with self._looking:
             now = time.monotonic()
-            new = incident not in self._asked
+            due = incident not in self._asked or now - self._looked >= _LOOK_SECONDS
             self._asked[incident] = now
-            if new or now - self._looked >= _LOOK_SECONDS:
-                self._asked = {name: at for name, at in self._asked.items() if now - at < _FORGET_SECONDS}
-                query = "SELECT incident, seq FROM responder.heads WHERE incident = ANY(%s)"
-                self._seen = dict(self._all(query, list(self._asked)))
+            if due:
                 self._looked = now
-            return self._seen.get(incident, 0)
+                self._asked = {name: at for name, at in self._asked.items() if now - at < _FORGET_SECONDS}
+            asked = list(self._asked)
+        if due:  # without the lock: who has a connection and wants the lock would wait for who has it and wants one
+            found = dict(self._all("SELECT incident, seq FROM responder.heads WHERE incident = ANY(%s)", asked))
+            with self._looking:
+                known = {name: self._seen.get(name, 0) for name in self._asked}
+                self._seen = {name: max(known[name], found.get(name, 0)) for name in known}
+        return self._seen.get(incident, 0)
 
     def weakness(self) -> str:
         """Return why what was confirmed may be lost; empty where nothing says so."""
