@@ -38,6 +38,8 @@ def _apply(state: RunState, entry: Entry) -> None:
         child = state.others[entry.run]
         child.state = entry.event if entry.event in {"ended", "halted"} else "open"
         child.contained = bool(entry.facts.get("contained"))
+    elif entry.event == "linked" and entry.facts.get("run") == state.run:
+        state.awaited_by.add(entry.run)
     elif not entry.run and entry.event in _INCIDENT:
         _INCIDENT[entry.event](state, entry)
 

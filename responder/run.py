@@ -341,7 +341,8 @@ class Runner:
         if row is not None:
             writing.put_run(replace(row, state="ended", wake_at="", executor=""))
         parent = self.state.started.get("parent") or {"run": ""}
-        writing.wake(str(parent["run"]), self._means.clock.now().isoformat())  # it may have waited for this one
+        for run in sorted({str(parent["run"]), *self.state.awaited_by}):  # they may have waited for this one
+            writing.wake(run, self._means.clock.now().isoformat())
 
     def _wake_at(self) -> datetime | None:
         return wake_at(self.state, self._means.clock.now(), self._lanes.parked, self._stands_still)

@@ -36,6 +36,8 @@ class RunState:
         """The inputs of each sub-playbook that was begun, by the step that takes it."""
         self.links: dict[str, Child] = {}
         """Runs about a credential that this one was issued, or is delivering: until they end it delivers nothing."""
+        self.awaited_by: set[str] = set()
+        """Runs that deliver nothing until this one has ended."""
         self.undoing: set[str] = set()
         """Failed steps of which everything is being taken back, or has been."""
         self.unanswered: set[str] = set()

@@ -58,6 +58,7 @@ def test_a_finding_of_what_a_run_is_delivering_pauses_it_and_its_watches_go_on(o
     thread = replying(opened, run, "pause", [found])
     app.drive(run)
     thread.join()
+    assert app.row(run).wake_at  # whoever advances runs for others hears that it may go on
     app.resume(run)
     state = app.state(run)
 
