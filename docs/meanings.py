@@ -58,6 +58,7 @@ EVENTS = {
     "noted": "A person added words of their own.",
     "set": "A person added a fact or corrected one; the old value is kept beside it, with the due times that move.",
     "proposed": "A person asked to correct a moment that would make a deadline due later; its owners are asked.",
+    "mode": "The containment mode was switched, from what to what, and why; open approvals are planned again.",
     "broke_glass": "Somebody approves containment alone, for a step or for a run, and why; everybody is told.",
     "suspected": "A person called people, sessions, devices or channels suspect: nothing goes to them any more.",
     "cleared": "Somebody is suspect no longer; a commander agreed.",

@@ -62,7 +62,7 @@ class App(Voice):
         with means.store.write() as writing:
             start.store(writing)
         try:
-            return make_plan(start, incident_draft(finding, means, "plan"), means)
+            return make_plan(start, incident_draft(finding, means, "plan", self.assess(finding)), means)
         finally:
             means.store.close()
 
@@ -85,7 +85,8 @@ class App(Voice):
             self.decides(self.state(row.run))
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
-        drafts = [incident_draft(finding, self.means, incident), *start.drafts] if new else list(start.drafts)
+        opening = [incident_draft(finding, self.means, incident, judgement)] if new else []
+        drafts = [*opening, *start.drafts]
         drafts += [linked(issuer, start.run, start.credential)] if issuer is not None else []
         taken: list[str] = []
 

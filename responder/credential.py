@@ -41,6 +41,8 @@ class Inspection(BaseModel):
     owner: str = ""
     reach: tuple[str, ...] = ()
     last_used_at: str = ""
+    dead_since: str = ""
+    """Since when it is dead, where its issuer tells; a time with its zone."""
     key_id: str = ""
 
 

@@ -1,9 +1,11 @@
 """What people declare for a whole incident with `set`: who is suspect, what was checked, what is done without."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from responder.errors import RequestError
-from responder.motions import proposed
+from responder.modes import ADDRESS, KILL, check_mode, read_mode, switched
+from responder.motions import COMMANDER, proposed
 from responder.standing import page_address
 from responder.state import RunState
 from responder.suspicion import read_suspects
@@ -13,12 +15,12 @@ SUSPECT = "incident.suspect"
 UNCAPTURED = "incident.uncaptured"
 
 
-def declared(state: RunState, name: str, text: str, *, person: str, reason: str) -> list[Draft]:
+def declared(state: RunState, name: str, text: str, *, person: str, reason: str, now: datetime) -> list[Draft]:
     """Return the entries of what a person declares. RequestError where it cannot be understood."""
-    return DECLARED[name](state, text, person, reason)
+    return DECLARED[name](state, text, person, reason, now)
 
 
-def _suspect(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+def _suspect(state: RunState, text: str, person: str, reason: str, _now: datetime) -> list[Draft]:
     """Suspect at once; clearing somebody again needs a commander's agreement."""
     added, cleared = read_suspects(text)
     unknown = [name for name in cleared if name not in state.standing.suspects]
@@ -36,7 +38,7 @@ def _suspect(state: RunState, text: str, person: str, reason: str) -> list[Draft
     return drafts
 
 
-def _checked(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+def _checked(state: RunState, text: str, person: str, reason: str, _now: datetime) -> list[Draft]:
     """Say that somebody looked, and the leaked credential cannot read there."""
     places = [part.strip().removeprefix("#").casefold() for part in text.split(",") if part.strip()]
     if not places or not reason.strip():
@@ -48,7 +50,7 @@ def _checked(state: RunState, text: str, person: str, reason: str) -> list[Draft
     return [Draft("checked", {"places": places, "reason": reason}, actor=person)]
 
 
-def _uncaptured(state: RunState, text: str, person: str, reason: str) -> list[Draft]:
+def _uncaptured(state: RunState, text: str, person: str, reason: str, _now: datetime) -> list[Draft]:
     """Propose to let an exposure go whose bytes nobody could store."""
     seen = {page_address(one.url) for one in state.standing.exposures}
     if page_address(text) not in seen:
@@ -61,9 +63,30 @@ def _uncaptured(state: RunState, text: str, person: str, reason: str) -> list[Dr
     ]
 
 
-DECLARED: Mapping[str, Callable[[RunState, str, str, str], list[Draft]]] = {
+def _mode(state: RunState, text: str, person: str, reason: str, now: datetime) -> list[Draft]:
+    """Switch to A1 at once, as a commander; propose any other mode."""
+    facts = read_mode(text, now)
+    if facts["to"] == state.standing.mode and not facts.get("hard_stop"):
+        raise RequestError(f"The mode is {facts['to']} already", where=state.run)
+    check_mode(state, facts, now)
+    if not reason.strip():
+        raise RequestError("There is no reason", where=ADDRESS, remedy="say why: --reason TEXT")
+    if facts["to"] == KILL:
+        if COMMANDER not in (state.people.get(person) or {}).get("roles", ()):
+            remedy = f"ask somebody with the role {COMMANDER} to do it"
+            raise RequestError(f"{person} does not have the role {COMMANDER}", where=ADDRESS, remedy=remedy)
+        return [switched(state, facts, reason, person)]
+    more = f" until {facts['hard_stop']}" if "hard_stop" in facts else ""
+    more += f" without {facts['uncovered']}" if "uncovered" in facts else ""
+    change = {"target": "containment mode", "before": state.standing.mode, "after": facts["to"] + more}
+    effect = Draft("mode", {**facts, "from": state.standing.mode})
+    return [proposed(state, ADDRESS, effect, person=person, reason=reason, change=change)]
+
+
+DECLARED: Mapping[str, Callable[[RunState, str, str, str, datetime], list[Draft]]] = {
     "suspect": _suspect,
     "checked": _checked,
     "uncaptured": _uncaptured,
+    "mode": _mode,
 }
 """What can be declared, by its name in `set`."""

@@ -55,6 +55,18 @@ def _approve(state: RunState, address: str) -> None:
         state.unit(f"{address}[{key}]").approved = digest
 
 
+def plan_again(state: RunState) -> None:
+    """Forget what was planned and approved, and not sent: the incident is contained in another way now."""
+    for unit in state.units.values():
+        if unit.status in ENDED or unit.status in {"applied", "unknown"} or unit.in_flight:
+            continue
+        if unit.ask is not None and unit.ask.kind == "approval":
+            unit.ask = None
+        unit.approved = ""
+        if unit.planned.get("digest"):
+            unit.planned = {}
+
+
 def _asks_for(state: RunState, entry: Entry, *kinds: str) -> bool:
     """Tell whether what an entry answers is still asked: the same question, about the same change."""
     ask = state.unit(entry.step).ask

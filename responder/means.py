@@ -20,7 +20,7 @@ from responder.transport import Permit, Transport
 _IDENTITY_SECONDS = 30.0
 """For how long the answer to *whom do you take us for* is believed."""
 
-_WITHOUT_ACCOUNT = frozenset({"evidence", "human"})
+WITHOUT_ACCOUNT = frozenset({"evidence", "human", "incident"})
 """Providers that need no entry under `connections`."""
 
 Hook = Callable[[str, str], None]
@@ -63,7 +63,7 @@ class Means:
         """Return a connection by name, else the only one of a provider. PlaybookError where that is not clear."""
         known = self.settings.connections
         if name:
-            if name not in known and name in _WITHOUT_ACCOUNT:
+            if name not in known and name in WITHOUT_ACCOUNT:
                 return Connection(name=name, provider=name)
             if name not in known:
                 near = nearest(name, list(known))
@@ -75,7 +75,7 @@ class Means:
         fitting = [connection for connection in known.values() if connection.provider == provider]
         if len(fitting) == 1:
             return fitting[0]
-        if not fitting and provider in _WITHOUT_ACCOUNT:
+        if not fitting and provider in WITHOUT_ACCOUNT:
             return Connection(name=provider, provider=provider)
         found = ", ".join(connection.name for connection in fitting) or "none"
         raise PlaybookError(

@@ -101,6 +101,8 @@ def incident_fact(state: RunState, name: str) -> Any:
         return state.credential_facts
     if name == "contained_at":
         return state.contained_at
+    if name in {"mode", "mode_reason"}:
+        return str(getattr(state.standing, name))
     if name == "suspect":
         return sorted(state.standing.suspects)
     # A credential that was found on the way has clocks and a place of its own.
@@ -112,7 +114,8 @@ def incident_fact(state: RunState, name: str) -> Any:
 def incident_facts(state: RunState) -> dict[str, Any]:
     """Return every fact of the incident as expressions read it."""
     return {
-        name: incident_fact(state, name) for name in (*state.incident, *CLOCKS, "credential", "contained_at", "suspect")
+        name: incident_fact(state, name)
+        for name in (*state.incident, *CLOCKS, "credential", "contained_at", "suspect", "mode")
     }
 
 

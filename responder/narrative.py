@@ -65,7 +65,8 @@ _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 _KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
     "noted": "people", "set": "people", "proposed": "people", "requested": "people", "written": "people",
-    "broke_glass": "trouble", "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
+    "mode": "people", "broke_glass": "trouble",
+    "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
     "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
     "aborted": "trouble", "reconciled": "trouble", "opened": "frame", "started": "frame",
@@ -210,6 +211,7 @@ _SAY: Mapping[str, str] = {
     "retried": "{role} had it tried again",
     "noted": "{role} noted: {text}",
     "written": "{role} wrote into the review: {region}",
+    "mode": "the containment mode is {to} now: {reason}",
     "broke_glass": "{role} broke the glass, to approve alone: {reason}",
     "suspected": "{role} called {suspects} suspect: {reason}",
     "cleared": "{suspects} cleared: {reason}",

@@ -53,6 +53,13 @@ class Standing:
         """What the credentials of the incident reach, as steps have read it."""
         self.alive: dict[str, str] = {}
         """Each run whose credential is not proven dead, and the connection of its issuer."""
+        self.mode = "A1"
+        """How it is contained: A1, A2, B or C."""
+        self.mode_reason = ""
+        self.hard_stop = ""
+        """When a fence ends, as ISO text; empty in other modes."""
+        self.fenced = False
+        """Whether a fence was proven, and nothing has shown since that it does not hold."""
         self.broken: list[Broken] = []
         """Who broke the glass, for what, and why."""
         self.motions: dict[str, Motion] = {}
@@ -76,6 +83,16 @@ class Standing:
             if exposure not in self.exposures:
                 self.exposures.append(exposure)
 
+    def _opened(self, entry: Entry) -> None:
+        self._seen(entry)
+        self.mode = str(entry.facts.get("mode") or "A1")
+        self.mode_reason = str(entry.facts.get("mode_reason") or "")
+
+    def _mode(self, entry: Entry) -> None:
+        facts = entry.facts
+        self.mode, self.mode_reason = str(facts["to"]), str(facts.get("reason", ""))
+        self.hard_stop = str(facts.get("hard_stop", ""))
+
     def _started(self, entry: Entry) -> None:
         self._seen(entry)
         if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
@@ -95,6 +112,8 @@ class Standing:
             self.kept.update(page_address(name) for name in names - {""})
         if facts.get("verdict") == "dead":
             self.alive.pop(entry.run, None)
+        if begun.get("action") == "credential.prove_fenced":
+            self.fenced = facts.get("verdict") == "fenced"
         if begun.get("action") == "credential.inspect":
             self._reached([str(one) for one in facts.get("reach") or ()])
 
@@ -172,7 +191,7 @@ def page_address(url: str) -> str:
 
 
 _CHANGES: dict[str, Callable[[Standing, Entry], None]] = {
-    "opened": Standing._seen, "started": Standing._started, "joined": Standing._seen,  # noqa: SLF001 - its own
+    "mode": Standing._mode, "opened": Standing._opened, "started": Standing._started, "joined": Standing._seen,  # noqa: SLF001 - its own
     "began": Standing._began, "done": Standing._done, "applied": Standing._done,  # noqa: SLF001
     "suspected": Standing._suspected, "cleared": Standing._cleared, "checked": Standing._checked,  # noqa: SLF001
     "broke_glass": Standing._broke_glass,  # noqa: SLF001

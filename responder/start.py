@@ -12,7 +12,7 @@ from responder.due import settings_problems
 from responder.errors import FindingError, InputError, Problem, RequestError, SettingsError
 from responder.finding import Finding
 from responder.guards import check_start
-from responder.incident import Credential, Judgement, codename, judge, selects
+from responder.incident import Credential, Judgement, Ownership, codename, judge, selects
 from responder.links import issued_by_us
 from responder.means import Means
 from responder.playbook import Input, Playbook
@@ -107,11 +107,12 @@ def choose(finding: Finding, judgement: Judgement, means: Means) -> Playbook:
     )
 
 
-def incident_draft(finding: Finding, means: Means, incident: str) -> Draft:
+def incident_draft(finding: Finding, means: Means, incident: str, judgement: Judgement) -> Draft:
     """Return the entry with which an incident opens; its clocks start from these facts."""
     now = means.clock.now()
     facts = {
         "codename": codename(incident),
+        **_mode(judgement),
         "severity": "P2" if finding.exposure.kind == "private" else "P1",
         "aware_at": _iso(finding.aware_at or now),
         "exposed_at": _iso(finding.exposure.exposed_at),
@@ -122,6 +123,13 @@ def incident_draft(finding: Finding, means: Means, incident: str) -> Draft:
         "summary": finding.summary,
     }
     return Draft("opened", facts)
+
+
+def _mode(judgement: Judgement) -> dict[str, str]:
+    """Return the containment mode with which an incident opens."""
+    if judgement.ownership is Ownership.CANARY:
+        return {"mode": "C", "mode_reason": "it is a canary: nothing depends on it"}
+    return {"mode": "A1", "mode_reason": "kill is the default until people decide otherwise"}
 
 
 def prepare(  # noqa: PLR0917 - in the order in which an incident learns them

@@ -109,6 +109,10 @@ class RunView:
     title: str
     credential: str
     severity: str
+    mode: str
+    """The containment mode: A1 kill, A2 fence, B overlap, C close."""
+    suspect: tuple[str, ...]
+    """Who and what is suspect, as `kind:name`."""
     requester: str
     state: str
     """`running, waiting, halted, aborting, ended`."""
@@ -162,6 +166,8 @@ def view(
         title=state.playbook.title,
         credential=state.credential.label,
         severity=str(state.incident.get("severity", "")),
+        mode=state.standing.mode,
+        suspect=tuple(sorted(state.standing.suspects)),
         requester=str(state.started.get("requester", "")),
         state=_state(state, asking),
         alive=alive,

@@ -188,7 +188,7 @@ class Voice:
         state = self.state(row.run)
         self.decides(state)
         if name in DECLARED:
-            self.say(row, *declared(state, name, text, person=self.person, reason=reason))
+            self.say(row, *declared(state, name, text, person=self.person, reason=reason, now=self.clock_line()))
             return None
         if name == PROVEN:
             raise RequestError(f"{name} is proven, and nobody can say it", remedy="a step with `credential.prove_dead`")

@@ -36,8 +36,10 @@ from responder.errors import (
 from responder.guards import Moment, case_of, check_step
 from responder.keeping import Place, both, kept, shredding
 from responder.means import Means
+from responder.modes import switched
 from responder.offspring import children_of
 from responder.playbook import Step
+from responder.providers.incident import Mode
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
 from responder.store import Also
@@ -285,7 +287,8 @@ class Worker:
                 known, also = kept(self._place(job, resolved), outcome)
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
-            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, also=also)
+            switch = [switched(self._state, known, str(known["reason"]))] if isinstance(action, Mode) else []
+            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, *switch, also=also)
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
             return

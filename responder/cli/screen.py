@@ -66,7 +66,8 @@ def header(seen: RunView) -> list[Text]:
     if seen.aware_at is not None and seen.purpose != NOTICE:
         until = seen.contained_at or seen.now
         state.append(f"  {span(until - seen.aware_at)} {'to contain' if seen.contained_at else 'since we know'}")
-    ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}", style="dim")
+    suspect = f"  suspect: {', '.join(seen.suspect)}" if seen.suspect else ""
+    ids = Text(f"{seen.incident}  {seen.run}  {seen.severity}  mode {seen.mode}{suspect}", style="dim")
     return [title, state, ids]
 
 

@@ -24,7 +24,8 @@ def command(run: str, fact: str, reason: str) -> Exit:
     Some fields are for the whole incident. suspect=person:ana,channel:#eng (person, session, device or channel):
     nothing goes to them, and no answer comes from them; suspect=-person:ana clears one, when a commander agrees.
     checked=CHANNEL: somebody looked, and the leaked credential cannot read there. uncaptured=ADDRESS: a commander
-    agrees that an exposure may go whose bytes nobody could store.
+    agrees that an exposure may go whose bytes nobody could store. mode=A1 kills at once, by a commander; mode='A2 until
+    4h', mode=B and mode='C without WHAT' need a commander's agreement, and plan again whatever waits for approval.
     """
     call = current()
     [(name, value)] = pairs((fact,), "FIELD=VALUE").items()

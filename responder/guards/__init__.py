@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from responder.errors import PlanRefused, Problem
-from responder.guards import account, approval, delivery, evidence, executor, lock, ownership, suspects, way_back
+from responder.guards import account, approval, delivery, evidence, executor, lock, modes, ownership, suspects, way_back
 from responder.guards.approval import step_problems
 from responder.guards.case import Case, Moment, case_of
 from responder.incident import Judgement
@@ -65,6 +65,12 @@ GUARDS = (
         "An exposure is removed only after its bytes are stored.",
         evidence.of_step,
         _ACTING,
+    ),
+    Guard(
+        modes.NAME,
+        "What the containment mode forbids is not done, and no mode is entered that does not fit.",
+        modes.of_step,
+        (Moment.CHANGE,),
     ),
 )
 """Every guard, in the order in which refusals are told."""

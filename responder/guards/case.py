@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -41,6 +42,8 @@ class Case:
     """The credential that we act with."""
     connections: Mapping[str, Connection] = field(default_factory=dict)
     """Every connection, by its name."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The present moment on the run's clock."""
     listeners: Callable[[], Sequence[str]] = tuple
     """Everybody who would hear a message, by ids and names, where its provider tells."""
     leaked: Callable[[], frozenset[str]] = frozenset
@@ -93,6 +96,7 @@ def case_of(
         identity,
         ours,
         means.settings.connections,
+        means.clock.now,
         listeners,
         partial(_leaked, state, means),
         locked,

@@ -173,6 +173,7 @@ def _inspection(call: StateOf, data: Any, key_id: str) -> Inspection:
             "owner": word(at(data, call.owner)),
             "reach": [word(one) for one in reach] if isinstance(reach, list) else [word(reach)] if reach else [],
             "last_used_at": word(at(data, call.last_used)),
+            "dead_since": word(at(data, call.dead_since)),
             "key_id": key_id,
         }
     )

@@ -40,6 +40,8 @@ class StateOf(Call):
     owner: Path | None = None
     reach: Path | None = None
     last_used: Path | None = None
+    dead_since: Path | None = None
+    """When a dead key died."""
     missing: Literal["dead", "unknown"] = "unknown"
     """What it means when the system knows no such key (404)."""
 

@@ -1,0 +1,216 @@
+"""What the containment mode forbids is not done, and no mode is entered that does not fit."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import clockwork
+import pytest
+from cli_bench import advanced, agreed, as_person, begun, typed
+from guard_bench import assert_refused, case, effects, playbook, ran, refusals, report, settings, state_of
+
+from responder.errors import PlanRefused, RequestError
+from responder.expressions import evaluate
+from responder.finding import Exposure, Finding, read_finding
+from responder.modes import check_mode, read_mode
+from responder.naming import names
+from responder.playbook import Playbook
+from responder.settings import Consumer
+from responder.state import RunState
+
+NOW = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
+LATER, EARLIER = (NOW + timedelta(hours=4)).isoformat(), (NOW - timedelta(hours=4)).isoformat()
+KILL = "  - {id: kill, phase: containment, action: credential.disable%s}\n"
+ASKED = ", approval: {role: commander, within: 1h, on_timeout: abort}"
+SWITCH = "  - {id: switch, phase: containment, action: incident.mode, with: {to: %s, reason: fence failed}%s}\n"
+
+
+def rotating(mode: str, *moved: str, proof: str = "credential.test_consumer", **standing: Any) -> RunState:
+    """Return a run whose credential two consumers use, of which some have moved."""
+    state = state_of()
+    consumers = tuple(Consumer(id=name, connection="gate", secret=name) for name in ("site", "jobs"))
+    state.credential = state.credential.model_copy(update={"consumers": consumers})
+    test = {"id": "t", "phase": "recovery", "action": proof, "with": {"consumer": {"id": "site"}}}
+    state.playbook = Playbook.model_validate({"playbook": "p", "title": "t", "version": 1, "steps": [test]})
+    state.standing.mode = mode
+    for name, value in standing.items():
+        setattr(state.standing, name, value)
+    for name in moved:
+        unit = state.unit(f"t[{name}]")
+        unit.status, unit.planned = "done", {"action": proof, "with": {"consumer": {"id": name}}}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "count"),
+    [
+        pytest.param(rotating("A1"), 0, id="kill waits for nobody"),
+        pytest.param(rotating("B"), 1, id="overlap, and nobody has moved"),
+        pytest.param(rotating("B", "site"), 1, id="overlap, and one has not moved"),
+        pytest.param(rotating("B", "site", "jobs"), 0, id="overlap, and all work"),
+        pytest.param(rotating("B", "site", "jobs", proof="credential.deliver"), 0, id="where nothing can be tested"),
+        pytest.param(rotating("A2", fenced=True, hard_stop=LATER), 1, id="the fence holds"),
+        pytest.param(rotating("A2", "site", "jobs", fenced=True, hard_stop=LATER), 0, id="the fence, and all moved"),
+        pytest.param(rotating("A2", fenced=False, hard_stop=LATER), 0, id="the fence does not hold"),
+        pytest.param(rotating("A2", fenced=True, hard_stop=EARLIER), 0, id="the hard stop has come"),
+        pytest.param(rotating("C"), 0, id="close"),
+    ],
+)
+def test_when_the_old_key_may_end(state: RunState, count: int) -> None:
+    assert count == len(refusals("modes", case(clockwork.DisableKey(), state=state, now=lambda: NOW)))
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        pytest.param("A1", {"to": "A1"}, id="kill"),
+        pytest.param("A2 until 4h", {"to": "A2", "hard_stop": LATER}, id="fence, for a while"),
+        pytest.param("A2 until 2026-05-02T13:00+00:00", {"to": "A2", "hard_stop": LATER}, id="fence, until"),
+        pytest.param("B", {"to": "B"}, id="overlap"),
+        pytest.param("C without the first week", {"to": "C", "uncovered": "the first week"}, id="close"),
+    ],
+)
+def test_how_a_mode_is_written(text: str, facts: dict[str, str]) -> None:
+    assert facts == read_mode(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["", "D", "kill", "B until 4h", "A2 until later", "A2 until 2026-05-02T13:00"])
+def test_what_is_no_mode(text: str) -> None:
+    with pytest.raises(RequestError):
+        read_mode(text, NOW)
+
+
+def seen(kind: Any = "private", exposed_at: datetime | None = NOW) -> Exposure:
+    return Exposure(url="https://x.example/", kind=kind, exposed_at=exposed_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "exposures", "verdict", "inspected", "said"),
+    [
+        pytest.param("A1", [seen("public")], "ours", {}, "", id="kill fits always"),
+        pytest.param("A2", [seen()], "ours", {}, "without a hard stop", id="a fence for ever"),
+        pytest.param("A2 until 4h", [seen("public")], "ours", {}, "", id="a fence"),
+        pytest.param("B", [seen()], "ours", {}, "", id="overlap of what was private"),
+        pytest.param("B", [seen(), seen("public")], "ours", {}, "for private exposures", id="overlap in public"),
+        pytest.param("C", [seen()], "ours", {}, "nothing shows that it was dead", id="closed without a proof"),
+        pytest.param("C", [seen()], "canary", {}, "", id="a canary"),
+        pytest.param("C without the first week", [seen()], "ours", {}, "", id="with what is uncovered"),
+        pytest.param("C", [seen()], "ours", {"state": "dead", "dead_since": EARLIER}, "", id="dead before"),
+        pytest.param("C", [seen()], "ours", {"state": "dead", "dead_since": LATER}, "nothing shows", id="dead after"),
+        pytest.param("C", [seen()], "ours", {"state": "dead"}, "nothing shows", id="dead, nobody knows since when"),
+        pytest.param(
+            "C", [seen(exposed_at=None)], "ours", {"state": "dead", "dead_since": EARLIER}, "nothing shows",
+            id="dead, and nobody knows since when it was exposed",
+        ),
+    ],
+)  # fmt: skip
+def test_which_mode_fits(text: str, exposures: Any, verdict: str, inspected: Any, said: str) -> None:
+    state = rotating("A1")
+    state.started = {"ownership": {"verdict": verdict}}
+    state.standing.exposures = exposures
+    state.unit("look").planned, state.unit("look").facts = {"action": "credential.inspect"}, inspected
+
+    if not said:
+        check_mode(state, read_mode(text, NOW), NOW)
+        return
+    with pytest.raises(PlanRefused, match=said) as caught:
+        check_mode(state, read_mode(text, NOW), NOW)
+    assert all(one.guard == "modes" and one.where and one.remedy for one in caught.value.problems)
+
+
+def mode_of(place: Path, run: str) -> str:
+    app = as_person(place, "ann")
+    state = app.state(run)
+    read = evaluate("${{ incident.mode }}", names(state, app.means))
+    app.close()
+    return str(read)
+
+
+@pytest.fixture
+def run(place: Path) -> str:
+    playbook(place, KILL % ASKED)
+    run = begun(place, "g")
+    advanced(place, run)
+    return run
+
+
+def test_from_the_command_line_a_mode_that_does_not_fit_is_refused(place: Path, run: str) -> None:
+    result = typed(place, "set", run, "mode=B", "--reason", "it is quieter")
+
+    assert_refused(result, "modes", what="overlap is for private", place="incident.mode", way_out="fence it (A2)")
+    assert "A1" == mode_of(place, run)
+
+
+def test_away_from_kill_needs_a_commander_and_plans_again(place: Path, run: str) -> None:
+    agreed(place, run, "kill")
+    asked = typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    before = mode_of(place, run)
+    agreed(place, run, "incident.mode")
+    after = mode_of(place, run)
+    advanced(place, run)
+
+    assert (0, "A1", "A2") == (asked.exit_code, before, after)
+    assert [] == effects(place), "what was approved before the switch is asked again"
+    agreed(place, run, "kill")
+    advanced(place, run)
+    assert 1 == len(effects(place))
+
+
+def test_towards_kill_at_once_and_by_a_commander_only(place: Path, run: str) -> None:
+    typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    agreed(place, run, "incident.mode")
+    refused = typed(place, "set", run, "mode=A1", "--reason", "foreign use")
+    app = as_person(place, "carl")
+    app.set(run, "mode", "A1", "foreign use")
+    app.close()
+
+    assert "ann does not have the role commander" in refused.stderr
+    assert "A1" == mode_of(place, run)
+    assert ["A2", "A1"] == [one["facts"]["to"] for one in timeline(place, run) if one["event"] == "mode"]
+
+
+def timeline(place: Path, run: str) -> list[dict[str, Any]]:
+    app = as_person(place, "ann")
+    found = [entry.document() for entry in app.timeline(app.row(run).incident)]
+    app.close()
+    return found
+
+
+def test_from_the_command_line_overlap_does_not_end_the_old_key_too_early(place: Path) -> None:
+    settings(place, "    shared: true\n", "    shared: true\n    consumers: [{id: site, connection: cw, secret: s}]\n")
+    (place / "private.json").write_text((Path(report(place))).read_text().replace('"public"', '"private"'))
+    playbook(place, SWITCH % ("B", ASKED) + KILL % ", needs: [switch]")
+    app = as_person(place, "ann")
+    finding = read_finding((place / "private.json").read_text(), "f", app.means.sealer)
+    run = app.begin(app.library.load("g"), finding, {}).run
+    app.close()
+    advanced(place, run)
+    agreed(place, run, "switch")
+
+    result = typed(place, "resume", run)
+
+    assert_refused(
+        result, "modes", what="working with a new credential: site", place="step kill", way_out="deliver and"
+    )
+    assert "B" == mode_of(place, run)
+    assert [] == effects(place)
+
+
+def test_from_the_command_line_a_playbook_switches_away_with_approval_only(place: Path) -> None:
+    result = ran(place, SWITCH % ("C", ", retry: {attempts: 1}"))
+
+    assert_refused(result, "modes", what="needs people's agreement", place="step switch", way_out="add `approval:`")
+
+
+def test_a_declared_event_kills_at_once(place: Path, run: str) -> None:
+    playbook(place, SWITCH % ("A1", ""), "h")
+    app = as_person(place, "ann")
+    other = app.means.sealer.secret("second-" + "w3Xk" * 6)
+    second = app.begin(app.library.load("h"), Finding(value=other), {}, app.row(run).incident).run
+    app.close()
+    typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    agreed(place, run, "incident.mode")
+
+    advanced(place, second)
+
+    assert "A1" == mode_of(place, run)
