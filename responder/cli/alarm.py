@@ -27,9 +27,13 @@ def begin_telling(call: Call, app: App, run: str, step: str, reason: str) -> thr
 
 def tell_everybody(call: Call, app: App, run: str, step: str, reason: str) -> None:
     """Tell everybody, and wait a while for it; what could not be sent goes on with `resume`."""
-    thread = begin_telling(call, app, run, step, reason)
-    if thread is not None:
-        thread.join(_PATIENCE_SECONDS)
+    finish(begin_telling(call, app, run, step, reason))
+
+
+def finish(telling: threading.Thread | None) -> None:
+    """Wait a while for the messages that are under way."""
+    if telling is not None:
+        telling.join(_PATIENCE_SECONDS)
 
 
 def _drive(app: App, run: str) -> None:

@@ -7,7 +7,7 @@ import click
 
 from responder.app import App
 from responder.breaking import break_glass, check_listed
-from responder.cli.alarm import begin_telling
+from responder.cli.alarm import begin_telling, finish
 from responder.cli.byhand import else_by_hand
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
@@ -65,10 +65,14 @@ def command(  # noqa: PLR0917 - click hands over what was typed
             if glass is not None:
                 check_listed(app)
             begun = app.begin(book, report.finding(app.means.sealer), given, incident)
+        telling = None
         if glass is not None:
             break_glass(app, begun.run, "", glass)
-            begin_telling(call, app, begun.run, "", glass)
-        return go_on(call, app, begun, detach=detach)
+            telling = begin_telling(call, app, begun.run, "", glass)
+        try:
+            return go_on(call, app, begun, detach=detach)
+        finally:
+            finish(telling)
 
 
 def _agreed(
