@@ -39,6 +39,8 @@ class Presence:
         self._folder = folder / "locks"
         self._mark = os.urandom(6).hex()
         self._descriptor = -1
+        self._showing = threading.Lock()
+        """Runs are begun by several threads, and the file's lock is taken by one."""
         self.name = f"{socket.gethostname()}:{os.getpid()}:{self._mark}"
         """The executor's name: host, process, mark."""
         self.owes = False
@@ -46,8 +48,11 @@ class Presence:
 
     def show(self) -> None:
         """Take the lock, once. RecordError where it cannot be made: nobody could prove our death then."""
-        if self._descriptor >= 0:
-            return
+        with self._showing:
+            if self._descriptor < 0:
+                self._descriptor = self._made()
+
+    def _made(self) -> int:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path(self._mark), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -58,7 +63,7 @@ class Presence:
                 where=str(self._folder),
                 remedy="mend the folder's rights",
             ) from None
-        self._descriptor = descriptor
+        return descriptor
 
     def proves_dead(self, executor: str) -> bool:
         """Tell whether an executor is certainly dead: the lock that it held for its life is free."""

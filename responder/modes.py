@@ -6,6 +6,7 @@ from typing import Any
 
 from responder.durations import duration
 from responder.errors import PlanRefused, Problem, RequestError
+from responder.providers.incident import Mode
 from responder.state import RunState
 from responder.timeline import Draft
 
@@ -92,6 +93,11 @@ def _dead_before(state: RunState) -> bool:
     except ValueError:
         return False
     return died.tzinfo is not None and all(died <= one for one in exposed if one is not None)
+
+
+def switching(state: RunState, action: object, facts: Mapping[str, Any]) -> list[Draft]:
+    """Return the entry of the switch that a step has just made, where its action is one."""
+    return [switched(state, facts, str(facts["reason"]))] if isinstance(action, Mode) else []
 
 
 def switched(state: RunState, facts: Mapping[str, Any], reason: str, person: str = "responder") -> Draft:

@@ -36,10 +36,9 @@ from responder.errors import (
 from responder.guards import Moment, case_of, check_step
 from responder.keeping import Place, both, kept, shredding
 from responder.means import Means
-from responder.modes import switched
+from responder.modes import switching
 from responder.offspring import children_of
 from responder.playbook import Step
-from responder.providers.incident import Mode
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
 from responder.store import Also
@@ -287,7 +286,7 @@ class Worker:
                 known, also = kept(self._place(job, resolved), outcome)
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
-            switch = [switched(self._state, known, str(known["reason"]))] if isinstance(action, Mode) else []
+            switch = switching(self._state, action, known)
             self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, *switch, also=also)
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
@@ -383,8 +382,7 @@ class Worker:
 
     def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
         guards = sorted({problem.guard for problem in error.problems} - {""})
-        facts = {"error": str(error), "kind": kind, **({"guards": guards} if guards else {})}
-        self.append(job, "failed", facts)
+        self.append(job, "failed", {"error": str(error), "kind": kind, **({"guards": guards} if guards else {})})
 
 
 def _change_of(planned: Mapping[str, Any]) -> Change:
