@@ -13,7 +13,7 @@ DRILLS := drills/latest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test servers lint format docs picture bench bench-workers crash-matrix clean
+.PHONY: help drill test servers lint format docs picture bench bench-chains bench-workers crash-matrix clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 
 bench: $(VENV)/installed-bench  ## measure what the runner costs
 	@$(RUN) bench/bench.py $(ARGS)
+
+bench-chains: $(VENV)/installed-dev  ## measure whether one incident's chain holds up many items (PostgreSQL)
+	@$(RUN) bench/chains.py $(ARGS)
 
 bench-workers: $(VENV)/installed-dev  ## measure what the record costs beside a bare queue, with two workers on PostgreSQL
 	@$(RUN) bench/workers.py $(ARGS)

@@ -72,6 +72,12 @@ class Entry:
         }
 
 
+def _held() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass
 class _Ticket:
     """What one caller wants written, and what came of it."""
@@ -84,6 +90,10 @@ class _Ticket:
     entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
     done: bool = False
+    leads: bool = False
+    """Whether its caller is to write for all who wait."""
+    turn: threading.Lock = field(default_factory=_held)
+    """Free as soon as it is written, or its caller is to lead."""
 
 
 class Timeline:
@@ -101,6 +111,8 @@ class Timeline:
         self._queue: list[_Ticket] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
+        self._led = False
+        """Whether somebody writes for all who wait, or is about to."""
         self._entries: list[Entry] = []
         self._entries_lock = threading.Lock()
         self._version = -1
@@ -121,16 +133,63 @@ class Timeline:
         ticket = _Ticket(drafts, fence, also)
         with self._queue_lock:
             self._queue.append(ticket)
-        with self._commit_lock:
-            if not ticket.done:
-                with self._queue_lock:
-                    batch, self._queue = self._queue, []
-                self._commit(batch)
+            ticket.leads, self._led = not self._led, True
+        if not ticket.leads:
+            self._wait(ticket)
+        if ticket.leads:
+            self._lead()
         if ticket.error is not None:
             raise ticket.error
         if not ticket.done:
             raise _interrupted(self.incident)
         return ticket.entries
+
+    def _wait(self, ticket: _Ticket) -> None:
+        """Wait until somebody has written a ticket, or until it is its caller's turn to write."""
+        try:
+            ticket.turn.acquire()
+        except BaseException:
+            with self._queue_lock:  # whoever leaves while waiting must not be waited for
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+                if ticket.leads:
+                    self._hand_on()
+            raise
+
+    def _lead(self) -> None:
+        """Write what everybody waits for, and let one of those who came in the meantime do the same for the next.
+
+        Nobody waits for the lock of the commit itself: all who were served go on at once, and all who come while one
+        batch is written make up the next.
+        """
+        try:
+            self._serve()
+        finally:
+            with self._queue_lock:
+                self._hand_on()
+
+    def _serve(self) -> None:
+        """Write what is in the queue now, and wake those who wait for it."""
+        batch: list[_Ticket] = []
+        try:
+            with self._commit_lock:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                if batch:
+                    self._commit(batch)
+        finally:
+            with self._queue_lock:
+                for ticket in batch:
+                    if ticket.turn.locked():  # else it was told already that it leads
+                        ticket.turn.release()
+
+    def _hand_on(self) -> None:
+        """Let the first who waits lead; nobody where nobody does."""
+        following = next((ticket for ticket in self._queue if ticket.at is None), None)
+        self._led = following is not None
+        if following is not None:
+            following.leads = True
+            following.turn.release()
 
     def soon(self, *drafts: Draft, fence: Fence) -> None:
         """Write entries together with whatever is written next; only for what nothing must wait for.
@@ -142,12 +201,8 @@ class Timeline:
 
     def flush(self) -> None:
         """Write what `soon` has left."""
-        if not self._queue:
-            return
-        with self._commit_lock:
-            with self._queue_lock:
-                batch, self._queue = self._queue, []
-            self._commit(batch)
+        if self._queue:
+            self._serve()
 
     def know_secrets(self) -> None:
         """Let the Redactor know every sealed secret of the incident, before what people say is written.

@@ -19,7 +19,7 @@ from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
 from responder.store import Blob, Location, RunRow, Store
-from responder.timeline import Draft, Fence, Timeline, withhold
+from responder.timeline import Draft, Fence, Timeline, _Ticket, withhold
 
 KEY = os.urandom(32)
 
@@ -284,6 +284,70 @@ def test_an_interrupted_leader_tells_nobody_that_their_entry_is_on_disk(store: S
     assert all(error is not None for error in errors)
     assert [] == timeline(store, sealer).entries()
     assert 1 == record.append(Draft("noted"))[0].seq
+
+
+class Interrupted:
+    """Stands for a wait that a person's Ctrl-C ends."""
+
+    def acquire(self) -> None:
+        raise KeyboardInterrupt
+
+    def locked(self) -> bool:
+        return False
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("leads", [True, False], ids=["whose turn it was to write", "who merely waited"])
+def test_nobody_waits_for_a_caller_who_left(store: Store, sealer: Sealer, leads: bool) -> None:
+    record = timeline(store, sealer)
+    record._led = True  # somebody else writes at the moment
+    ticket = _Ticket([Draft("noted")], None, None, turn=Interrupted())  # type: ignore[arg-type]
+    record._queue.append(ticket)
+    later = threading.Thread(target=lambda: record.append(Draft("noted", {"later": True})))
+    later.start()
+    while len(record._queue) < 2:
+        time.sleep(0.001)
+    if leads:
+        with record._queue_lock:
+            record._hand_on()
+
+    with pytest.raises(KeyboardInterrupt):
+        record._wait(ticket)
+    if not leads:
+        with record._queue_lock:
+            record._hand_on()
+
+    later.join(5)
+    assert not later.is_alive()
+    assert [{"later": True}] == [entry.facts for entry in record.entries()]
+
+
+def test_what_was_left_for_later_and_what_must_be_on_disk_now_meet(store: Store, sealer: Sealer) -> None:
+    """Threads write at once, leave things for later, and flush; nothing is lost, doubled or waited for in vain."""
+    record = timeline(store, sealer)
+    with store.write() as writing:
+        writing.put_run(RunRow("run-1", "inc-1", "p", epoch=1))
+    fence = Fence("run-1", 1)
+
+    def write(thread: int) -> None:
+        for number in range(20):
+            record.soon(Draft("began", {"of": [thread, number]}), fence=fence)
+            if number % 3 == 0:
+                record.flush()
+            record.append(Draft("done", {"of": [thread, number]}), fence=fence)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    record.flush()
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert 480 == len({(entry.event, *entry.facts["of"]) for entry in record.entries()}) == len(record.entries())
+    assert [] == verify(store, sealer, "inc-1")
 
 
 def test_half_a_character_from_a_server_does_not_stop_the_record(store: Store, sealer: Sealer) -> None:
