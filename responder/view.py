@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder.approval import may_answer
+from responder.clock import show_time
 from responder.correction import Correction
 from responder.deadlines import ClockView, clock_view, seconds_left
 from responder.naming import contained_at, incident_fact
@@ -33,7 +34,7 @@ class StepView:
     phase: str
     action: str
     status: str
-    """`waiting, running, done, unchanged, skipped, declined, failed, unknown`."""
+    """`waiting, running, done, unchanged, skipped, declined, failed, unknown, undone`."""
     note: str
     """What it waits for, or why it ended as it did."""
     items: ItemsView | None
@@ -234,7 +235,7 @@ def _step(state: RunState, step: Step, now: datetime) -> StepView:
         id=step.id,
         title=step.title,
         phase=step.phase,
-        action=step.action,
+        action=step.does,
         status="running" if unit.status == "applied" else unit.status,
         note=_note(state, step, unit, now),
         items=_items(state, step.id),
@@ -256,7 +257,9 @@ def _items(state: RunState, step: str) -> ItemsView | None:
 def _note(state: RunState, step: Step, unit: Unit, now: datetime) -> str:
     """Return in a few words what a step waits for, what it has come to, or why it ended as it did."""
     if unit.status == "waiting":
-        return _waits_for(state, step)
+        return (f"asks {unit.ask.role}; " if unit.ask else "") + _waits_for(state, step, unit)
+    if unit.status == "undone":
+        return "taken back"
     if unit.status in {"skipped", "declined", "failed", "unknown"}:
         return _first_line(unit.error)
     if unit.status in {"done", "unchanged"}:
@@ -278,7 +281,11 @@ def _came_to(unit: Unit) -> str:
     return str(told or unit.planned.get(shown) or "")
 
 
-def _waits_for(state: RunState, step: Step) -> str:
+def _waits_for(state: RunState, step: Step, unit: Unit) -> str:
+    known = {name: unit.schedule.get(key) for name, key in (("not before", "not_before"), ("by", "hard_stop"))}
+    begins = [f"{name} {show_time(datetime.fromisoformat(moment))}" for name, moment in known.items() if moment]
+    if begins or (step.start is not None and step.start.when):
+        return ", ".join([*begins, *(["once its `when` is true"] if step.start and step.start.when else [])])
     needs = sorted(dependencies(step))
     bad = [need for need in needs if state.status(need) in ENDED and not state.ended_well(need)]
     if bad:

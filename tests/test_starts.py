@@ -14,6 +14,7 @@ from responder.errors import PlaybookError
 from responder.reading import parse_playbook
 from responder.schedule import Times, local_time
 from responder.timeline import Entry
+from responder.view import view
 
 
 def of(app: App, run: str, event: str) -> list[Entry]:
@@ -260,3 +261,23 @@ def test_a_start_that_makes_no_sense_is_refused(start: str, told: str) -> None:
 
     assert told in str(refused.value)
     assert "p.yaml:5:" in str(refused.value)
+
+
+def test_the_view_says_what_a_step_with_a_start_waits_for(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill},
+     start: {not_before: 2031-01-01 09:00 Europe/Berlin, hard_stop: "2031-01-02 09:00 UTC",
+     when: "${{ steps.look.happened }}"}, approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+""",
+    )
+    run = begun(app, name)
+    app.dispatcher.advance(run)
+    shown = next(one for one in view(app.state(run), app.clock_line()).steps if one.id == "kill")
+
+    assert "waiting" == shown.status
+    told = "asks commander; not before 2031-01-01 08:00:00 UTC, by 2031-01-02 09:00:00 UTC, once its `when` is true"
+    assert told == shown.note

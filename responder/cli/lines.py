@@ -116,6 +116,17 @@ def _set(entry: Entry, facts: Facts) -> str:
     return f"{_who(entry)} set {facts['field']} to {facts['new']}{old}"
 
 
+def _times(facts: Facts) -> str:
+    named = (("not before", facts.get("not_before")), ("at the latest", facts.get("hard_stop")))
+    return ", ".join(f"{name} {moment}" for name, moment in named if moment)
+
+
+def _unready(facts: Facts) -> str:
+    late = facts.get("not_ended_well") or {}
+    told = [f"{name} {', '.join(how) if isinstance(how, list) else how}" for name, how in late.items()]
+    return f"; not ready: {'; '.join(told)}" if told else ""
+
+
 def _outcome(facts: Facts) -> str:
     inner = facts.get("facts") or {}
     picked = [
@@ -163,6 +174,15 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "decided": lambda e, f: _with(f"{e.step}: {_who(e)} answered", _outcome(f)),
     "answered": lambda e, f: f"{e.step}: {_who(e)} says: {f['answer']}",
     "expired": lambda e, f: f"{e.step}: {f.get('reason')}; the playbook says: {f['consequence']}",
+    "entered": lambda e, _f: f"{e.step}: its playbook begins",
+    "scheduled": lambda e, f: _with(f"{e.step}: has a time", _times(f)),
+    "came_due": lambda e, f: f"{e.step}: starts, {f['why']}{_unready(f)}",
+    "wave": lambda e, f: f"{e.step}: {f['released']} of {f['of']} may begin, {f['reason']}",
+    "gated": lambda e, f: f"{e.step}: {_who(e)} says at the gate: {f['answer']}",
+    "undoing": lambda e, f: (
+        f"{e.step}: takes back {', '.join(one['step']['id'].removesuffix('~undo') for one in f['steps']) or 'nothing'}"
+        + "".join(f"; {one['step']} stays, {one['reason']}" for one in f["kept"])
+    ),
     "expanded": lambda e, f: f"{e.step}: {len(f['items'])} items",
     "skipped": lambda e, f: f"{e.step}: skipped, {f['reason']}",
     "done": lambda e, f: _with(f"{e.step}: done", _outcome(f) or f.get("verdict")),
