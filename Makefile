@@ -13,7 +13,7 @@ DRILLS := drills/latest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test servers lint format docs picture bench bench-chains bench-workers crash-matrix clean
+.PHONY: help drill test servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -67,8 +67,16 @@ docs: $(VENV)/installed-dev  ## write the reference pages again from the code
 picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 	$(RUN) docs/make_picture.py
 
-bench: $(VENV)/installed-bench  ## measure what the runner costs
-	@$(RUN) bench/bench.py $(ARGS)
+bench: $(VENV)/installed-bench  ## measure what responder costs (ARGS=--write-docs: into docs/benchmarks.md, too)
+	@$(RUN) -m bench $(ARGS)
+
+bench-peers: $(VENV)/peers/installed  ## install the tools that `make bench` measures beside responder
+
+# An environment of their own: what they need never meets what we need.
+$(VENV)/peers/installed: bench/peers.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip --disable-pip-version-check install --quiet --constraint bench/peers.txt ansible-core fastapi prefect
+	@touch $@
 
 bench-chains: $(VENV)/installed-dev  ## measure whether one incident's chain holds up many items (PostgreSQL)
 	@$(RUN) bench/chains.py $(ARGS)

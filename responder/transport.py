@@ -2,15 +2,11 @@
 
 import contextlib
 import json
-import smtplib
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.message import EmailMessage
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from responder import __version__
@@ -31,6 +27,9 @@ from responder.redaction import Secret
 from responder.sealing import Sealer
 
 if TYPE_CHECKING:
+    import smtplib
+    from email.message import EmailMessage
+
     import httpx
 
 T = TypeVar("T")
@@ -77,6 +76,8 @@ class Transport:
         It keeps no cookies: a session of one credential must not open a door for another, least of all for a leaked
         one that is presented to prove that it is dead.
         """
+        from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - slow to import
+
         import httpx  # noqa: PLC0415 - slow to import
 
         with self._lock:
@@ -195,7 +196,7 @@ class Wire:
         self,
         host: str,
         port: int,
-        message: EmailMessage,
+        message: "EmailMessage",
         *,
         user: str = "",
         password: Secret | None = None,
@@ -205,6 +206,8 @@ class Wire:
 
         Unavailable and Denied mean that it was not taken; OutcomeUnknown that it was handed over and no answer came.
         """
+        import smtplib  # noqa: PLC0415 - slow to import
+
         place = f"smtp://{host}:{port}"
         started = time.perf_counter()
         try:
@@ -227,7 +230,10 @@ class Wire:
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _mail_server(self, host: str, port: int, tls: str) -> smtplib.SMTP:
+    def _mail_server(self, host: str, port: int, tls: str) -> "smtplib.SMTP":
+        import smtplib  # noqa: PLC0415 - slow to import
+        import ssl  # noqa: PLC0415 - slow to import
+
         seconds = self._patience(f"smtp://{host}:{port}", None)
         if tls == "implicit":
             return smtplib.SMTP_SSL(
@@ -280,8 +286,10 @@ class Wire:
 
 
 @contextlib.contextmanager
-def _parting(server: smtplib.SMTP) -> Iterator[smtplib.SMTP]:
+def _parting(server: "smtplib.SMTP") -> Iterator["smtplib.SMTP"]:
     """Part from a mail server; what it answers to the farewell says nothing about the message before."""
+    import smtplib  # noqa: PLC0415 - slow to import
+
     try:
         yield server
     finally:
@@ -290,8 +298,10 @@ def _parting(server: smtplib.SMTP) -> Iterator[smtplib.SMTP]:
         server.close()
 
 
-def _deliver(server: smtplib.SMTP, message: EmailMessage, place: str, permitted: Callable[[], None]) -> None:
+def _deliver(server: "smtplib.SMTP", message: "EmailMessage", place: str, permitted: Callable[[], None]) -> None:
     """Send MAIL, RCPT and DATA; from the end of the data on, a missing answer means unknown."""
+    import smtplib  # noqa: PLC0415 - slow to import
+
     recipients = [address.addr_spec for address in message["To"].addresses]
     sender = message["From"].addresses[0].addr_spec
     for code, text in (server.mail(sender), *(server.rcpt(recipient) for recipient in recipients)):

@@ -10,7 +10,8 @@ from responder.chain import GENESIS
 from responder.cli.drive import conclusion, outcome
 from responder.cli.exits import Exit
 from responder.cli.lines import _SENTENCES, Lines, sentence
-from responder.cli.screen import headline, screen
+from responder.cli.screen import screen
+from responder.cli.words import headline
 from responder.fold import _OWN, apply, fold
 from responder.state import RunState
 from responder.timeline import Entry

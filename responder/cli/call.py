@@ -34,7 +34,7 @@ class Call:
     redactor: "Redactor | None" = None
     """That of the installation, once it is open: whatever is printed passes it."""
     providers: "Registry | None" = None
-    """The providers to use in place of those that are installed."""
+    """The providers: those that are installed, found once for a call, unless others are given."""
 
     @property
     def program(self) -> str:
@@ -128,7 +128,7 @@ class Call:
     def _open(self, store: str | None = None) -> "App":
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
-        return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.providers)
+        return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.registry())
 
     def library(self) -> "Library":
         """Return the playbooks and templates that there are."""
@@ -141,7 +141,8 @@ class Call:
         """Return the providers that there are."""
         from responder.registry import Registry  # noqa: PLC0415 - only where it is needed
 
-        return self.providers or Registry()
+        self.providers = self.providers or Registry()
+        return self.providers
 
     def scrub(self, text: str) -> str:
         """Return text without any secret that this call knows."""

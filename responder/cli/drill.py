@@ -122,7 +122,7 @@ def _show(call: Call, drill: "Drill") -> None:
     thread = threading.Thread(target=work, name="drill", daemon=True)
     thread.start()
     try:
-        follow(follower, shown, lambda: not thread.is_alive())
+        follow(follower, shown, lambda: not thread.is_alive(), thread.join)
     finally:
         shown.close()
     if failures:

@@ -12,7 +12,7 @@ from responder.cli.byhand import tell_by_hand
 from responder.cli.call import Call
 from responder.cli.exits import Exit, exit_for_kind
 from responder.cli.follow import Follower, display, follow
-from responder.cli.screen import headline
+from responder.cli.words import headline
 from responder.errors import RecordError, StaleExecutor
 from responder.run import Pause
 from responder.state import NOTICE
@@ -48,7 +48,7 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
     worker = _Worker(work)
     worker.start()
     try:
-        follow(follower, shown, lambda: not worker.is_alive())
+        follow(follower, shown, lambda: not worker.is_alive(), worker.join)
     except KeyboardInterrupt:
         shown.close()
         return _interrupted(call, app, worker, run)

@@ -180,9 +180,14 @@ def is_live(call: Call) -> bool:
     return not plain and sys.stdout.isatty() and sys.stderr.isatty()
 
 
-def follow(follower: Follower, shown: Display, until: Callable[[], bool]) -> None:
-    """Show a run until `until` says that it is enough; the last look comes after that."""
+def follow(
+    follower: Follower, shown: Display, until: Callable[[], bool], wait: Callable[[float], object] = time.sleep
+) -> None:
+    """Show a run until `until` says that it is enough; the last look comes after that.
+
+    `wait` waits between two looks, for so many seconds at most: what ends sooner is shown sooner.
+    """
     while not until():
         shown.show(follower.news(), follower)
-        time.sleep(_LOOK_SECONDS)
+        wait(_LOOK_SECONDS)
     shown.show(follower.news(), follower)

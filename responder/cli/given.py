@@ -170,7 +170,7 @@ def _check_playbook(call: Call, library: Library, name: str) -> None:
     """Refuse a playbook that lint finds wrong; a broken template stops its step alone."""
     path = library.path(name)
     library.load(name)
-    report = lint(path, Shelf(call.registry(), Templates(library.templates())))
+    report = lint(path, Shelf(call.registry(), Templates(library.templates()), to_run=True))
     wrong = tuple(problem for problem in report.errors if problem.where.startswith(f"{path.name}:"))
     if wrong and all(problem.guard for problem in wrong):
         raise PlanRefused(problems=wrong)

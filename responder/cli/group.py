@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -178,7 +177,11 @@ class Group(click.Group):
 
 def _details(call: Call, error: BaseException) -> str:
     """Return the traceback where it was asked for."""
-    return "".join(traceback.format_exception(error)) if call.debug else ""
+    if not call.debug:
+        return ""
+    import traceback  # noqa: PLC0415 - only where it is needed
+
+    return "".join(traceback.format_exception(error))
 
 
 @click.group(

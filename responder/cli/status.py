@@ -11,7 +11,7 @@ from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
 from responder.cli.group import Command
-from responder.cli.screen import clock_words, headline, owner, screen
+from responder.cli.words import clock_words, headline, owner
 from responder.store import RunRow
 from responder.view import RunView
 
@@ -93,6 +93,8 @@ def _summary(seen: RunView) -> list[str]:
 def _print_screen(call: Call, seen: RunView) -> None:
     from rich.console import Console  # noqa: PLC0415 - only where it is needed
     from rich.text import Text  # noqa: PLC0415 - only where it is needed
+
+    from responder.cli.screen import screen  # noqa: PLC0415 - only where it is needed
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None

@@ -27,6 +27,8 @@ class Shelf:
     """The facts that responder.yaml gives to every template; None where there is no configuration."""
     find: Find | None = None
     """Says where sub-playbooks are; None: beside the playbook."""
+    to_run: bool = False
+    """Whether a run is about to begin: what it does not read then need only be there."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ NO_COMMANDS = {
     "scenarios",
     "screen",
     "writing",
+    "words",
 }
 
 

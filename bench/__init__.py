@@ -1,0 +1,1 @@
+"""What responder costs, measured beside floors and beside other tools, in the same rounds: `make bench`."""
