@@ -1,18 +1,15 @@
 """Measure everything, print the table, and write it as JSON: `python -m bench`, from the repository's folder."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import ansible, cold, machine, ours, prefect, report
+from bench import ansible, cold, machine, on_server, ours, prefect, report
 from bench.comparison import Case, Entrant, Row, compare
 
 ROOT = Path(__file__).resolve().parent.parent
-OTHERS = ("queued", "chains")
-"""Modules that offer `cases(until_the_end, peers)` like `ours` and `cold`, and are measured after them."""
 
 
 def asked() -> argparse.Namespace:
@@ -34,12 +31,8 @@ def peers_of(until_the_end: ExitStack) -> dict[str, Sequence[Entrant]]:
 
 def cases_of(until_the_end: ExitStack, peers: dict[str, Sequence[Entrant]]) -> Iterator[Case]:
     """Yield all cases."""
-    for module in (ours, cold, *(importlib.import_module(f"bench.{name}") for name in OTHERS if there(name))):
+    for module in (ours, cold, on_server):
         yield from module.cases(until_the_end, peers)
-
-
-def there(name: str) -> bool:
-    return (Path(__file__).parent / f"{name}.py").exists()
 
 
 def main() -> int:
