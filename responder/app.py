@@ -86,6 +86,8 @@ class App(Voice):
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
         opening = [incident_draft(finding, self.means, incident, judgement)] if new else []
+        if not new and self.is_closed(incident):
+            opening = [Draft("reopened", {"reason": "another finding"}, actor=self.person)]
         drafts = [*opening, *start.drafts]
         drafts += [linked(issuer, start.run, start.credential)] if issuer is not None else []
         taken: list[str] = []

@@ -65,7 +65,7 @@ _BOOKKEEPING = frozenset({"began", "intended", "expanded"})
 _KINDS: Mapping[str, str] = {
     "asked": "people", "agreed": "people", "declined": "people", "decided": "people", "answered": "people",
     "noted": "people", "set": "people", "proposed": "people", "requested": "people", "written": "people",
-    "mode": "people", "broke_glass": "trouble",
+    "rendered": "people", "closed": "frame", "reopened": "frame", "mode": "people", "broke_glass": "trouble",
     "suspected": "people", "cleared": "people", "checked": "people", "uncaptured": "people",
     "failed": "trouble", "retrying": "trouble",
     "unknown": "trouble", "not_sent": "trouble", "expired": "trouble", "halted": "trouble",
@@ -212,6 +212,9 @@ _SAY: Mapping[str, str] = {
     "noted": "{role} noted: {text}",
     "written": "{role} wrote into the review: {region}",
     "mode": "the containment mode is {to} now: {reason}",
+    "rendered": "the postmortem was rendered",
+    "closed": "{role} closed the incident",
+    "reopened": "the incident was reopened: {reason}",
     "broke_glass": "{role} broke the glass, to approve alone: {reason}",
     "suspected": "{role} called {suspects} suspect: {reason}",
     "cleared": "{suspects} cleared: {reason}",

@@ -60,6 +60,9 @@ class Standing:
         """When a fence ends, as ISO text; empty in other modes."""
         self.fenced = False
         """Whether a fence was proven, and nothing has shown since that it does not hold."""
+        self.rendered = False
+        """Whether the postmortem was rendered into a file since the last response began."""
+        self.closed = False
         self.broken: list[Broken] = []
         """Who broke the glass, for what, and why."""
         self.motions: dict[str, Motion] = {}
@@ -96,6 +99,7 @@ class Standing:
     def _started(self, entry: Entry) -> None:
         self._seen(entry)
         if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
+            self.rendered = False
             self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
 
     def _began(self, entry: Entry) -> None:
@@ -142,6 +146,15 @@ class Standing:
 
     def _broke_glass(self, entry: Entry) -> None:
         self.broken.append(Broken(entry.run, entry.step, entry.actor, str(entry.facts["reason"]), entry.at))
+
+    def _rendered(self, _entry: Entry) -> None:
+        self.rendered = True
+
+    def _closed(self, _entry: Entry) -> None:
+        self.closed = True
+
+    def _reopened(self, _entry: Entry) -> None:
+        self.closed = False
 
     def _requested(self, entry: Entry) -> None:
         facts = entry.facts
@@ -194,6 +207,7 @@ _CHANGES: dict[str, Callable[[Standing, Entry], None]] = {
     "mode": Standing._mode, "opened": Standing._opened, "started": Standing._started, "joined": Standing._seen,  # noqa: SLF001 - its own
     "began": Standing._began, "done": Standing._done, "applied": Standing._done,  # noqa: SLF001
     "suspected": Standing._suspected, "cleared": Standing._cleared, "checked": Standing._checked,  # noqa: SLF001
+    "rendered": Standing._rendered, "closed": Standing._closed, "reopened": Standing._reopened,  # noqa: SLF001
     "broke_glass": Standing._broke_glass,  # noqa: SLF001
     "uncaptured": Standing._uncaptured, "requested": Standing._requested,  # noqa: SLF001
     "agreed": Standing._agreed, "declined": Standing._declined,  # noqa: SLF001

@@ -1,6 +1,6 @@
 """What people can look at, and what they can say of a run, from any process: answers, notes, facts, corrections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,13 @@ from responder.anchors import PROVEN
 from responder.attendance import Attendance
 from responder.chain import verify
 from responder.correction import PREFIX, Correction
+from responder.deadlines import clock_view
 from responder.declared import DECLARED, declared
 from responder.dispatch import Dispatcher
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
+from responder.guards import Closing, check_close
 from responder.incident import CLOCK_FIELDS
 from responder.library import Library
 from responder.means import Means
@@ -26,6 +28,10 @@ from responder.timeline import Draft, Entry
 
 if TYPE_CHECKING:
     from responder.fleet.jobs import Jobs
+
+
+_AFTERTHOUGHTS = frozenset({"noted", "written", "set", "presented", "rendered", "withheld", "reopened"})
+"""What a closed incident still takes."""
 
 
 class Voice:
@@ -140,15 +146,49 @@ class Voice:
     def say(self, row: RunRow, *drafts: Draft) -> None:
         """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
         self.take_in_secrets()
+        self._check_open(row.incident, drafts)
+        shredded: list[str] = []
+        for draft in drafts:
+            if draft.event == "closed":
+                self.check_closing(row.incident, draft.facts)
+                shredded = [blob.blob for blob in self.means.store.blobs(row.incident, "leaked")]
         concerned = {draft.run for draft in drafts if draft.run}
         if not concerned:
             concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
 
         def wake(writing: Writing) -> None:
+            for blob in shredded:
+                writing.shred(blob)
             for run in sorted(concerned):
                 writing.wake(run, self.means.clock.now().isoformat())
 
         self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
+
+    def is_closed(self, incident: str) -> bool:
+        """Tell whether an incident is closed."""
+        rows = self.runs(incident)
+        return bool(rows) and self.state(rows[0].run).standing.closed
+
+    def _check_open(self, incident: str, drafts: Sequence[Draft]) -> None:
+        """Take only afterthoughts once an incident is closed."""
+        late = [draft.event for draft in drafts if draft.event not in _AFTERTHOUGHTS]
+        if late and self.is_closed(incident):
+            raise RequestError(
+                "The incident is closed: it takes notes, prose and corrections only",
+                where=incident,
+                remedy="a new finding reopens it: `responder run --incident`",
+            )
+
+    def check_closing(self, incident: str, facts: Mapping[str, Any]) -> None:
+        """Refuse to close an incident too early. PlanRefused says what stands open."""
+        states = [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
+        now = self.clock_line()
+        clocks = {
+            name: clock_view(name, deadline, state, now).state
+            for state in states
+            for name, deadline in state.playbook.deadlines.items()
+        }
+        check_close(Closing(incident, tuple(states), clocks, facts["left"], str(facts.get("uncontained", ""))))
 
     def abort(self, run: str, reason: str) -> None:
         """Let no further step start, except those that say `always()` or `failed()`."""
@@ -221,6 +261,12 @@ class Voice:
         if drafts:
             self.take_in_secrets()
             self.dispatcher.timeline(incident).append(*drafts)
+
+    def note_rendering(self, incident: str) -> None:
+        """Note that the postmortem was rendered, once since the last response began, where somebody speaks."""
+        rows = self.runs(incident)
+        if self.person and rows and not self.state(rows[0].run).standing.rendered:
+            self.dispatcher.timeline(incident).append(Draft("rendered", {"document": "postmortem"}, actor=self.person))
 
     def clock_line(self) -> datetime:
         """Return the present moment on this installation's clock."""

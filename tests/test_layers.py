@@ -19,7 +19,7 @@ ROWS = """
 __main__
 cli
 drill scenario
-doctor probing breaking
+doctor probing breaking closing
 app
 voice
 attendance

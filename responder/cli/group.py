@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check that the record is whole and unaltered.",
     "notice": "List, lint, preview and send notices.",
     "postmortem": "Render the review of an incident.",
+    "close": "Close an incident, and shred its leaked values.",
     "worker": "Advance the runs of a shared record, beside other workers.",
     "store": "Check, migrate and copy the record.",
 }
@@ -58,7 +59,7 @@ GROUPS = {
         "note",
         "set",
     ),
-    "Review": ("timeline", "verify", "notice", "postmortem"),
+    "Review": ("timeline", "verify", "notice", "postmortem", "close"),
     "Serve": ("worker",),
     "Keep": ("store",),
 }

@@ -41,6 +41,8 @@ def command(incident: str, output: Path | None, *, html: bool) -> Exit:
         text = page_of(app, entries) if html else review_of(app, entries)
         if output is not None:
             write_text(output, call.scrub(text))
+            if not html:
+                app.note_rendering(name)
         _tell(call, name, text, output, kept)
     return Exit.OK
 

@@ -4,13 +4,37 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from responder.errors import PlanRefused, Problem
-from responder.guards import account, approval, delivery, evidence, executor, lock, modes, ownership, suspects, way_back
+from responder.guards import (
+    account,
+    approval,
+    closing,
+    delivery,
+    evidence,
+    executor,
+    lock,
+    modes,
+    ownership,
+    suspects,
+    way_back,
+)
 from responder.guards.approval import step_problems
 from responder.guards.case import Case, Moment, case_of
+from responder.guards.closing import Closing
 from responder.incident import Judgement
 from responder.playbook import Playbook
 
-__all__ = ["GUARDS", "Case", "Guard", "Moment", "case_of", "check_start", "check_step", "step_problems"]
+__all__ = [
+    "GUARDS",
+    "Case",
+    "Closing",
+    "Guard",
+    "Moment",
+    "case_of",
+    "check_close",
+    "check_start",
+    "check_step",
+    "step_problems",
+]
 
 
 @dataclass(frozen=True)
@@ -19,15 +43,18 @@ class Guard:
 
     name: str
     invariant: str
-    step: Callable[[Case], Iterable[Problem]]
+    step: Callable[[Case], Iterable[Problem]] | None = None
     moments: tuple[Moment, ...] = (Moment.PLAN, Moment.CHANGE)
     """When `step` is asked."""
     start: Callable[[Judgement, Playbook], Iterable[Problem]] | None = None
+    close: Callable[[Closing], Iterable[Problem]] | None = None
 
     @property
     def asked(self) -> tuple[Moment, ...]:
         """When it is asked, the earliest first."""
-        return (Moment.START, *self.moments) if self.start else self.moments
+        start = (Moment.START,) if self.start else ()
+        close = (Moment.CLOSE,) if self.close else ()
+        return (*start, *(self.moments if self.step else ()), *close)
 
 
 _ACTING = (Moment.CHANGE, Moment.READING)
@@ -72,6 +99,11 @@ GUARDS = (
         modes.of_step,
         (Moment.CHANGE,),
     ),
+    Guard(
+        closing.NAME,
+        "No incident is closed while a run, an outcome, a deadline or a credential is open, or the review is missing.",
+        close=closing.at_close,
+    ),
 )
 """Every guard, in the order in which refusals are told."""
 
@@ -83,7 +115,15 @@ def check_start(judgement: Judgement, playbook: Playbook) -> None:
 
 def check_step(case: Case) -> None:
     """Refuse what a step must not do. PlanRefused carries every reason at once."""
-    _refuse(_named(guard, guard.step(case) if case.moment in guard.moments else ()) for guard in GUARDS)
+    _refuse(
+        _named(guard, guard.step(case) if guard.step is not None and case.moment in guard.moments else ())
+        for guard in GUARDS
+    )
+
+
+def check_close(closing: Closing) -> None:
+    """Refuse to close an incident too early. PlanRefused carries every reason at once."""
+    _refuse(_named(guard, guard.close(closing) if guard.close is not None else ()) for guard in GUARDS)
 
 
 def _named(guard: Guard, problems: Iterable[Problem]) -> Iterator[Problem]:

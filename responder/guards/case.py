@@ -26,6 +26,7 @@ class Moment(StrEnum):
     PLAN = "at plan"
     CHANGE = "before every change"
     READING = "before every reading"
+    CLOSE = "at close"
 
 
 @dataclass(frozen=True)

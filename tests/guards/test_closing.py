@@ -1,0 +1,163 @@
+"""No incident is closed while a run, an outcome, a deadline or a credential is open, or the review is missing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_bench import advanced, agreed, as_person, begun, typed
+from guard_bench import assert_refused, settings, state_of
+
+from responder.errors import PlanRefused, RequestError
+from responder.finding import Finding
+from responder.guards import Closing, check_close
+from responder.installation import login
+from responder.state import RunState
+
+
+def over(**more: Any) -> RunState:
+    """Return a run that ended well, and whose review was rendered."""
+    state = state_of(**more.pop("started", {}))
+    state.state, state.contained, state.standing.rendered = "ended", True, True
+    for name, value in more.items():
+        setattr(state, name, value)
+    return state
+
+
+def unknown() -> RunState:
+    state = over()
+    state.unit("kill").status = "unknown"
+    return state
+
+
+def unrendered() -> RunState:
+    state = over()
+    state.standing.rendered = False
+    return state
+
+
+UNCONTAINED = {"contained": False, "ended": {"exit": [{"criterion": "dead", "held": False}]}}
+
+
+@pytest.mark.parametrize(
+    ("closing", "said"),
+    [
+        pytest.param({"runs": (over(),)}, [], id="all is well"),
+        pytest.param({"runs": (over(), over(state="open"))}, ["the run is open"], id="a run is open"),
+        pytest.param({"runs": (over(state="halted"),)}, ["the run is halted"], id="a run is halted"),
+        pytest.param({"runs": (over(**UNCONTAINED),)}, ["not count as contained: dead"], id="not contained"),
+        pytest.param({"runs": (over(**UNCONTAINED),), "uncontained": "sold"}, [], id="not contained, and said so"),
+        pytest.param(
+            {"runs": (over(contained=False, started={"purpose": "notice"}),)}, [], id="a notice contains nothing"
+        ),
+        pytest.param({"runs": (over(unanswered={"look"}),)}, ["no run was opened"], id="a credential left alone"),
+        pytest.param({"runs": (unknown(),)}, ["nobody knows whether"], id="an unknown outcome"),
+        pytest.param({"runs": (over(),), "clocks": {"dsar": "pending"}}, ["deadline dsar is pending"], id="pending"),
+        pytest.param({"runs": (over(),), "clocks": {"dsar": "late", "other": "off"}}, [], id="met late, or off"),
+        pytest.param({"runs": (over(),), "clocks": {"dsar": "overdue"}, "left": {"dsar": "none"}}, [], id="left"),
+        pytest.param({"runs": (over(),), "clocks": {"dsar": "overdue"}, "left": {"dsar": " "}}, ["dsar"], id="blank"),
+        pytest.param({"runs": (unrendered(),)}, ["postmortem has not been rendered"], id="no review"),
+        pytest.param(
+            {"runs": (over(state="open"), unrendered()), "clocks": {"a": "running"}}, ["run is", "a is"], id="all"
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_open(closing: dict[str, Any], said: list[str]) -> None:
+    if not said:
+        check_close(Closing("inc-1", **closing))
+        return
+    with pytest.raises(PlanRefused) as caught:
+        check_close(Closing("inc-1", **closing))
+
+    problems = caught.value.problems
+    assert len(said) == len(problems)
+    assert all(part in one.what for part, one in zip(said, problems, strict=True))
+    assert all(one.guard == "closing" and one.where and one.remedy for one in problems)
+
+
+@pytest.fixture
+def run(place: Path) -> str:
+    """A run that has ended, contained, with Carl at the terminal."""
+    run = begun(place)
+    advanced(place, run)
+    agreed(place, run, "kill")
+    typed(place, "resume", run)
+    settings(place, f"os_user: {login()},", "")
+    settings(place, "email: carl@lumen.example,", f"email: carl@lumen.example, os_user: {login()},")
+    return run
+
+
+def test_from_the_command_line_it_is_not_closed_too_early(place: Path, run: str) -> None:
+    result = typed(place, "close", run)
+
+    assert_refused(
+        result, "closing", what="the deadline after is running", place="inc-", way_out="--leave after=REASON"
+    )
+    assert "the postmortem has not been rendered" in result.stderr
+    assert 1 == len(values(place, run))
+
+
+def values(place: Path, run: str) -> list[Any]:
+    """Return the leaked values that can still be opened."""
+    app = as_person(place, "carl")
+    found = [one for one in app.means.store.blobs(app.row(run).incident, "leaked") if one.sealed.wrapped_key]
+    app.close()
+    return found
+
+
+def closed(place: Path, run: str) -> Any:
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    return typed(place, "close", run, "--leave", "after=nobody waits for it")
+
+
+def test_closed_its_leaked_values_are_gone_and_the_record_verifies(place: Path, run: str) -> None:
+    result = closed(place, run)
+
+    assert 0 == result.exit_code, result.output
+    assert [] == values(place, run)
+    assert 0 == typed(place, "verify", run).exit_code
+    assert "shredded" in typed(place, "verify", run, "--live").output
+
+
+def test_afterwards_it_takes_afterthoughts_only_and_a_finding_reopens_it(place: Path, run: str) -> None:
+    closed(place, run)
+    app = as_person(place, "carl")
+    incident = app.row(run).incident
+    app.note(run, "what we learned later")
+    app.set(run, "severity", "P2", "it was less than we thought")
+    with pytest.raises(RequestError, match="closed"):
+        app.set(run, "suspect", "person:ann", "late")
+    finding = as_finding(app)
+    app.begin(app.library.load("p"), finding, {}, incident)
+    events = [entry.event for entry in app.timeline(incident)]
+    still = app.is_closed(incident)
+    app.close()
+
+    assert not still
+    assert events.index("closed") < events.index("noted") < events.index("reopened")
+
+
+def as_finding(app: Any) -> Any:
+    return Finding(value=app.means.sealer.secret("second-" + "w3Xk" * 6))
+
+
+def test_uncontained_two_others_sign(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    (place / "playbooks" / "q.yaml").write_text(
+        "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: look, phase: analysis, action: clockwork.nothing}]\n"
+    )
+    run = begun(place, "q")
+    typed(place, "resume", run)
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    refused = typed(place, "close", run)
+    asked = typed(place, "close", run, "--uncontained", "the company was sold")
+    agreed(place, run, "incident.close", person="carl")
+    app = as_person(place, "carl")
+    half = app.is_closed(app.row(run).incident)
+    app.close()
+    agreed(place, run, "incident.close", person="cora")
+    app = as_person(place, "carl")
+    whole = app.is_closed(app.row(run).incident)
+    app.close()
+
+    assert (3, 0, False, True) == (refused.exit_code, asked.exit_code, half, whole)
+    assert [] == values(place, run)
