@@ -34,7 +34,7 @@ gate guards page deadlines
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared
-registry story notice asking motions modes
+registry story progress notice asking motions modes
 providers testing wording approval
 glass
 suspicion

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from responder.cli.words import clock_words, headline, owner
 from responder.deadlines import ClockView
+from responder.progress import StepView, span
 from responder.state import NOTICE
-from responder.view import AskView, ChildView, RunView, StepView, span
+from responder.view import AskView, ChildView, RunView
 
 _MARKS = {
     "waiting": ("·", "dim"),
