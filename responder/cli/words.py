@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from responder.cli.lines import day_time
 from responder.deadlines import ClockView
 from responder.state import NOTICE
-from responder.view import RunView, span
+from responder.progress import span
+from responder.view import RunView
 
 
 def headline(seen: RunView) -> str:
