@@ -134,3 +134,11 @@ def test_without_an_address_it_is_said_and_containment_goes_on(place: Path) -> N
     assert 0 == result.exit_code
     assert "Nobody could be told" in result.stderr
     assert "done" == state(place, run).status("kill")
+
+
+def test_the_live_lines_say_it(place: Path, run: str) -> None:
+    typed(place, "approve", run, "kill", "--break-glass", "nobody answers")
+
+    lines = typed(place, "timeline", run).stdout
+
+    assert "ann BROKE THE GLASS for kill: nobody answers" in lines
