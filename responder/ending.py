@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from responder import schedule
-from responder.gate import Verdict, gate, judge_criterion
+from responder.gate import Verdict, judge_criterion, may_run
 from responder.means import Means
 from responder.state import RunState
-from responder.step import Step
+from responder.step import Step, waits_for_end_only, watched_by
 from responder.unit import ENDED, Unit
 from responder.waves import not_moved
 
@@ -16,6 +16,7 @@ Told = tuple[str, dict[str, Any]]
 """An event and its facts."""
 
 _SHOWN = 5
+_ABORTED = "the run was aborted"
 
 
 def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
@@ -37,23 +38,42 @@ def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
 def sum_up_part(step: Step, state: RunState, means: Means) -> Told | None:
     """Return how a sub-playbook ends; None while a step of it may still move."""
     inner = state.playbook.inside(step.id)
-    for one in inner:
-        if state.status(one.id) not in ENDED:
-            waiting = state.status(one.id) == "waiting"
-            if not waiting or gate(one, state, means).verdict is not Verdict.BLOCKED:
-                return None
+    stuck = _stuck(inner, state)
+    if any(state.status(one.id) not in ENDED and one.id not in stuck for one in inner):
+        return None
     bad = [one for one in inner if state.status(one.id) in ENDED and not state.ended_well(one.id)]
     if bad:
         unit = state.unit(bad[0].id)
         return "failed", {"error": f"{bad[0].id} {unit.status}: {unit.error}", "kind": unit.error_kind or "declined"}
     if any(state.status(one.id) not in ENDED for one in inner):
         return None  # the run is being aborted, and skips them
+    if any(state.status(one.id) == "skipped" and state.unit(one.id).error == _ABORTED for one in inner):
+        return "skipped", {"reason": _ABORTED}
     criteria = judged(state.playbook.parts[step.id].exit, state, means, step.id)
     missed = [one for one in criteria if not one["held"]]
     if missed:
         told = f"its exit criterion does not hold: {missed[0]['criterion']} {missed[0]['why']}".rstrip()
         return "failed", {"error": told, "kind": "verification", "exit": criteria}
     return "done", {"facts": {}, "exit": criteria}
+
+
+def _stuck(steps: list[Step], state: RunState) -> set[str]:
+    """Return the steps that only a person's `retry` can move: barred by what failed, or waiting for such a step."""
+    waiting = [step for step in steps if state.status(step.id) == "waiting" and not schedule.will_come(step, state)]
+    stuck = {step.id for step in waiting if _barred(step, state)}
+    while more := {step.id for step in waiting if stuck & set(state.playbook.needs[step.id])} - stuck:
+        stuck |= more
+    return stuck
+
+
+def _barred(step: Step, state: RunState) -> bool:
+    """Tell whether a waiting step cannot start, by how the others stand; its own `if` is judged at its own turn."""
+    barred = may_run(step, state)
+    if barred is not None:
+        return barred.verdict is Verdict.BLOCKED
+    needs = state.playbook.needs[step.id]
+    bad = any(state.status(need) in ENDED and not state.ended_well(need) for need in needs)
+    return bad and not waits_for_end_only(step)
 
 
 def judged(texts: tuple[str, ...], state: RunState, means: Means, scope: str = "") -> list[dict[str, Any]]:
@@ -77,10 +97,43 @@ def under_way(state: RunState) -> list[tuple[Step, Unit]]:
     return [(step, unit) for step, unit in pairs if unit.status not in ENDED and unit.status != "waiting"]
 
 
+def next_skipped(state: RunState) -> list[Step]:
+    """Return which of the steps that will never start by themselves are skipped first: what hangs on no other of them.
+
+    With a step that is kept from starting goes all that needs it, so that none of that starts because it was skipped;
+    but what only waits for an end starts then, and so does what needs a step that has just nothing to do. A
+    sub-playbook that was begun ends by what is inside it.
+    """
+    open_ones = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
+    left = {step.id: step for step in open_ones if not step.playbook or state.status(step.id) == "waiting"}
+    for watching in (True, False):
+        first = [step for step in left.values() if not left.keys() & _awaited(step, state, watching=watching)]
+        if first:
+            gone = {step.id for step in first if not _watched_in_vain(step, state)}
+            while more := {one for one, step in left.items() if _follows(step, gone, state)} - gone:
+                gone |= more
+            return [step for step in left.values() if step in first or step.id in gone]
+    return []
+
+
+def _follows(step: Step, gone: set[str], state: RunState) -> bool:
+    return not waits_for_end_only(step) and not gone.isdisjoint(state.playbook.needs[step.id])
+
+
+def _watched_in_vain(step: Step, state: RunState) -> bool:
+    return step.start is not None and bool(step.start.when) and not _barred(step, state)
+
+
+def _awaited(step: Step, state: RunState, *, watching: bool) -> set[str]:
+    """Return the steps that a step waits for; with those that it watches where `watching`."""
+    awaited = {*state.playbook.needs[step.id], step.scope}
+    return awaited | (watched_by(step) if watching else set())
+
+
 def left_over(step: Step, *, aborting: bool) -> str:
     """Return why a step that never began is skipped when the run ends."""
     if aborting:
-        return "the run was aborted"
+        return _ABORTED
     if step.start is not None and step.start.when:
         return "what it watched for never became true"
     return "what it needs did not end well"

@@ -115,7 +115,9 @@ class FanOut:
         open_ones = {
             key_of(unit.address): str(unit.planned["digest"]) for unit in units if awaits_agreement(step, unit)
         }
-        if not open_ones or len(open_ones) < sum(unit.status not in ENDED and unit.next_at is None for unit in units):
+        moving = [unit for unit in units if unit.status not in ENDED and unit.next_at is None]
+        settled = [unit for unit in moving if key_of(unit.address) in open_ones or self.beyond_wave(step, unit)]
+        if not open_ones or len(settled) < len(moving):
             return False
         facts = ask_for_many(step, open_ones, self._means.clock.now())
         if facts["digest"] == parent.approved:  # it was agreed to; asking for the same again could go on for ever

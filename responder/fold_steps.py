@@ -175,7 +175,7 @@ def retried(state: RunState, entry: Entry) -> None:
             _start_over(unit)
     _start_over(state.unit(step))
     if step in state.items:
-        state.unit(step).status = "running"
+        state.unit(step).status, state.items[step].gate = "running", ""
     _forget_undoing(state, step)
     for parent in _around(state, step):
         state.unit(parent).status, state.unit(parent).error = "running", ""

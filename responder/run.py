@@ -15,6 +15,7 @@ from responder.ending import (
     failed_for_good,
     judged,
     left_over,
+    next_skipped,
     past_limit,
     sum_up_part,
     under_way,
@@ -318,9 +319,9 @@ class Runner:
         if failed and not aborting:
             self._write(self._draft("halted", "", {"failed": failed, "kind": state.unit(failed[0]).error_kind}))
             return True
-        if under_way(state) and not aborting:
+        if any(not step.playbook for step, _ in under_way(state)) and not aborting:
             return False
-        left = [step for step in state.playbook.steps if state.status(step.id) not in ENDED]
+        left = next_skipped(state)
         if left:
             reasons = [(step.id, {"reason": left_over(step, aborting=aborting)}) for step in left]
             self._write(*(self._draft("skipped", step, facts) for step, facts in reasons))

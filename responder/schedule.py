@@ -131,6 +131,11 @@ def _true(text: str, step: Step, state: RunState, means: Means) -> bool:
         return False  # what it reads is not there yet
 
 
+def will_come(step: Step, state: RunState) -> bool:
+    """Tell whether a step starts by itself at its hard stop, whatever its needs."""
+    return bool(state.unit(step.id).schedule.get("hard_stop")) and may_run(step, state) is None
+
+
 def came_due(step: Step, state: RunState, why: str) -> dict[str, Any]:
     """Return the facts of a start: what brought it about, and which needs had not ended well by then."""
     late: dict[str, Any] = {}

@@ -159,6 +159,12 @@ def read_by(step: Step) -> frozenset[str]:
     return frozenset(step.qualified(name) for name in found.steps | found.ended)
 
 
+def watched_by(step: Step) -> frozenset[str]:
+    """Return every step that the `when` of this one names; it waits for none of them."""
+    found = references(step.start.when if step.start else "")
+    return frozenset(step.qualified(name) for name in found.steps | found.ended)
+
+
 def dependencies(step: Step) -> frozenset[str]:
     """Return every step that must have ended before this one: its needs, and those that its expressions name."""
     return frozenset(step.needs) | read_by(step)

@@ -158,6 +158,43 @@ def test_on_error_abort_starts_only_what_waits_for_failure(opened: OpenApp, plac
     assert ("ended", False) == (state.state, state.contained)
 
 
+DECLINED_FIRST = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, needs: [a]}
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, needs: [b], if: "${{ always() }}"}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [clean]}
+  - {id: never, phase: analysis, action: clockwork.turn, with: {key: never}, needs: [b]}
+"""
+
+
+def test_what_waits_for_an_end_only_starts_when_a_declined_step_kept_what_it_needs_from_starting(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    run = begun(app, written(place, DECLINED_FIRST))
+    thread = when_asked(opened, run, "a", lambda other: other.decline(run, "a", "no"))
+    state = driven(app, run)
+    thread.join()
+
+    assert {"a": "declined", "b": "skipped", "clean": "done", "after": "done", "never": "skipped"} == statuses(state)
+    assert "ended" == state.state
+
+
+def test_what_waits_for_an_end_only_starts_when_an_abort_kept_what_it_needs_from_starting(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    run = begun(app, written(place, DECLINED_FIRST))
+    thread = when_asked(opened, run, "a", lambda other: other.abort(run, "enough"))
+    state = driven(app, run)
+    thread.join()
+
+    assert {"a": "skipped", "b": "skipped", "clean": "done", "after": "skipped", "never": "skipped"} == statuses(state)
+    assert "the run was aborted" == state.unit("b").error
+    assert ["clean"] == effects(place)
+
+
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")

@@ -76,6 +76,23 @@ def test_what_a_step_watched_for_in_vain_is_said(opened: OpenApp, place: Path) -
     assert [] == effects(place)
 
 
+def test_what_needs_a_step_that_watched_in_vain_runs_when_that_is_skipped(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: look}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {when: "${{ steps.look.state == 'no' }}"}}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, needs: [a]}
+  - {id: c, phase: analysis, action: clockwork.turn, with: {key: c}, start: {when: "${{ steps.b.status == 'done' }}"}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert {"look": "done", "a": "skipped", "b": "done", "c": "done"} == statuses(state)
+    assert ["b", "c"] == effects(place)
+
+
 def test_at_its_hard_stop_it_starts_whatever_its_needs_and_names_who_was_not_moved(
     opened: OpenApp, place: Path
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import OpenApp
 from replies import replying
-from test_run import HEAD, begun, driven, effects, statuses, written
+from test_run import DECLINED_FIRST, HEAD, begun, driven, effects, statuses, when_asked, written
 
 from responder.errors import PlaybookError
 from responder.reading import load_playbook
@@ -122,6 +122,79 @@ def test_its_exit_criteria_decide_whether_it_ended_well(opened: OpenApp, place: 
     assert "failed" == state.status("part")
     assert "its exit criterion does not hold" in state.unit("part").error
     assert ["x live"] == effects(place)
+
+
+@pytest.mark.parametrize(
+    ("steps", "ended", "inside"),
+    [
+        pytest.param(
+            """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: turn, phase: analysis, action: clockwork.turn, with: {key: turn}, needs: [look]}
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, needs: [turn], if: "${{ always() }}"}
+""",
+            "halted",
+            {"part": "failed", "part/look": "failed", "part/turn": "waiting", "part/clean": "waiting"},
+            id="one that waits for a step that cannot start",
+        ),
+        pytest.param(
+            """
+  - {id: turn, phase: analysis, action: clockwork.turn, with: {key: turn}}
+  - {id: vain, phase: analysis, action: clockwork.turn, with: {key: vain},
+     start: {when: "${{ steps.turn.status == 'failed' }}"}}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [vain]}
+""",
+            "ended",
+            {"part": "done", "part/turn": "done", "part/vain": "skipped", "part/after": "done"},
+            id="one that watches in vain",
+        ),
+        pytest.param(
+            """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
+  - {id: kill, phase: analysis, action: clockwork.turn, with: {key: kill}, needs: [look],
+     start: {hard_stop: incident.aware_at + 1s}}
+""",
+            "halted",
+            {"part": "failed", "part/look": "failed", "part/kill": "done"},
+            id="one that starts at its hard stop whatever its needs",
+        ),
+        pytest.param(
+            """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: ok}}
+  - {id: turn, phase: analysis, action: clockwork.turn, with: {key: turn}, if: "${{ steps.look.nothing > 2 }}",
+     on_error: continue}
+""",
+            "ended",
+            {"part": "done", "part/look": "done", "part/turn": "failed"},
+            id="one whose condition cannot be judged",
+        ),
+    ],
+)
+def test_it_ends_when_nothing_in_it_moves_any_more_and_not_before(
+    opened: OpenApp, place: Path, steps: str, ended: str, inside: dict[str, str]
+) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("9")
+    inner(place, steps, "")
+    state = driven(app, begun(app, written(place, "  - {id: part, phase: analysis, playbook: inner}\n")))
+
+    assert (ended, inside) == (state.state, statuses(state))
+
+
+def test_where_an_abort_skips_a_part_of_it_it_is_skipped_and_what_cleans_up_inside_runs(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    inner(place, DECLINED_FIRST, "")
+    run = begun(app, written(place, "  - {id: part, phase: analysis, playbook: inner}\n"))
+    thread = when_asked(opened, run, "part/a", lambda other: other.abort(run, "enough"))
+    state = driven(app, run)
+    thread.join()
+
+    assert {
+        "part": "skipped", "part/a": "skipped", "part/b": "skipped", "part/clean": "done", "part/after": "skipped",
+        "part/never": "skipped",
+    } == statuses(state)  # fmt: skip
 
 
 def test_playbooks_nest_and_keep_their_names_apart(opened: OpenApp, place: Path) -> None:

@@ -218,6 +218,63 @@ def test_a_run_that_was_stopped_between_waves_goes_on_where_it_was(opened: OpenA
     assert {"move": "done"} == statuses(state)
 
 
+def test_an_item_that_could_not_be_planned_at_first_is_asked_for_while_others_wait_for_their_wave(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    (place / "world" / "unavailable-a").write_text("1")
+    name = written(
+        place,
+        """
+  - id: move
+    phase: analysis
+    action: clockwork.turn
+    for_each: [a, b]
+    waves: [1]
+    retry: {first: 1s}
+    approval: {role: commander, within: 1m, on_timeout: abort}
+    with: {key: "${{ item }}"}
+""",
+    )
+    run = begun(app, name)
+    asked: list[set[str]] = []
+
+    def approve(other: App, ask: Ask) -> None:
+        asked.append(set(ask.digests))
+        other.approve(run, "move")
+
+    thread = replying(opened, run, "move", [approve, approve])
+    state = driven(app, run)
+    thread.join()
+
+    assert [{"b"}, {"a"}] == asked
+    assert ["a", "b"] == effects(place)
+    assert "done" == state.status("move")
+
+
+def test_a_retry_after_a_stop_at_the_gate_judges_the_gate_again(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b], waves: [1], gate: "${{ false }}",
+     with: {key: "${{ item }}"}}
+""",
+    )
+    run = begun(app, name)
+    thread = replying(opened, run, "move", [lambda other, ask: other.decide(run, "move", "stop")])
+    assert "halted" == driven(app, run).state
+    thread.join()
+
+    app.retry(run, "move")
+    thread = replying(opened, run, "move", [lambda other, ask: other.decide(run, "move", "continue")])
+    state = driven(app, run)
+    thread.join()
+
+    assert "ended" == state.state
+    assert ["a", "b"] == effects(place)
+
+
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
