@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from responder.errors import Problem, RecordError
 from responder.sealing import Sealer
-from responder.store import Row, Store, head_mac
+from responder.store import Head, Row, Store, head_mac
 
 GENESIS = "0" * 64
 """What the first entry of a chain names as its predecessor."""
+_READINGS = 5
+"""How often a chain is read again that somebody adds to in the meantime."""
 
 
 def entry_hash(prev: str, fields: tuple[object, ...], payload_hash: str) -> str:
@@ -32,12 +34,33 @@ def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, s
     `known_head` is an entry's number and hash that left the house earlier (in a mail, a document): the chain must
     still hold it.
     """
-    head = store.head(incident)
-    rows = store.rows(incident)
-    if head is None and not rows:
-        raise RecordError(
-            "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
+    head, rows = read(store, incident)
+    problems = judge(head, rows, sealer, incident)
+    if known_head is not None and known_head not in {(row.seq, row.hash) for row in rows}:
+        problems.append(
+            Problem(
+                "the chain does not hold the entry that left the house earlier",
+                f"{incident} entry {known_head[0]}",
+            )
         )
+    return problems
+
+
+def read(store: Store, incident: str) -> tuple[Head | None, list[Row]]:
+    """Return a chain and its end, as of one moment; RecordError where there is none."""
+    for _ in range(_READINGS):
+        head, rows = store.head(incident), store.rows(incident)
+        if head is None and not rows:
+            raise RecordError(
+                "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
+            )
+        if head is not None and rows and rows[-1].seq == head.seq:
+            break  # else somebody wrote between the two readings, or the chain is not as we wrote it
+    return head, rows
+
+
+def judge(head: Head | None, rows: list[Row], sealer: Sealer, incident: str) -> list[Problem]:
+    """Return what is wrong with a chain that was read, the first bad entry first."""
     problems = list(broken_links(rows, sealer))
     last = rows[-1].seq if rows else 0
     if head is None:
@@ -54,13 +77,6 @@ def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, s
         )
     elif head.hash != rows[-1].hash:
         problems.append(Problem("the last entry is not the one that was written", f"{incident} entry {head.seq}"))
-    if known_head is not None and known_head not in {(row.seq, row.hash) for row in rows}:
-        problems.append(
-            Problem(
-                "the chain does not hold the entry that left the house earlier",
-                f"{incident} entry {known_head[0]}",
-            )
-        )
     return problems
 
 

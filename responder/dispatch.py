@@ -141,12 +141,12 @@ class Dispatcher:
 
     # As far as it goes -------------------------------------------------------------------------------------------
 
-    def advance(self, run: str) -> Pause:
+    def advance(self, run: str, row: RunRow | None = None) -> Pause:
         """Advance a run as far as it goes now, and give it back; when it goes on stands in its row.
 
         RequestError where it has ended or somebody works on it, StaleExecutor where another took it over.
         """
-        lease = self.leases.adopt(self.row(run), "its turn", handed_on=True)
+        lease = self.leases.adopt(row or self.row(run), "its turn", handed_on=True)
         self._keep_beating()
         try:
             runner = self._runner(lease)
@@ -173,6 +173,8 @@ class Dispatcher:
                 self._wait(runner, timeline, pause)
             elif self._settle(lease, runner, pause, leave=True):
                 return pause
+            else:
+                timeline.entries()  # somebody wrote
 
     def _runner(self, lease: Lease) -> Runner:
         """Return who advances a run: where the turn is the one that this process had last, with what it knew then."""

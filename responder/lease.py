@@ -150,6 +150,7 @@ class Leases:
         if handed_on and had is not None and had.epoch == row.epoch and not row.executor:
             lease = had
             with self._store.write() as writing:
+                writing.head(row.incident)
                 self._claim(writing, row, lease.epoch)
         else:
             lease = Lease(row.run, row.incident, row.epoch + 1, others_dead=dead)
@@ -174,7 +175,7 @@ class Leases:
             raise RequestError("This process is working on this run already", where=row.run)
 
     def _claim(self, writing: Writing, row: RunRow, epoch: int) -> None:
-        writing.head(row.incident)
+        """Put this process into the run's row; the chain is locked."""
         now = writing.run(row.run)
         if now is None or now.epoch != row.epoch or (epoch == now.epoch and now.executor):
             raise StaleExecutor("Another executor was faster", where=row.run, remedy=f"`responder watch {row.run}`")

@@ -91,7 +91,7 @@ class Runner:
         asks_store = now - self._looked >= _POLL_SECONDS or not self._lanes
         if asks_store:
             self._looked = now
-        entries = self._timeline.entries() if asks_store else self._timeline.own()
+        entries = self._timeline.recent(_POLL_SECONDS) if asks_store else self._timeline.own()
         if self._timeline.broken:
             raise tampered(self._timeline.broken)
         while self._position < len(entries):

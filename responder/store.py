@@ -195,8 +195,8 @@ class Store(Protocol):
     def blob(self, blob: str) -> Blob | None:
         """Return a sealed value."""
 
-    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
-        """Return all sealed values of an incident, or those of one kind."""
+    def blobs(self, incident: str, *kinds: str) -> list[Blob]:
+        """Return all sealed values of an incident, or those of some kinds."""
 
     def locked(self, run: str) -> list[str]:
         """Return the identifiers that a run has locked."""

@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from responder.chain import GENESIS, broken_links, entry_hash, verify
+from responder.chain import GENESIS, broken_links, entry_hash, judge, read
 from responder.clock import Clock
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
@@ -120,6 +121,8 @@ class Timeline:
         """The sealed secrets that the Redactor has been told."""
         self.broken: list[Problem] = []
         """What is wrong with entries that were read from the store: no executor may obey what was not written by us."""
+        self._fresh = float("-inf")
+        """When all entries were in memory, by the monotonic clock."""
         self._behind = True
         """Whether others wrote between our own entries, so that some are missing in memory."""
 
@@ -210,11 +213,10 @@ class Timeline:
         Whoever answers or notes something does so in a process of their own, which has met none of them yet; an
         executor does so when it adopts a run.
         """
-        for kind in SECRET_KINDS:
-            for blob in self._store.blobs(self.incident, kind):
-                if blob.blob not in self._known and blob.sealed.wrapped_key:
-                    self._sealer.unseal(blob.sealed, blob.blob)
-                    self._known.add(blob.blob)
+        for blob in self._store.blobs(self.incident, *SECRET_KINDS):
+            if blob.blob not in self._known and blob.sealed.wrapped_key:
+                self._sealer.unseal(blob.sealed, blob.blob)
+                self._known.add(blob.blob)
 
     def _commit(self, batch: list[_Ticket]) -> None:
         """Write what all waiting callers want in one transaction; where that fails, each by itself.
@@ -287,6 +289,7 @@ class Timeline:
         with self._entries_lock:
             if written and written[0].seq == len(self._entries) + 1:
                 self._entries.extend(written)
+                self._fresh = time.monotonic()  # the chain was locked: nobody else's entry is missing
             elif written:
                 self._behind = True
 
@@ -301,12 +304,25 @@ class Timeline:
                 self.broken.extend(broken_links(rows, self._sealer, last, len(self._entries) + 1))
                 self._entries.extend(_read(row) for row in rows)
             self._version = version
-            self._behind = False
+            self._behind, self._fresh = False, time.monotonic()
             return self._entries
 
     def examine(self) -> list[Problem]:
         """Check the chain before anything is done on its word; what this process has read already, it has checked."""
-        return self.broken if self._entries and self.entries() else verify(self._store, self._sealer, self.incident)
+        if self._entries:
+            self.entries()
+            return self.broken
+        head, rows = read(self._store, self.incident)
+        problems = judge(head, rows, self._sealer, self.incident)
+        with self._entries_lock:
+            if not problems and not self._entries:
+                self._entries.extend(_read(row) for row in rows)
+                self._behind, self._fresh = False, time.monotonic()
+        return problems
+
+    def recent(self, seconds: float) -> list[Entry]:
+        """Return all entries as they were at most so long ago; one's own are among them."""
+        return self.entries() if self._behind or time.monotonic() - self._fresh > seconds else self._entries
 
     def own(self) -> list[Entry]:
         """Return the entries that are in memory, without asking the store; all of them unless others wrote lately."""

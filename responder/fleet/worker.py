@@ -22,7 +22,7 @@ from responder.errors import RecordError, RequestError, ResponderError, StaleExe
 from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
 from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
 from responder.means import Means
-from responder.store import Location
+from responder.store import Location, RunRow
 
 CONCURRENCY = 8
 """How many runs a worker advances at once, unless told otherwise."""
@@ -108,10 +108,11 @@ class Worker:
         """Advance a run that is due; whatever goes wrong, the record keeps that it is."""
         if self._stopping.is_set():
             self._hand_on(run)
-        if not self._due(run):
+        row = self._due(run)
+        if row is None:
             return
         try:
-            pause = self._dispatcher.advance(run)
+            pause = self._dispatcher.advance(run, row)
         except (RequestError, StaleExecutor):
             return  # somebody else works on it, or it has ended
         except RecordError as error:
@@ -126,16 +127,16 @@ class Worker:
                 self._hand_on(run)
             self._tell(f"{run}: {pause.state}" + (f" until {pause.wake_at:%H:%M:%S}" if pause.wake_at else ""))
 
-    def _due(self, run: str) -> bool:
-        """Tell whether a run still wants to be advanced: a job is a hint, and may come late."""
+    def _due(self, run: str) -> RunRow | None:
+        """Return a run's row if it still wants to be advanced: a job is a hint, and may come late."""
         if self._stopping.is_set():
-            return False
+            return None
         try:
             row = self._means.store.run(run)
         except RecordError:
-            return False
+            return None
         now = self._means.clock.now().isoformat()
-        return row is not None and row.state != "ended" and "" != row.wake_at <= now
+        return row if row is not None and row.state != "ended" and "" != row.wake_at <= now else None
 
     def _hand_on(self, run: str) -> None:
         with self._lock:

@@ -214,13 +214,13 @@ class PostgresStore:
         found = self._all(f"SELECT {BLOB} FROM responder.blobs WHERE blob = %s", blob)  # noqa: S608 - constants
         return _blob(found[0]) if found else None
 
-    def blobs(self, incident: str, kind: str = "") -> list[Blob]:
-        """Return all sealed values of an incident, or those of one kind."""
+    def blobs(self, incident: str, *kinds: str) -> list[Blob]:
+        """Return all sealed values of an incident, or those of some kinds."""
         query = (
-            f"SELECT {BLOB} FROM responder.blobs WHERE incident = %s AND (kind = %s OR %s = '')"  # noqa: S608
+            f"SELECT {BLOB} FROM responder.blobs WHERE incident = %s AND (%s OR kind = ANY(%s))"  # noqa: S608
             " ORDER BY number"
         )
-        return [_blob(row) for row in self._all(query, incident, kind, kind)]
+        return [_blob(row) for row in self._all(query, incident, not kinds, list(kinds))]
 
     def locked(self, run: str) -> list[str]:
         """Return the identifiers that a run has locked."""

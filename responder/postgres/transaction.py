@@ -28,6 +28,8 @@ class Transaction:
         self._connection = connection
         self.chains: dict[str, Head] = {}
         """The ends of the chains that it adds to."""
+        self._runs: dict[str, RunRow] = {}
+        """The runs' rows that it has locked; nobody else changes them before it ends."""
         self.woken: set[str] = set()
         """The runs that want to go on because of it."""
 
@@ -60,11 +62,16 @@ class Transaction:
 
     def run(self, run: str) -> RunRow | None:
         """Return a run's row; it stays locked until the transaction ends."""
-        found = self.all(f"SELECT {RUN} FROM responder.runs WHERE run = %s FOR UPDATE", run)  # noqa: S608 - constants
-        return RunRow(*found[0]) if found else None
+        if run not in self._runs:
+            found = self.all(f"SELECT {RUN} FROM responder.runs WHERE run = %s FOR UPDATE", run)  # noqa: S608 - constants
+            if not found:
+                return None
+            self._runs[run] = RunRow(*found[0])
+        return self._runs[run]
 
     def put_run(self, row: RunRow) -> None:
         """Add a run, or replace its row."""
+        self._runs[row.run] = row
         self._do(
             f"INSERT INTO responder.runs ({RUN}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - constants
             " ON CONFLICT (run) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
@@ -83,6 +90,7 @@ class Transaction:
         """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
         if run:
             self.woken.add(run)
+            self._runs.pop(run, None)
             self._do(
                 "UPDATE responder.runs SET wake_at = %s WHERE run = %s AND state <> 'ended'"
                 " AND (wake_at = '' OR wake_at COLLATE \"C\" > %s)",
