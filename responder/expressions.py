@@ -179,6 +179,8 @@ def references(value: Any) -> References:
     """Return what all expressions inside a value read. PlaybookError where one is malformed."""
     found = References()
     if isinstance(value, str):
+        if "${{" not in value:
+            return found
         for expression in expressions_in(value):
             found |= _references(expression)
         if "${{" in _PATTERN.sub("", value):

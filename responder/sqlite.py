@@ -1,5 +1,6 @@
 """A record in one file: the store that needs no server."""
 
+import os
 import sqlite3
 import threading
 import time
@@ -131,7 +132,13 @@ class SQLiteStore:
 
         It is looked for after the commit too. Whoever wrote then hears that it may be lost, and does nothing on it.
         """
-        if self._opened is not None and (not self.path.exists() or self.path.stat().st_ino != self._opened):
+        if self._opened is None:
+            return
+        try:
+            there = os.stat(self.place).st_ino  # noqa: PTH116 - asked twice for every commit, and so much quicker
+        except (FileNotFoundError, NotADirectoryError):
+            there = -1
+        if there != self._opened:
             raise RecordError(
                 "The file of the record was removed or replaced while it was open",
                 where=self.place,

@@ -254,7 +254,8 @@ class Timeline:
                         ticket.also(writing)
                         runs.clear()  # it may have changed who may write
             if rows and head is not None:
-                writing.put_entries(rows, head)
+                mac = head_mac(self._sealer, self.incident, head.seq, head.hash)
+                writing.put_entries(rows, head._replace(mac=mac))
         self._keep([entry for ticket in batch for entry in ticket.entries])
         for ticket in batch:
             ticket.done = True
@@ -273,7 +274,7 @@ class Timeline:
             mac = self._sealer.sign(digest.encode())
             rows.append(Row(*fields, payload, salt, payload_hash, prev, digest, mac))
             ticket.entries.append(_entry(rows[-1], payload))
-            head = Head(seq, digest, head_mac(self._sealer, self.incident, seq, digest))
+            head = Head(seq, digest, "")  # only that of the last entry of all is signed, when it is written
         return head
 
     def _payload(self, facts: Mapping[str, Any]) -> str:
