@@ -11,9 +11,10 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DRILLS := drills/latest
 ARGS ?=
+EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean
+.PHONY: help drill test properties servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are
 
 test: $(VENV)/installed-dev  ## run the whole test suite
 	@$(RUN) -m pytest -rs $$($(RUN) -c 'import xdist' 2>/dev/null && echo '--numprocesses=auto') $(ARGS)
+
+properties: $(VENV)/installed-dev  ## play a thousand random playbooks with crashes (EXAMPLES=1000); `test` plays a few
+	@RESPONDER_PROPERTIES=$(EXAMPLES) $(RUN) -m pytest tests/test_properties.py tests/test_fold_properties.py $(ARGS)
 
 servers:  ## install the servers that tests start for themselves; without them those tests are skipped
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then \
