@@ -69,7 +69,7 @@ def renumbered(entries: Sequence[Entry]) -> list[Entry]:
 
 @pytest.mark.timeout(0)
 @given(case=cases(), data=st.data())
-@settings(usual, max_examples=MORE or 40)
+@settings(usual, max_examples=MORE or 25)
 def test_entries_of_steps_that_do_not_wait_for_each_other_may_arrive_in_any_order(
     opened: OpenApp, place: Path, case: Case, data: st.DataObject
 ) -> None:

@@ -18,7 +18,7 @@ from responder.unit import ENDED
 MORE = int(os.environ.get("RESPONDER_PROPERTIES", "0"))
 """How many examples to draw at random; without it, a few that are always the same."""
 usual = settings(
-    max_examples=MORE or 60,
+    max_examples=MORE or 40,
     derandomize=not MORE,
     deadline=None,
     database=None,
