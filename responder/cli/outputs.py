@@ -79,13 +79,24 @@ class Planned(TypedDict):
 
 
 class Detached(TypedDict):
-    """A run that goes on in the background."""
+    """A run that goes on in the background, or at a worker."""
 
     incident: str
     run: str
     joined: bool
     """Whether a run responded to this credential already."""
     detached: bool
+
+
+class Worked(TypedDict):
+    """What a worker did until it was told to leave."""
+
+    worker: str
+    """`host:pid`."""
+    turns: int
+    """How often it advanced a run as far as it went."""
+    handed_on: list[str]
+    """The runs that it gave back because it was told to leave; others go on with them."""
 
 
 class Answered(TypedDict):
@@ -337,6 +348,7 @@ DOCUMENTS: dict[str, Any] = {
     "store-check": StoreChecked,
     "store-migrate": StoreMigrated,
     "store-copy": StoreCopied,
+    "worker": Worked,
 }
 """Each document by the name of its schema. `run` is what `run`, `resume` and `watch` end with; `answer` is
 what every command prints with which people answer or add something."""

@@ -114,5 +114,14 @@ def test_an_undocumented_field_is_caught(place: Path, run: str) -> None:
 def test_every_document_is_checked_here() -> None:
     in_a_drill = {"drill"}  # tests/drill/test_drill.py
     in_a_copy = {"store-copy"}  # test_cli_store.py
+    of_a_worker = {"worker"}  # test_cli_worker.py
 
-    assert set(outputs.DOCUMENTS) == {*READING, *in_a_drill, *in_a_copy, "run", "timeline", "notice-preview"}
+    assert set(outputs.DOCUMENTS) == {
+        *READING,
+        *in_a_drill,
+        *in_a_copy,
+        *of_a_worker,
+        "run",
+        "timeline",
+        "notice-preview",
+    }
