@@ -9,8 +9,8 @@ from provider_cases import CASES
 from responder import providers
 from responder.testing.contract import Check, checks
 
-ASKING = {"human"}
-"""Providers whose actions the runner does itself: it asks a person."""
+ASKING = {"human", "incident"}
+"""Providers that reach no system: the runner asks a person, or the record itself is what changes."""
 ALL = [check for case in CASES.values() for check in checks(case)]
 
 
