@@ -41,10 +41,14 @@ def sum_up_part(step: Step, state: RunState, means: Means) -> Told | None:
     stuck = _stuck(inner, state)
     if any(state.status(one.id) not in ENDED and one.id not in stuck for one in inner):
         return None
+    if any(
+        one.on_error == "undo" and state.status(one.id) == "failed" and one.id not in state.undoing for one in inner
+    ):
+        return None  # what it changed is taken back first
     bad = [one for one in inner if state.status(one.id) in ENDED and not state.ended_well(one.id)]
     if bad:
-        unit = state.unit(bad[0].id)
-        return "failed", {"error": f"{bad[0].id} {unit.status}: {unit.error}", "kind": unit.error_kind or "declined"}
+        unit = state.unit(min(bad, key=lambda one: state.status(one.id) == "undone").id)
+        return "failed", {"error": f"{unit.address} {unit.status}: {unit.error}", "kind": unit.error_kind or "declined"}
     if any(state.status(one.id) not in ENDED for one in inner):
         return None  # the run is being aborted, and skips them
     if any(state.status(one.id) == "skipped" and state.unit(one.id).error == _ABORTED for one in inner):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from responder import fold_people, fold_steps
 from responder.correction import PREFIX, agreed, declined, proposed
 from responder.errors import RecordError
-from responder.fold_steps import begin
+from responder.fold_steps import begin, forget_step
 from responder.incident import Credential
 from responder.playbook import Playbook
 from responder.state import RunState
@@ -114,6 +114,7 @@ def _undoing(state: RunState, entry: Entry) -> None:
     for told in entry.facts["steps"]:
         step = Step.model_validate(told["step"])
         more.append(step)
+        forget_step(state, step.id)  # it was taken back before, and changed anew
         unit = state.unit(step.id)
         unit.status, unit.planned = "waiting", told.get("record", {})
         if "items" in told:

@@ -158,7 +158,8 @@ def failed(state: RunState, entry: Entry) -> None:
         return
     unit = end(state, entry, "failed")
     unit.error, unit.error_kind = str(entry.facts.get("error", "")), str(entry.facts.get("kind", ""))
-    if state.state == "open" and state.playbook.step(entry.step).on_error == "abort" and "[" not in entry.step:
+    step = state.playbook.by_id.get(entry.step)  # an item is none, nor is what a retry has just made needless
+    if state.state == "open" and step is not None and step.on_error == "abort":
         state.state = "aborting"
 
 
@@ -184,9 +185,17 @@ def retried(state: RunState, entry: Entry) -> None:
 
 
 def _forget_undoing(state: RunState, step: str) -> None:
-    """Let it be taken back anew, should it fail again; what was taken back before is over."""
+    """Let it be taken back anew, should it fail again; of what was to be taken back for it, nothing more is begun."""
     state.undoing.discard(step)
-    gone = f"{step}~undo"
+    for name in (step, *state.playbook.needs.get(step, ())):
+        unit = state.units.get(f"{name}~undo")
+        pending = unit is not None and (unit.ask or unit.status in {"waiting", "failed", "declined", "skipped"})
+        if name == step or pending:
+            forget_step(state, f"{name}~undo")
+
+
+def forget_step(state: RunState, gone: str) -> None:
+    """Take a step that takes another back out of the run, if it is there."""
     if gone in state.playbook.by_id:
         state.playbook = state.playbook.without_step(gone)
         for address in [one for one in state.units if one == gone or one.startswith(f"{gone}[")]:

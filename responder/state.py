@@ -72,9 +72,11 @@ class RunState:
         return unit.status if unit else "waiting"
 
     def ended_well(self, step: str) -> bool:
-        """Tell whether what needs this step may start."""
-        return self.status(step) in ENDED_WELL or (
-            self.status(step) == "failed" and self.playbook.by_id[step].on_error == "continue"
+        """Tell whether what needs this step may start; what stays keeps nothing else from being taken back."""
+        return (
+            self.status(step) in ENDED_WELL
+            or (self.status(step) == "failed" and self.playbook.by_id[step].on_error == "continue")
+            or (self.status(step) == "declined" and step.endswith("~undo"))
         )
 
     @property

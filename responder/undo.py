@@ -10,7 +10,7 @@ from responder.means import Means
 from responder.resolve import plain, rebuild
 from responder.state import RunState
 from responder.step import Step
-from responder.unit import Unit
+from responder.unit import ENDED, Unit
 
 _NEVER = "it was done to the leaked credential, and nothing leads back to that"
 
@@ -19,7 +19,7 @@ def taking_back(failed: Step, state: RunState, means: Means) -> dict[str, Any]:
     """Return the facts of an undoing: the steps that take back what was changed, and what stays, with its reason."""
     steps: list[dict[str, Any]] = []
     kept: list[dict[str, str]] = []
-    changed = [(step, _changed(step, state)) for step in _concerned(failed, state)]
+    changed = [(step, _changed(step, state)) for step in _concerned(failed, state) if not _under_way(step, state)]
     for step, units in sorted(changed, key=lambda pair: _newest(pair[1]), reverse=True):
         records: dict[str, Mapping[str, Any]] = {}
         for unit in units:
@@ -35,6 +35,11 @@ def taking_back(failed: Step, state: RunState, means: Means) -> dict[str, Any]:
 
 def _concerned(failed: Step, state: RunState) -> list[Step]:
     return [failed, *(state.playbook.by_id[need] for need in state.playbook.needs[failed.id])]
+
+
+def _under_way(step: Step, state: RunState) -> bool:
+    """Tell whether a step is being taken back already, for another that failed."""
+    return f"{step.id}~undo" in state.playbook.by_id and state.status(f"{step.id}~undo") not in ENDED
 
 
 def _changed(step: Step, state: RunState) -> list[Unit]:

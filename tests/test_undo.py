@@ -6,6 +6,8 @@ from conftest import OpenApp
 from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
+from responder.app import App
+
 FAILS = """
   - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one, two, deaf], on_error: undo}
 """
@@ -140,6 +142,77 @@ def test_after_a_retry_of_what_was_undone_it_is_done_anew(opened: OpenApp, place
     assert ["one"] == effects(place)
     assert {"one": "done", "last": "done"} == statuses(state)
     assert "ended" == state.state
+
+
+AGREED = """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}}
+  - {id: two, phase: analysis, action: clockwork.swing, with: {key: two}, needs: [one],
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one, two], on_error: undo}
+"""
+
+
+def asking_for_the_way_back(opened: OpenApp, place: Path) -> tuple[App, App, str]:
+    """Return an executor, a person and a run that asks whether the newest change is to be taken back."""
+    app, other = opened(), opened("carl")
+    failing(place)
+    run = begun(app, written(place, AGREED))
+    app.dispatcher.advance(run)
+    other.approve(run, "two")
+    app.dispatcher.advance(run)
+    assert ["two~undo"] == [ask.unit for ask in other.state(run).asks()]
+    return app, other, run
+
+
+def test_a_way_back_that_is_declined_does_not_keep_the_others(opened: OpenApp, place: Path) -> None:
+    app, other, run = asking_for_the_way_back(opened, place)
+    other.decline(run, "two~undo", "it may stay")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "two", "one back"] == effects(place)
+    assert "halted" == state.state
+    assert {
+        "one": "undone", "two": "done", "last": "failed", "two~undo": "declined", "one~undo": "done",
+    } == statuses(state)  # fmt: skip
+
+
+def test_after_a_retry_of_what_failed_nothing_more_is_taken_back(opened: OpenApp, place: Path) -> None:
+    app, other, run = asking_for_the_way_back(opened, place)
+    other.retry(run, "last")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "two"] == effects(place)
+    assert ("ended", {"one": "done", "two": "done", "last": "done"}) == (state.state, statuses(state))
+
+
+def test_inside_a_sub_playbook_all_is_taken_back_before_that_fails(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    written(place, STEPS + FAILS, "inner")
+    state = driven(app, begun(app, written(place, "  - {id: part, phase: analysis, playbook: inner}\n")))
+
+    assert ["one", "two", "deaf", "two back", "one back"] == effects(place)
+    assert ("halted", "failed") == (state.state, state.status("part"))
+    assert "part/last failed" in state.unit("part").error
+
+
+def test_what_two_failures_would_take_back_is_taken_back_once(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place, often=2)
+    name = written(
+        place,
+        """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert ["one", "look", "last", "one~undo"] == [step.id for step in state.playbook.steps]
+    assert ["one", "one back"] == effects(place)
 
 
 def test_a_change_that_says_it_stays_stays(opened: OpenApp, place: Path) -> None:
