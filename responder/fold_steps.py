@@ -204,11 +204,11 @@ def forget_step(state: RunState, gone: str) -> None:
 
 
 def _around(state: RunState, step: str) -> list[str]:
-    """Return the steps whose sub-playbooks a step belongs to, the innermost first, where those have failed."""
+    """Return the steps whose sub-playbooks a step belongs to, the innermost first, where those have ended."""
     found: list[str] = []
     scope = step.rpartition("/")[0]
     while scope:
-        if state.unit(scope).status == "failed":
+        if state.unit(scope).status in {"failed", "done"}:
             found.append(scope)
         scope = scope.rpartition("/")[0]
     return found

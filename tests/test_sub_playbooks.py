@@ -86,6 +86,31 @@ def test_a_failed_child_fails_the_parent_and_a_retry_takes_both_up_again(opened:
     assert ["x live", "after"] == effects(place)
 
 
+def test_what_failed_and_did_not_matter_can_be_retried_inside_a_sub_playbook_that_ended_well(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    (place / "world" / "denied-x").write_text("1")
+    (place / "world" / "denied-y").write_text("1")
+    inner(place, "  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, on_error: continue}\n", "")
+    name = written(
+        place,
+        """
+  - {id: part, phase: analysis, playbook: inner}
+  - {id: other, phase: analysis, action: clockwork.look, with: {key: y}}
+""",
+    )
+    run = begun(app, name)
+    assert {"part": "done", "part/look": "failed", "other": "failed"} == statuses(driven(app, run))
+
+    app.retry(run, "part/look")
+    app.retry(run, "other")
+    state = driven(app, run)
+
+    assert "ended" == state.state
+    assert {"part": "done", "part/look": "done", "other": "done"} == statuses(state)
+
+
 def test_a_parent_that_may_fail_does_not_halt_the_run(opened: OpenApp, place: Path) -> None:
     app = opened()
     inner(place)
