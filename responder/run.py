@@ -64,6 +64,8 @@ class Runner:
         self._fence = Fence(run, epoch)
         self._position = 0
         self._looked = 0.0
+        self._as_of = means.clock.now()
+        """When it was last judged what may start; a moment that has passed since is still to come."""
         self._worker = Worker(means, timeline, self._fence, self.state, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._lanes = Lanes()
@@ -141,6 +143,7 @@ class Runner:
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> bool:
         """Start every step and item that may start now; tell whether anything was started or written."""
+        self._as_of = self._means.clock.now()
         if self.state.state not in {"open", "aborting"}:
             return False
         moved = False
@@ -346,7 +349,7 @@ class Runner:
             writing.wake(run, self._means.clock.now().isoformat())
 
     def _wake_at(self) -> datetime | None:
-        return wake_at(self.state, self._means.clock.now(), self._lanes.parked, self._stands_still)
+        return wake_at(self.state, self._as_of, self._lanes.parked, self._stands_still)
 
     def _pause(self) -> Pause:
         if self.state.state in {"halted", "ended"}:

@@ -77,7 +77,7 @@ def holds(outcome: Outcome) -> None:
         if unit.status in {"skipped", "failed"}:
             assert unit.error, f"{address} {unit.status} without a reason"
     for step in outcome.final.playbook.steps:
-        ran = outcome.final.status(step.id) in {"done", "unchanged", "failed"}
+        ran = outcome.final.status(step.id) in {"done", "unchanged", *(() if step.start else ("failed",))}
         if ran and not waits_for_end_only(step) and not (step.start and step.start.hard_stop):
             bad = [need for need in outcome.final.playbook.needs[step.id] if kept_from_starting(outcome, need)]
             assert [] == bad, f"{step.id} ran although {bad} did not end well"

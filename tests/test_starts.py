@@ -188,6 +188,38 @@ def test_moving_it_later_asks_again_and_moving_it_earlier_does_not(opened: OpenA
     assert ["kill"] == effects(place)
 
 
+class Ticking:
+    """A clock that goes on by 10 ms whenever somebody looks at it, and waits for nobody."""
+
+    def __init__(self) -> None:
+        self._at = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        self._at += timedelta(seconds=0.01)
+        return self._at
+
+    def real_seconds(self, seconds: float) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self._at += timedelta(seconds=seconds)
+
+
+def test_a_time_that_comes_between_two_looks_at_the_clock_is_not_missed(opened: OpenApp, place: Path) -> None:
+    for hundredths in range(12, 40):
+        app = opened(store=str(place / f"{hundredths}.db"), clock=Ticking())
+        name = written(
+            place,
+            f"""
+  - {{id: a, phase: analysis, action: clockwork.nothing, start: {{not_before: incident.aware_at + {hundredths / 100:.2f}s}}}}
+""",
+        )
+        run = begun(app, name)
+        app.dispatcher.advance(run)
+
+        assert ("ended", {"a": "done"}) == (app.state(run).state, statuses(app.state(run))), hundredths
+
+
 def test_it_waits_for_its_time_across_a_restart(opened: OpenApp, place: Path) -> None:
     name = written(
         place,
