@@ -149,9 +149,10 @@ def came_due(step: Step, state: RunState, why: str) -> dict[str, Any]:
 
 
 def moments(step: Step, state: RunState, now: datetime) -> list[datetime]:
-    """Return the coming moments at which a waiting step may start."""
-    schedule = state.unit(step.id).schedule
-    found = [_read(schedule.get("hard_stop"))]
+    """Return the coming moments at which a waiting step may start, or is planned again for those who must agree."""
+    unit = state.unit(step.id)
+    schedule = unit.schedule
+    found = [_read(schedule.get("hard_stop")), unit.next_at]
     if all(state.ended_well(need) or state.status(need) not in ENDED for need in state.playbook.needs[step.id]):
         found.append(_read(schedule.get("not_before")))
     return [moment for moment in found if moment is not None and moment > now]

@@ -188,6 +188,22 @@ def test_moving_it_later_asks_again_and_moving_it_earlier_does_not(opened: OpenA
     assert ["kill"] == effects(place)
 
 
+def test_what_could_not_be_planned_early_is_planned_again_before_its_time(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "unavailable-kill").write_text("1")
+    name = written(
+        place,
+        """
+  - {id: kill, phase: containment, action: clockwork.turn, with: {key: kill}, retry: {first: 0.05s},
+     start: {not_before: incident.aware_at + 1h}, approval: {role: commander, within: 1h, on_timeout: abort}}
+""",
+    )
+    run = begun(app, name)
+    app.dispatcher.advance(run)
+
+    assert ["kill"] == [ask.unit for ask in app.state(run).asks()]
+
+
 class Ticking:
     """A clock that goes on by 10 ms whenever somebody looks at it, and waits for nobody."""
 
@@ -210,9 +226,8 @@ def test_a_time_that_comes_between_two_looks_at_the_clock_is_not_missed(opened: 
         app = opened(store=str(place / f"{hundredths}.db"), clock=Ticking())
         name = written(
             place,
-            f"""
-  - {{id: a, phase: analysis, action: clockwork.nothing, start: {{not_before: incident.aware_at + {hundredths / 100:.2f}s}}}}
-""",
+            "  - {id: a, phase: analysis, action: clockwork.nothing,"
+            f" start: {{not_before: incident.aware_at + {hundredths / 100:.2f}s}}}}\n",
         )
         run = begun(app, name)
         app.dispatcher.advance(run)
