@@ -182,10 +182,10 @@ class Worker:
         if recovering and self._recovered_by_person(job):
             return
         if recovering and not job.unit.answer:
+            self._wait_until_nothing_is_on_its_way(job, idempotent=resolved.action.idempotent)
             if not resolved.action.readback:
                 self._ask_what_happened(job, "it was being sent when its executor ended, and cannot be read back")
                 return
-            self._wait_until_read_back_is_sound(job, idempotent=resolved.action.idempotent)
         planned = self._plan(job, resolved, action)
         if isinstance(planned, Unchanged):
             self._already(job, resolved, planned, recovering=recovering)
@@ -328,8 +328,8 @@ class Worker:
         asked = question("unknown", role, due_at=None, text=text, options=options)
         self.append(job, "unknown", {"reason": reason}, Draft("asked", asked, self._fence.run, job.address))
 
-    def _wait_until_read_back_is_sound(self, job: Job, *, idempotent: bool) -> None:
-        """Wait out the permit and the request of an executor that may still live.
+    def _wait_until_nothing_is_on_its_way(self, job: Job, *, idempotent: bool) -> None:
+        """Wait out the permit and the request of an executor that may still live: nobody can look before.
 
         A dead one sends nothing more; what it sent last may still be on its way, which matters to a create alone.
         """

@@ -14,7 +14,9 @@ from conftest import BOTH, OpenApp, leaked_value
 from test_run import HEAD, begun, effects, statuses, when_asked, written
 
 from responder.app import App
-from responder.errors import RequestError
+from responder.errors import RecordError, RequestError
+from responder.run import Runner
+from responder.transport import PERMIT_SECONDS
 
 pytestmark = pytest.mark.parametrize("record", BOTH, indirect=True)
 
@@ -195,3 +197,29 @@ def test_a_changed_change_asks_again(opened: OpenApp, place: Path) -> None:
 
 def clockwork_note(place: Path) -> None:
     (place / "world" / "note").write_text(" twice")
+
+
+@pytest.mark.parametrize("action", ["say", "turn"])
+def test_whoever_takes_over_from_somebody_who_may_live_looks_when_nothing_can_be_on_its_way_any_more(
+    opened: OpenApp, place: Path, record: str, action: str
+) -> None:
+    def stop(point: str, step: str) -> None:
+        if point == "before-apply":
+            raise RecordError("stopped between the intent and the send")
+
+    first = opened(hook=stop)
+    run = begun(first, written(place, f"  - {{id: a, phase: analysis, action: clockwork.{action}, with: {{key: x}}}}\n"))
+    with pytest.raises(RecordError):
+        first.drive(run)
+    second = opened()
+    second.means.transport.request_seconds = 0.5
+    incident = second.row(run).incident
+    lease = second.dispatcher.adopt(run)
+
+    Runner(second.means, second.dispatcher.timeline(incident), run, lease.epoch, others_dead=False).advance()
+
+    (intended, *_), (after, *_) = (
+        [entry.at for entry in second.timeline(incident) if entry.event in events]
+        for events in ({"intended"}, {"unknown", "reconciled", "applied"})
+    )
+    assert (after - intended).total_seconds() >= PERMIT_SECONDS + 0.5
