@@ -98,12 +98,22 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
 
 
 class Redactor:
-    """Knows secrets in every form that they may take, and strikes them out of whatever leaves."""
+    """Knows secrets in every form that they may take, and strikes them out of whatever leaves.
+
+    A worker meets thousands of secrets in its life. The forms are therefore filed by their first characters, too: what
+    it costs to find out that a text holds none of them does not grow with their number.
+    """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._lock = threading.Lock()
         self._shown: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        """Every form, and what is shown in its place."""
+        self._forms: tuple[str, ...] = ()
+        self._short: tuple[str, ...] = ()
+        """Values that are shorter than a beginning."""
+        self._filed: dict[str, tuple[str, ...]] = {}
+        """The other forms, by their beginning."""
+        self._beginnings: set[str] = set()
         for secret in secrets:
             self.learn(secret)
 
@@ -116,19 +126,33 @@ class Redactor:
         with self._lock:
             if value in self._shown:
                 return
-            self._shown = self._shown | dict.fromkeys(forms, str(secret))
-            self._pattern = None
+            # Others scrub meanwhile: whoever finds a form must find what is shown in its place.
+            self._shown.update(dict.fromkeys(forms, str(secret)))
+            for form in forms:
+                beginning = form[:_SHORTEST]
+                if len(beginning) < _SHORTEST:
+                    self._short += (form,)
+                else:
+                    self._filed[beginning] = (*self._filed.get(beginning, ()), form)
+                    self._beginnings.add(beginning)
+            self._forms += tuple(forms)
 
     def scrub(self, text: str) -> Redacted:
         """Return the text with every known secret replaced by its fingerprint, longest form first."""
-        if not any(form in text for form in self._shown):
+        found = [form for form in self._candidates(text) if form in text]
+        if not found:
             return Redacted(text)
-        with self._lock:
-            if self._pattern is None:
-                longest_first = sorted(self._shown, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            pattern, shown = self._pattern, self._shown
-        return Redacted(pattern.sub(lambda match: shown[match.group()], text))
+        pattern = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+        return Redacted(re.sub(pattern, lambda match: self._shown[match.group()], text))
+
+    def _candidates(self, text: str) -> Iterable[str]:
+        """Return the forms that a text may hold: all while there are few, else those whose beginning is in it."""
+        if len(self._forms) < len(text):
+            return self._forms
+        pieces = {text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)}
+        if pieces.isdisjoint(self._beginnings):
+            return self._short
+        return (*self._short, *(form for piece in pieces for form in self._filed.get(piece, ())))
 
     def scrub_data(self, data: Any) -> Any:
         """Return plain data (dicts, lists, numbers, text) with every string scrubbed, keys too."""

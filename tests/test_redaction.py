@@ -85,8 +85,12 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize("others", [0, 300], ids=["alone", "among many secrets"])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-def test_every_form_is_struck_out(sealer: Sealer, secret: Secret, form: str) -> None:
+def test_every_form_is_struck_out(sealer: Sealer, secret: Secret, form: str, others: int) -> None:
+    for number in range(others):  # so many forms that each text is looked up, and not each form
+        sealer.secret(f"another-value-{number}")
+
     scrubbed = sealer.redactor.scrub(f"before {form} after")
 
     assert form not in scrubbed
@@ -109,6 +113,23 @@ def test_the_longest_form_is_struck_out_first(sealer: Sealer) -> None:
     longer = sealer.secret("abcdefghijkl")
 
     assert str(longer) == sealer.redactor.scrub("abcdefghijkl")
+
+
+def test_a_short_value_is_struck_out_among_many_secrets(sealer: Sealer) -> None:
+    short = sealer.secret("k9#")
+    for number in range(300):
+        sealer.secret(f"another-value-{number}")
+
+    assert f"pin {short}!" == sealer.redactor.scrub("pin k9#!")
+    assert str(short) == sealer.redactor.scrub("k9#")
+
+
+def test_secrets_that_begin_alike_are_told_apart_among_many(sealer: Sealer) -> None:
+    secrets = [sealer.secret(f"token-{'x' * (number % 7)}{number}") for number in range(300)]
+
+    scrubbed = sealer.redactor.scrub(" ".join(f"token-{'x' * (number % 7)}{number}" for number in range(300)))
+
+    assert " ".join(map(str, secrets)) == scrubbed
 
 
 def test_data_is_scrubbed_in_keys_and_depths(sealer: Sealer, secret: Secret) -> None:
