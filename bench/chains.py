@@ -23,13 +23,14 @@ import postgresql
 
 from responder.app import open_app
 from responder.clock import SystemClock
+from responder.entry import Draft, Fence
 from responder.finding import Exposure, Finding
 from responder.installation import open_store
 from responder.redaction import Redactor
 from responder.registry import Registry
 from responder.sealing import Sealer
 from responder.store import Location, RunRow, Store
-from responder.timeline import Draft, Fence, Timeline
+from responder.timeline import Timeline
 
 ITEMS = 300
 NAPS = (0.05, 0.1, 0.2)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from responder import approval, correcting, motions
 from responder.correction import PREFIX
+from responder.entry import Draft
 from responder.incident import FIELDS
 from responder.said import read_fact
 from responder.state import RunState
-from responder.timeline import Draft
 
 
 def agreed(state: RunState, states: Sequence[RunState], asked: str, person: str, digest: str = "") -> list[Draft]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.finding import Finding
 from responder.incident import Judgement
@@ -27,7 +28,6 @@ from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
 from responder.store import Writing
-from responder.timeline import Draft
 from responder.transport import Transport
 from responder.voice import Voice
 

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.glass import broke
 from responder.state import RunState
 from responder.suspicion import is_suspect, refuse_suspect
-from responder.timeline import Draft
 from responder.unit import Ask
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from responder.action import Action
 from responder.approval import group_digest
+from responder.entry import Draft
 from responder.errors import RecordError
 from responder.playbook import Step
 from responder.providers.human import Decide, Task
-from responder.timeline import Draft
 from responder.unit import Ask, Unit
 
 

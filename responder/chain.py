@@ -10,8 +10,6 @@ from responder.store import Head, Row, Store, head_mac
 
 GENESIS = "0" * 64
 """What the first entry of a chain names as its predecessor."""
-_READINGS = 5
-"""How often a chain is read again that somebody adds to in the meantime."""
 
 
 def entry_hash(prev: str, fields: tuple[object, ...], payload_hash: str) -> str:
@@ -48,14 +46,11 @@ def verify(store: Store, sealer: Sealer, incident: str, known_head: tuple[int, s
 
 def read(store: Store, incident: str) -> tuple[Head | None, list[Row]]:
     """Return a chain and its end, as of one moment; RecordError where there is none."""
-    for _ in range(_READINGS):
-        head, rows = store.head(incident), store.rows(incident)
-        if head is None and not rows:
-            raise RecordError(
-                "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
-            )
-        if head is not None and rows and rows[-1].seq == head.seq:
-            break  # else somebody wrote between the two readings, or the chain is not as we wrote it
+    head, rows = store.chain(incident)
+    if head is None and not rows:
+        raise RecordError(
+            "There is no timeline of this incident", where=incident, remedy="`responder status` lists them"
+        )
     return head, rows
 
 

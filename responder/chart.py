@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from responder.entry import Entry
 from responder.playbook import Step
 from responder.rendition import exact, span
 from responder.state import RunState
 from responder.story import Story
-from responder.timeline import Entry
 
 _LEFT, _RIGHT, _TOP, _LANE = 236.0, 916.0, 34.0, 26.0
 _APART = 62.0

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from responder.app import App
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.motions import COMMANDER, proposed
-from responder.timeline import Draft
 
 ADDRESS = "incident.close"
 

@@ -8,10 +8,10 @@ from responder.approval import check_person, may_answer
 from responder.clock import show_time
 from responder.correction import Correction, Move, digest_of
 from responder.deadlines import is_off, judged
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.moments import due, met
 from responder.state import RunState
-from responder.timeline import Draft
 from responder.unit import Ask
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from responder.timeline import Entry
+from responder.entry import Entry
 from responder.unit import Ask
 
 PREFIX = "set:"

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.modes import ADDRESS, KILL, check_mode, read_mode, switched
 from responder.motions import COMMANDER, proposed
 from responder.standing import page_address
 from responder.state import RunState
 from responder.suspicion import read_suspects
-from responder.timeline import Draft
 
 SUSPECT = "incident.suspect"
 UNCAPTURED = "incident.uncaptured"

@@ -7,6 +7,7 @@ from typing import Any
 
 from responder.asking import ask_for_many, awaits_agreement
 from responder.ending import sum_up_items
+from responder.entry import Draft
 from responder.expressions import evaluate
 from responder.gate import keyed
 from responder.lanes import Lanes
@@ -14,7 +15,6 @@ from responder.means import Means
 from responder.naming import names
 from responder.state import RunState
 from responder.step import Step
-from responder.timeline import Draft
 from responder.unit import ENDED, Unit
 from responder.waves import gate_question, judge_gate, next_release, released_at_first, wave_over
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from responder.anchors import Found
 from responder.due import Deadline
+from responder.entry import Entry
 from responder.moments import due
 from responder.rendition import plain
 from responder.standing import Broken
 from responder.state import RESPONSE
 from responder.story import Answer, Span, Story, Trouble, answers, moment_or_none, spans, troubles
-from responder.timeline import Entry
 from responder.unit import ENDED_WELL
 
 _CLOCKS = ("exposed_at", "reported_at", "aware_at", "public_coverage_at")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from responder import fold_people, fold_steps
 from responder.correction import PREFIX, agreed, declined, proposed
+from responder.entry import Entry
 from responder.errors import RecordError
 from responder.fold_steps import begin, forget_step
 from responder.incident import Credential
@@ -11,7 +12,6 @@ from responder.playbook import Playbook
 from responder.state import RunState
 from responder.step import Step
 from responder.store import FORMAT
-from responder.timeline import Entry
 from responder.unit import Child, Items
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from responder.entry import Entry
 from responder.fold_steps import begin, end
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.unit import ENDED, Ask
 
 

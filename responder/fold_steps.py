@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from responder.action import Observed
+from responder.entry import Entry
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.unit import ENDED, Items, Unit
 
 

@@ -1,10 +1,10 @@
 """Break-glass: one permitted person approves containment alone. Recorded, told at once, reviewed afterwards."""
 
+from responder.entry import Draft
 from responder.errors import PlanRefused, Problem, RequestError
 from responder.redaction import looks_like_credential
 from responder.state import RunState
 from responder.suspicion import is_suspect
-from responder.timeline import Draft
 
 GUARD = "approval"
 _ENDINGS = frozenset({"disable", "revoke", "fence", "end_sessions"})

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from responder.chain import tampered
 from responder.clock import Clock
+from responder.entry import Draft
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.store import RunRow, Store, Writing
-from responder.timeline import Draft, Timeline
+from responder.timeline import Timeline
 
 HEARTBEAT_SECONDS = 1.0
 STALE_SECONDS = 3.0

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from responder.entry import Draft
 from responder.fold import fold
 from responder.incident import Credential, Judgement, Ownership
 from responder.means import Means
 from responder.settings import Consumer, Holder
 from responder.store import RunRow
-from responder.timeline import Draft, Timeline
+from responder.timeline import Timeline
 from responder.unit import Unit
 
 

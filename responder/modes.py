@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from responder.durations import duration
+from responder.entry import Draft
 from responder.errors import PlanRefused, Problem, RequestError
 from responder.providers.incident import Mode
 from responder.state import RunState
-from responder.timeline import Draft
 
 GUARD = "modes"
 ADDRESS = "incident.mode"

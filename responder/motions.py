@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 
 from responder.approval import check_person, open_ask
+from responder.entry import Draft
 from responder.errors import RequestError
 from responder.state import RunState
-from responder.timeline import Draft
 
 COMMANDER = "commander"
 """The role that decides for a whole incident."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from responder.entry import Entry
 from responder.rendition import exact
 from responder.state import NOTICE
 from responder.story import Story
-from responder.timeline import Entry
 
 
 @dataclass

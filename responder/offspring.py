@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from responder.entry import Draft
 from responder.errors import InputError, Unavailable
 from responder.finding import Finding
 from responder.incident import Judgement, Ownership
@@ -13,7 +14,6 @@ from responder.means import Means
 from responder.start import Start, assess, choose, prepare
 from responder.state import RunState
 from responder.store import Writing
-from responder.timeline import Draft
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from responder.chart import chart
 from responder.documents import Template, render
+from responder.entry import Entry
 from responder.figures import Figures, figures
 from responder.narrative import rows
 from responder.rendition import span
 from responder.story import Story
-from responder.timeline import Entry
 
 
 @dataclass(frozen=True)

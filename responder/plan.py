@@ -7,6 +7,7 @@ from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
 from responder.chain import GENESIS
 from responder.durations import show_duration
+from responder.entry import Draft, Entry
 from responder.errors import DocumentError, InputError, PlaybookError, Problem, ProviderError
 from responder.expressions import evaluate, references
 from responder.fold import fold
@@ -20,7 +21,6 @@ from responder.providers.human import Decide, Task
 from responder.resolve import Resolved, resolve
 from responder.start import Start, checked_inputs
 from responder.state import RunState
-from responder.timeline import Draft, Entry
 
 _MOST_ITEMS = 5
 """How many items of a `for_each` are read from the live system for a plan; the rest are counted."""

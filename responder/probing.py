@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from responder.app import App
 from responder.credential import Probe, ProveDead
+from responder.entry import Draft
 from responder.errors import PlanRefused, PlaybookError, RequestError
 from responder.incident import Ownership
 from responder.resolve import subject
 from responder.state import RunState
-from responder.timeline import Draft
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 Redacted = NewType("Redacted", str)
 """Text that passed a Redactor and may leave."""
 
+_FEW = 64  # to look for so many forms one by one costs about what it costs to cut a text into pieces
 _SHORTEST = 6  # shorter encoded forms would strike out ordinary words
 
 
@@ -147,7 +148,7 @@ class Redactor:
 
     def _candidates(self, text: str) -> Iterable[str]:
         """Return the forms that a text may hold: all while there are few, else those whose beginning is in it."""
-        if len(self._forms) < len(text):
+        if len(self._forms) <= _FEW:
             return self._forms
         pieces = {text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)}
         if pieces.isdisjoint(self._beginnings):

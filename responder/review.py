@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from responder.documents import Template, render
+from responder.entry import Entry
 from responder.errors import DocumentError, Problem
 from responder.figures import Figures, figures
 from responder.narrative import rows
 from responder.rendition import cell, exact, sentence, span
 from responder.story import Story
-from responder.timeline import Entry
 
 __all__ = ["Figures", "figures", "postmortem", "prose_of", "written_prose"]
 

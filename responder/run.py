@@ -21,6 +21,7 @@ from responder.ending import (
     under_way,
     wake_at,
 )
+from responder.entry import Draft, Fence
 from responder.errors import InputError, RecordError, StaleExecutor
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
@@ -34,7 +35,7 @@ from responder.start import checked_inputs
 from responder.state import RunState
 from responder.step import Step, waits_for_end_only
 from responder.store import Writing
-from responder.timeline import Draft, Fence, Timeline
+from responder.timeline import Timeline
 from responder.undo import taking_back
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker

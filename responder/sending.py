@@ -10,6 +10,7 @@ from typing import Any
 
 from responder.approval import may_answer
 from responder.documents import Document, Template, Templates, fill, render_notice
+from responder.entry import Draft
 from responder.errors import DocumentError, Problem, RequestError
 from responder.gate import waits_for_children
 from responder.means import Means
@@ -21,7 +22,6 @@ from responder.source import nearest
 from responder.start import Start
 from responder.state import NOTICE, RunState
 from responder.store import FORMAT
-from responder.timeline import Draft
 from responder.unit import Ask
 
 WITHIN = timedelta(hours=1)

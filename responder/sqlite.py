@@ -4,13 +4,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, MOVED, Blob, Head, Row, RunRow, Store, gone
+from responder.store import FORMAT, MOVED, Blob, Head, Row, RunRow, Store, Writing, gone
 
 _STEPS = {
     1: """
@@ -162,6 +162,22 @@ class SQLiteStore:
             " DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac",
             (rows[0].incident, *head),
         )
+
+    def attempt(self, incident: str, head: Head, fill: Callable[[Writing], None]) -> bool:  # noqa: ARG002
+        """Write nothing: a transaction of a file costs no way to a server and back."""
+        return False
+
+    def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
+        """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
+        with self._lock, self._named():
+            within = self._db.in_transaction
+            if not within:
+                self._db.execute("BEGIN")
+            try:
+                return self.head(incident), self.rows(incident)
+            finally:
+                if not within:
+                    self._db.execute("ROLLBACK")
 
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""

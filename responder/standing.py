@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from responder.entry import Entry
 from responder.finding import Exposure
-from responder.timeline import Entry
 from responder.unit import Ask
 
 SUSPECT_KINDS = ("person", "session", "device", "channel")

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from responder.due import settings_problems
+from responder.entry import Draft
 from responder.errors import FindingError, InputError, Problem, RequestError, SettingsError
 from responder.finding import Finding
 from responder.guards import check_start
@@ -19,7 +20,6 @@ from responder.playbook import Input, Playbook
 from responder.settings import Connection
 from responder.state import RunState
 from responder.store import FORMAT, Blob, RunRow, Writing
-from responder.timeline import Draft
 
 
 @dataclass(frozen=True)

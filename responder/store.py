@@ -117,6 +117,10 @@ class Blob(NamedTuple):
     sealed: Sealed
 
 
+class Unforeseen(Exception):
+    """What is believed of a record does not suffice to write to it: an ordinary transaction must look."""
+
+
 class Writing(Protocol):
     """One transaction; everything in it is on disk when it ends, or nothing is."""
 
@@ -176,6 +180,17 @@ class Store(Protocol):
 
     def write(self) -> AbstractContextManager[Writing]:
         """Open a transaction: `with store.write() as writing`. RecordError where it cannot be written."""
+
+    def attempt(self, incident: str, head: Head, fill: Callable[[Writing], None]) -> bool:
+        """Write what `fill` writes at one go, if the end of the chain is `head` (its `mac` does not count).
+
+        False, with nothing written, where it is not, where a run's row is not what this process last saw, or where the
+        store cannot do so. `fill` is shown what this process believes, and may be called again: it raises Unforeseen
+        where that is not enough.
+        """
+
+    def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
+        """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
 
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""

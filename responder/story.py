@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from responder.entry import Entry
 from responder.errors import RecordError
 from responder.fold import fold
 from responder.playbook import Step
 from responder.rendition import moment
 from responder.state import NOTICE, RunState
-from responder.timeline import Entry
 from responder.unit import ENDED_WELL, Unit
 
 TOOK_EFFECT = ("applied", "reconciled", "unchanged")

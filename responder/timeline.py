@@ -8,69 +8,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from responder.chain import GENESIS, broken_links, entry_hash, judge, read
 from responder.clock import Clock
+from responder.entry import Draft, Entry, Fence, entry_of, read_entry
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
-from responder.store import Also, Head, Row, RunRow, Store, Writing, head_mac
+from responder.store import Also, Head, Row, RunRow, Store, Unforeseen, Writing, head_mac
 
 SECRET_KINDS = ("leaked", "issued")
 """The kinds of sealed values that are secrets; the others are evidence."""
-
-
-class Fence(NamedTuple):
-    """An executor's right to write for a run: it ends when somebody adopts the run with a higher epoch."""
-
-    run: str
-    epoch: int
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An entry that is not written yet."""
-
-    event: str
-    """What happened, a verb in the past tense."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    run: str = ""
-    step: str = ""
-    """The step, or the item as `step[key]`."""
-    actor: str = "responder"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a timeline."""
-
-    seq: int
-    at: datetime
-    incident: str
-    run: str
-    event: str
-    step: str
-    actor: str
-    facts: Mapping[str, Any]
-    epoch: int
-    prev: str
-    hash: str
-    withheld: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """Return the entry as plain data, as `timeline --json` prints it."""
-        return {
-            "seq": self.seq,
-            "at": self.at.isoformat(),
-            "incident": self.incident,
-            "run": self.run,
-            "event": self.event,
-            "step": self.step,
-            "actor": self.actor,
-            "facts": None if self.withheld else dict(self.facts),
-            "prev": self.prev,
-            "hash": self.hash,
-        }
 
 
 def _held() -> threading.Lock:
@@ -241,24 +189,48 @@ class Timeline:
 
     def _write(self, batch: list[_Ticket]) -> None:
         """Write a batch in one transaction, all or none."""
-        for ticket in batch:
-            ticket.entries, ticket.error = [], None
-        with self._store.write() as writing:
-            head = writing.head(self.incident)
-            rows: list[Row] = []
-            runs: dict[str, RunRow | None] = {}
-            for ticket in batch:
-                if not _refused(ticket, writing, runs):
-                    head = self._chain(ticket, head, rows)
-                    if ticket.also is not None:
-                        ticket.also(writing)
-                        runs.clear()  # it may have changed who may write
-            if rows and head is not None:
-                mac = head_mac(self._sealer, self.incident, head.seq, head.hash)
-                writing.put_entries(rows, head._replace(mac=mac))
+        if not self._attempt(batch):
+            with self._store.write() as writing:
+                self._fill(batch, writing)
         self._keep([entry for ticket in batch for entry in ticket.entries])
         for ticket in batch:
             ticket.done = True
+
+    def _attempt(self, batch: list[_Ticket]) -> bool:
+        """Write a batch on the belief that nobody else wrote since; tell whether that was so."""
+        head = self._end()
+        if head is None:
+            return False
+
+        def fill(writing: Writing) -> None:
+            self._fill(batch, writing)
+            if any(ticket.error is not None for ticket in batch):
+                raise Unforeseen
+
+        return self._store.attempt(self.incident, head, fill)
+
+    def _end(self) -> Head | None:
+        """Return where the chain ends as far as this process knows; None where others wrote lately."""
+        with self._entries_lock:
+            last = self._entries[-1] if self._entries and not self._behind else None
+        return Head(last.seq, last.hash, "") if last is not None else None
+
+    def _fill(self, batch: list[_Ticket], writing: Writing) -> None:
+        """Put everything that a batch wants into a transaction; it may be done again in another."""
+        for ticket in batch:
+            ticket.entries, ticket.error = [], None
+        head = writing.head(self.incident)
+        rows: list[Row] = []
+        runs: dict[str, RunRow | None] = {}
+        for ticket in batch:
+            if not _refused(ticket, writing, runs):
+                head = self._chain(ticket, head, rows)
+                if ticket.also is not None:
+                    ticket.also(writing)
+                    runs.clear()  # it may have changed who may write
+        if rows and head is not None:
+            mac = head_mac(self._sealer, self.incident, head.seq, head.hash)
+            writing.put_entries(rows, head._replace(mac=mac))
 
     def _chain(self, ticket: _Ticket, head: Head | None, rows: list[Row]) -> Head | None:
         """Turn a ticket's drafts into the next rows of the chain; return the new head."""
@@ -273,7 +245,7 @@ class Timeline:
             digest = entry_hash(prev, fields, payload_hash)
             mac = self._sealer.sign(digest.encode())
             rows.append(Row(*fields, payload, salt, payload_hash, prev, digest, mac))
-            ticket.entries.append(_entry(rows[-1], payload))
+            ticket.entries.append(entry_of(rows[-1], payload))
             head = Head(seq, digest, "")  # only that of the last entry of all is signed, when it is written
         return head
 
@@ -290,7 +262,8 @@ class Timeline:
         with self._entries_lock:
             if written and written[0].seq == len(self._entries) + 1:
                 self._entries.extend(written)
-                self._fresh = time.monotonic()  # the chain was locked: nobody else's entry is missing
+                # The chain was locked, or ended where we thought: nobody else's entry is missing.
+                self._behind, self._fresh = False, time.monotonic()
             elif written:
                 self._behind = True
 
@@ -303,7 +276,7 @@ class Timeline:
                 rows = self._store.rows(self.incident, len(self._entries))
                 last = self._entries[-1].hash if self._entries else GENESIS
                 self.broken.extend(broken_links(rows, self._sealer, last, len(self._entries) + 1))
-                self._entries.extend(_read(row) for row in rows)
+                self._entries.extend(read_entry(row) for row in rows)
             self._version = version
             self._behind, self._fresh = False, time.monotonic()
             return self._entries
@@ -317,7 +290,7 @@ class Timeline:
         problems = judge(head, rows, self._sealer, self.incident)
         with self._entries_lock:
             if not problems and not self._entries:
-                self._entries.extend(_read(row) for row in rows)
+                self._entries.extend(read_entry(row) for row in rows)
                 self._behind, self._fresh = False, time.monotonic()
         return problems
 
@@ -359,35 +332,6 @@ def _refused(ticket: _Ticket, writing: Writing, runs: dict[str, RunRow | None]) 
 
 def _canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-
-
-def _entry(row: Row, payload: str | None) -> Entry:
-    return Entry(
-        seq=row.seq,
-        at=datetime.fromisoformat(row.at),
-        incident=row.incident,
-        run=row.run,
-        event=row.event,
-        step=row.step,
-        actor=row.actor,
-        facts=json.loads(payload) if payload is not None else {},
-        epoch=row.epoch,
-        prev=row.prev,
-        hash=row.hash,
-        withheld=payload is None,
-    )
-
-
-def _read(row: Row) -> Entry:
-    """Return a stored row as an entry. RecordError where it is not what we write."""
-    try:
-        return _entry(row, row.payload)
-    except (ValueError, TypeError):
-        raise RecordError(
-            "An entry of the record was altered and cannot be read",
-            where=f"{row.incident} entry {row.seq}",
-            remedy=f"`responder verify {row.incident}`",
-        ) from None
 
 
 def withhold(timeline: Timeline, seqs: Sequence[int], reason: str, actor: str) -> None:

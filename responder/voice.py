@@ -13,6 +13,7 @@ from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
 from responder.declared import DECLARED, declared
 from responder.dispatch import Dispatcher
+from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
@@ -24,7 +25,6 @@ from responder.redaction import looks_like_credential
 from responder.state import RunState
 from responder.store import RunRow, Writing
 from responder.suspicion import refuse_suspect
-from responder.timeline import Draft, Entry
 
 if TYPE_CHECKING:
     from responder.fleet.jobs import Jobs

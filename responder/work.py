@@ -23,6 +23,7 @@ from responder.action import (
 )
 from responder.asking import question
 from responder.clock import monotonic
+from responder.entry import Draft, Fence
 from responder.errors import (
     InputError,
     OutcomeUnknown,
@@ -42,7 +43,7 @@ from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
 from responder.store import Also
-from responder.timeline import Draft, Fence, Timeline
+from responder.timeline import Timeline
 from responder.transport import PERMIT_SECONDS, Permit
 from responder.unit import Unit
 
@@ -387,13 +388,8 @@ class Worker:
 
 def _change_of(planned: Mapping[str, Any]) -> Change:
     """Return the change that was planned, from the timeline."""
-    return Change(
-        planned["target"],
-        planned["before"],
-        planned["after"],
-        planned.get("breaks", ""),
-        planned.get("preconditions", {}),
-    )
+    breaks, preconditions = planned.get("breaks", ""), planned.get("preconditions", {})
+    return Change(planned["target"], planned["before"], planned["after"], breaks, preconditions)
 
 
 class _NotYet(Unavailable):

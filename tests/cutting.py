@@ -1,9 +1,12 @@
-"""A way to a server that can be cut: before a COMMIT reaches it, or before its answer comes back."""
+"""A way to a server that can be cut: before what commits reaches it, or before its answer comes back."""
 
 import socket
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
+
+COMMITS = (b"COMMIT", b"WITH moved")
+"""What commits: the end of a transaction, and the one statement that writes to a chain whose end is known."""
 
 
 class Way:
@@ -16,7 +19,7 @@ class Way:
         port = self._listener.getsockname()[1]
         self.url = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}").geturl()
         self.cut = ""
-        """`before`: the next COMMIT does not reach the server. `after`: its answer does not come back."""
+        """`before`: what commits next does not reach the server. `after`: its answer does not come back."""
         self.closed = False
         """Whether nobody gets through any more."""
         self._open: list[socket.socket] = []
@@ -38,7 +41,7 @@ class Way:
     def _pass(self, source: socket.socket, target: socket.socket, lost: threading.Event, asks: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if asks and self.cut and b"COMMIT" in data:
+                if asks and self.cut and any(word in data for word in COMMITS):
                     before, self.cut = self.cut == "before", ""
                     lost.set()
                     if before:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from responder.chain import GENESIS
-from responder.timeline import Entry
+from responder.entry import Entry
 
 START = datetime(2026, 5, 2, 9, 20, tzinfo=UTC)
 

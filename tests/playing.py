@@ -22,11 +22,11 @@ from mortal import SPEED, Endless, House, until_death
 
 from responder.app import App
 from responder.clock import ScaledClock
+from responder.entry import Entry
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding
 from responder.run import Pause
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.unit import Ask
 
 _MOST_TURNS = 300

@@ -13,6 +13,7 @@ from responder.clock import SystemClock
 from responder.correcting import correct
 from responder.deadlines import ClockView, clock_view
 from responder.documents import Templates
+from responder.entry import Draft, Entry
 from responder.errors import FindingError, RequestError, SettingsError
 from responder.figures import figures
 from responder.finding import Exposure, Finding
@@ -21,7 +22,6 @@ from responder.narrative import rows
 from responder.reading import parse_playbook
 from responder.review import postmortem
 from responder.run import Pause
-from responder.timeline import Draft, Entry
 from responder.view import view
 
 AWARE = datetime(2026, 11, 20, 15, tzinfo=UTC)

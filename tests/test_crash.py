@@ -208,7 +208,9 @@ def test_whoever_takes_over_from_somebody_who_may_live_looks_when_nothing_can_be
             raise RecordError("stopped between the intent and the send")
 
     first = opened(hook=stop)
-    run = begun(first, written(place, f"  - {{id: a, phase: analysis, action: clockwork.{action}, with: {{key: x}}}}\n"))
+    run = begun(
+        first, written(place, f"  - {{id: a, phase: analysis, action: clockwork.{action}, with: {{key: x}}}}\n")
+    )
     with pytest.raises(RecordError):
         first.drive(run)
     second = opened()

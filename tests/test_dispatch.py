@@ -14,9 +14,10 @@ from test_timeline import tamper
 from responder import dispatch
 from responder.app import App
 from responder.clock import SystemClock
+from responder.entry import Draft
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.lease import Lease
-from responder.timeline import Draft, Timeline
+from responder.timeline import Timeline
 
 pytestmark = pytest.mark.parametrize("record", BOTH, indirect=True)
 

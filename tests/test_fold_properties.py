@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from playing import played
 from test_properties import MORE, usual
 
+from responder.entry import Entry
 from responder.errors import PlaybookError
 from responder.expressions import evaluate
 from responder.fold import apply, fold
 from responder.playbook import Playbook
 from responder.state import RunState
-from responder.timeline import Entry
 
 IMPOSSIBLE = "${{ 1 / 0 }}"
 

@@ -46,7 +46,7 @@ correction standing
 unit
 leaks
 action incident rendition timeline playbook
-transport installation said step due chain
+transport installation said step due chain entry
 sqlite postgres
 finding settings store answer expressions anchors
 sealing source dates

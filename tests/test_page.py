@@ -10,9 +10,9 @@ from documents_record import Record, contain, founding, only_until, opened
 
 from responder.chart import chart
 from responder.documents import Templates, read_templates
+from responder.entry import Entry
 from responder.page import page
 from responder.story import Story
-from responder.timeline import Entry
 
 ROOT = Path(__file__).parent.parent / "templates"
 TEMPLATE = Templates(read_templates([ROOT])).get("report")

@@ -3,7 +3,9 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -16,12 +18,14 @@ from postgresql import server as private_server
 
 from responder.chain import verify
 from responder.clock import SystemClock
-from responder.errors import RecordError, SettingsError
+from responder.entry import Draft, Fence
+from responder.errors import RecordError, SettingsError, StaleExecutor
 from responder.postgres import PostgresStore
+from responder.postgres.transaction import Transaction
 from responder.redaction import Redactor
-from responder.sealing import Sealer
-from responder.store import Location, RunRow
-from responder.timeline import Draft, Timeline
+from responder.sealing import Sealed, Sealer
+from responder.store import Blob, Location, RunRow, Writing
+from responder.timeline import Timeline
 
 pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
 
@@ -47,6 +51,134 @@ def store(way: Way) -> Iterator[PostgresStore]:
 
 def timeline(store: PostgresStore, sealer: Sealer, incident: str = "inc-1") -> Timeline:
     return Timeline(store, sealer, SystemClock(), incident)
+
+
+# Writing at one go ---------------------------------------------------------------------------------
+
+
+class OneGo(PostgresStore):
+    """Does not open a transaction once it is told so."""
+
+    closed = False
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        assert not self.closed, "a transaction was opened"
+        return super().write()
+
+
+RUN = RunRow("run-1", "inc-1", "p", epoch=1)
+FENCE = Fence("run-1", 1)
+
+
+def began(store: PostgresStore, sealer: Sealer) -> Timeline:
+    record = timeline(store, sealer)
+
+    def begin(writing: Writing) -> None:
+        writing.put_run(RUN)
+        assert writing.lock(["key"], "run-1") is None
+        writing.put_blob(Blob("old", "inc-1", "evidence", Sealed(b"k", b"c")))
+
+    record.append(Draft("started", run="run-1"), also=begin)
+    return record
+
+
+def test_whoever_knows_where_the_chain_ends_writes_everything_at_one_go(record: str, sealer: Sealer) -> None:
+    store = OneGo(Location(url=record))
+    written = began(store, sealer)
+    store.closed = True
+
+    def end(writing: Writing) -> None:
+        row = writing.run("run-1")
+        assert row == RUN
+        writing.put_run(replace(row, state="ended", wake_at="w", executor="e", heartbeat=2.0))
+        assert replace(row, state="ended", wake_at="w", executor="e", heartbeat=2.0) == writing.run("run-1")
+        writing.unlock("run-1")
+        writing.wake("", "now")
+        writing.put_blob(Blob("new", "inc-1", "issued", Sealed(b"k", b"c")))
+        writing.put_blob(Blob("new", "inc-1", "issued", Sealed(b"other", b"c")))
+        writing.shred("old")
+
+    written.append(Draft("applied", run="run-1"), Draft("ended", run="run-1"), fence=FENCE, also=end)
+
+    other = PostgresStore(Location(url=record))
+    assert ["started", "applied", "ended"] == [entry.event for entry in timeline(other, sealer).entries()]
+    assert [] == verify(other, sealer, "inc-1")
+    assert replace(RUN, state="ended", wake_at="w", executor="e", heartbeat=2.0) == other.run("run-1")
+    assert [] == other.locked("run-1")
+    assert {"old": b"", "new": b"k"} == {blob.blob: blob.sealed.wrapped_key for blob in other.blobs("inc-1")}
+    other.close()
+    store.close()
+
+
+def test_whoever_did_not_hear_of_another_entry_looks_and_goes_on(record: str, sealer: Sealer) -> None:
+    here, there = (PostgresStore(Location(url=record)) for _ in range(2))
+    ours = began(here, sealer)
+    timeline(there, sealer).append(Draft("noted"))
+
+    ours.append(Draft("intended", run="run-1"), fence=FENCE)
+
+    assert ["started", "noted", "intended"] == [entry.event for entry in ours.entries()]
+    assert [] == verify(here, sealer, "inc-1")
+    here.close()
+    there.close()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with an entry", "with the row alone"])
+def test_whoever_was_replaced_writes_nothing_at_one_go(record: str, sealer: Sealer, told: bool) -> None:
+    here, there = (PostgresStore(Location(url=record)) for _ in range(2))
+    ours = began(here, sealer)
+    if told:
+        timeline(there, sealer).append(Draft("adopted"), also=lambda writing: writing.put_run(replace(RUN, epoch=2)))
+    else:
+        with there.write() as writing:
+            writing.put_run(replace(RUN, epoch=2))
+
+    with pytest.raises(StaleExecutor):
+        ours.append(Draft("intended", run="run-1"), fence=FENCE)
+
+    assert "intended" not in [entry.event for entry in timeline(there, sealer).entries()]
+    here.close()
+    there.close()
+
+
+@pytest.mark.parametrize(
+    ("act", "seen", "expected"),
+    [
+        pytest.param(
+            lambda writing: writing.put_run(RunRow("run-2", "inc-1", "p")),
+            lambda store: [row.run for row in store.runs()],
+            ["run-1", "run-2"],
+            id="a new run",
+        ),
+        pytest.param(
+            lambda writing: writing.wake("run-1", "2026-01-01"),
+            lambda store: [row.wake_at for row in store.runs()],
+            ["2026-01-01"],
+            id="a run that is woken",
+        ),
+        pytest.param(
+            lambda writing: writing.lock(["another"], "run-1"),
+            lambda store: store.locked("run-1"),
+            ["another", "key"],
+            id="a lock",
+        ),
+    ],
+)
+def test_what_must_be_looked_at_first_is_written_in_a_transaction(
+    record: str,
+    sealer: Sealer,
+    act: Callable[[Writing], None],
+    seen: Callable[[PostgresStore], list[str]],
+    expected: list[str],
+) -> None:
+    store = PostgresStore(Location(url=record))
+    written = began(store, sealer)
+
+    written.append(Draft("done", run="run-1"), fence=FENCE, also=act)
+
+    assert ["started", "done"] == [entry.event for entry in written.entries()]
+    assert seen(store) == expected
+    store.close()
 
 
 # Connections that break ---------------------------------------------------------------------------

@@ -21,11 +21,11 @@ from documents_record import (
 )
 
 from responder.documents import Template, Templates, read_templates
+from responder.entry import Entry
 from responder.errors import DocumentError, RecordError
 from responder.figures import Figures, figures
 from responder.narrative import rows
 from responder.review import postmortem, prose_of, written_prose
-from responder.timeline import Entry
 
 ROOT = Path(__file__).parent.parent / "templates"
 TEMPLATE: Template = Templates(read_templates([ROOT])).get("postmortem")

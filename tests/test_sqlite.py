@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from responder.clock import SystemClock
+from responder.entry import Draft
 from responder.errors import RecordError
 from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
 from responder.store import Head, Row
-from responder.timeline import Draft, Timeline
+from responder.timeline import Timeline
 
 
 def test_a_commit_that_fails_leaves_nothing_half_written_to_be_seen(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
 from responder.app import App
+from responder.entry import Entry
 from responder.errors import PlaybookError
 from responder.reading import parse_playbook
 from responder.schedule import Times, local_time
-from responder.timeline import Entry
 from responder.view import view
 
 

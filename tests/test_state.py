@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.chain import GENESIS
+from responder.entry import Entry
 from responder.fold import apply, fold
 from responder.state import RunState, outputs
-from responder.timeline import Entry
 
 NOW = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
 STEPS = [

@@ -13,13 +13,14 @@ from conftest import BOTH
 
 from responder.chain import verify
 from responder.clock import SystemClock
+from responder.entry import Draft, Fence
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.postgres import PostgresStore
 from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
 from responder.store import Blob, Location, RunRow, Store
-from responder.timeline import Draft, Fence, Timeline, _Ticket, withhold
+from responder.timeline import Timeline, _Ticket, withhold
 
 KEY = os.urandom(32)
 

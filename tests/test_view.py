@@ -12,10 +12,10 @@ from responder.cli.exits import Exit
 from responder.cli.lines import _SENTENCES, Lines, sentence
 from responder.cli.screen import screen
 from responder.cli.words import headline
+from responder.entry import Entry
 from responder.fold import _OWN, apply, fold
 from responder.progress import span
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.view import RunView, view
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from responder.app import App
 from responder.cli.call import Call
 from responder.cli.lines import Lines
+from responder.entry import Entry
 from responder.fold import apply, fold
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.view import RunView, view
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from responder.entry import Entry
 from responder.state import NOTICE, RunState
-from responder.timeline import Entry
 
 Facts = Mapping[str, Any]
 _EVERY_PERCENT = 10

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from responder.app import App
 from responder.documents import Templates
+from responder.entry import Entry
 from responder.page import page
 from responder.review import postmortem
-from responder.timeline import Entry
 
 
 def review_of(app: App, entries: Sequence[Entry]) -> str:

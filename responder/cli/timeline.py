@@ -12,7 +12,7 @@ from responder.cli.lines import sentence
 from responder.cli.rendering import page_of
 from responder.cli.writing import write_text
 from responder.clock import show_time
-from responder.timeline import Entry
+from responder.entry import Entry
 
 
 @click.command("timeline", cls=Command)

@@ -14,12 +14,12 @@ from responder.drill.drill import Drill
 from responder.drill.faults import show_fault
 from responder.drill.score import Expected, Facts, notices, score, total
 from responder.drill.timing import critical_path
+from responder.entry import Entry
 from responder.moments import due
 from responder.naming import contained_at
 from responder.page import page
 from responder.review import postmortem
 from responder.state import RunState
-from responder.timeline import Entry
 
 _CLAIM_SECONDS = 20.0
 _MOST_DISAGREEMENT = 90.0

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from responder.clock import Clock
+from responder.entry import Entry
 from responder.playbook import Step, dependencies
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.unit import Unit
 
 

@@ -177,9 +177,15 @@ def make_queue(jobs: Jobs) -> None:
     jobs.make(SchemaManager.get_schema())
 
 
+_PLANS = "-c enable_sort=off -c enable_bitmapscan=off"
+"""Lets the next job come from the index that holds them in order. Until the server has looked at how full the queue is,
+up to a minute, it believes that there are few jobs, and reads and sorts all of them for each one that it gives out."""
+
+
 def connector(location: Location) -> procrastinate.PsycopgConnector:
     """Return how Procrastinate connects to the queue."""
     parameters = Jobs.parameters(location)
+    parameters["options"] += f" {_PLANS}"
     del parameters["autocommit"]  # the one that listens is given it by Procrastinate
     return procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
 

@@ -127,6 +127,7 @@ def parameters(location: Location) -> dict[str, Any]:
         "lock_timeout": milliseconds // 2,
         "idle_in_transaction_session_timeout": milliseconds,
         "default_transaction_isolation": "read\\ committed",
+        "plan_cache_mode": "force_generic_plan",
     }
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     bounds = {

@@ -2,22 +2,25 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
-from responder.errors import RecordError
+from responder.errors import RecordError, ResponderError
 from responder.postgres.connections import WAIT_SECONDS, Connection, Pool, named, parameters
+from responder.postgres.statement import Statement
 from responder.postgres.tables import STEPS
 from responder.postgres.transaction import BLOB, HEAD, LOCK_CHAIN, RUN, Transaction
 from responder.sealing import Sealed
-from responder.store import FORMAT, Blob, Head, Location, Row, RunRow
+from responder.store import FORMAT, Blob, Head, Location, Row, RunRow, Unforeseen, Writing
 
 _LOOK_SECONDS = 0.02
 """How old the answer to *has anybody written* may be."""
 _CLOCK_SECONDS = 10.0
+_MOST_KNOWN = 1024
 _FORGET_SECONDS = 60.0
 """After how long nobody looks after a chain that nobody asks about."""
 _DURABLE = (
@@ -46,6 +49,8 @@ class PostgresStore:
         self._asked: dict[str, float] = {}
         """The chains that somebody asks about, and when last."""
         self._seen: dict[str, int] = {}
+        self._known: OrderedDict[str, RunRow] = OrderedDict()
+        """The rows of runs that this process saw or wrote last."""
         self._clock = (float("-inf"), 0.0)
         """When the server's clock was read, by our own, and what it said."""
         try:
@@ -115,6 +120,28 @@ class PostgresStore:
         if transaction.woken:
             self.on_wake(sorted(transaction.woken))
 
+    def attempt(self, incident: str, head: Head, fill: Callable[[Writing], None]) -> bool:
+        """Write what `fill` writes with one statement, if the end of the chain is `head`; else nothing, and False."""
+        statement = Statement(incident, head, self._known)
+        try:
+            fill(statement)
+            query, values = statement.sql()
+        except (Unforeseen, ResponderError):  # what is believed may be wrong: only who looks may refuse
+            return False
+        with named(self.place), self._pool.taken() as connection:
+            try:
+                written = connection.execute(query, values).fetchone() is not None
+                lost = False
+            except psycopg.Error:
+                if not connection.closed:
+                    raise
+                written = lost = True
+        if lost:
+            self._refuse_lost(statement.chains)
+        if written:
+            self._remember(statement.runs, statement.chains)
+        return written
+
     def _commit(self, transaction: Transaction) -> None:
         """Commit; where the answer is lost, read back whether it happened."""
         try:
@@ -122,21 +149,38 @@ class PostgresStore:
         except psycopg.Error:
             if not transaction.lost:
                 raise
-            if not self._happened(transaction):
-                raise RecordError(
-                    "The connection to the record was lost, and nothing was written",
-                    where=self.place,
-                    remedy="nothing more is done; see that the server runs, then `responder resume`",
-                ) from None
-        with self._looking:
-            for incident, head in transaction.chains.items():
-                self._seen[incident] = max(self._seen.get(incident, 0), head.seq)
+            self._refuse_lost(transaction.chains)
+        self._remember(transaction.runs, transaction.chains)
 
-    def _happened(self, transaction: Transaction) -> bool:
+    def _refuse_lost(self, chains: Mapping[str, Head]) -> None:
+        """Raise RecordError unless a transaction whose answer was lost took effect."""
+        if not self._happened(chains):
+            raise RecordError(
+                "The connection to the record was lost, and nothing was written",
+                where=self.place,
+                remedy="nothing more is done; see that the server runs, then `responder resume`",
+            ) from None
+
+    def _remember(self, runs: Mapping[str, RunRow], chains: Mapping[str, Head]) -> None:
+        """Keep in mind what was written."""
+        with self._looking:
+            for incident, head in chains.items():
+                self._seen[incident] = max(self._seen.get(incident, 0), head.seq)
+        for row in runs.values():
+            self._know(row)
+
+    def _know(self, row: RunRow) -> None:
+        with self._looking:
+            self._known[row.run] = row
+            self._known.move_to_end(row.run)
+            while len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+
+    def _happened(self, chains: Mapping[str, Head]) -> bool:
         """Tell whether a transaction whose answer was lost took effect. RecordError where that cannot be read back."""
         until = time.monotonic() + self._patience
-        while transaction.chains:
-            incident, head = next(iter(transaction.chains.items()))
+        while chains:
+            incident, head = next(iter(chains.items()))
             try:
                 with self._pool.taken(begin=True) as connection:
                     reading = Transaction(connection)
@@ -181,6 +225,18 @@ class PostgresStore:
         found = self._all(HEAD, incident)
         return Head(*found[0]) if found else None
 
+    def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
+        """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
+        query = (
+            "SELECT heads.seq, heads.hash, heads.mac, entries.*"
+            " FROM (SELECT * FROM responder.heads WHERE incident = %s) heads"
+            " FULL JOIN (SELECT * FROM responder.entries WHERE incident = %s) entries USING (incident)"
+            " ORDER BY entries.seq"
+        )
+        found = self._all(query, incident, incident)
+        heads = {Head(*row[:3]) for row in found if row[0] is not None}
+        return next(iter(heads), None), [Row(*row[3:]) for row in found if row[3] is not None]
+
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""
         query = "SELECT * FROM responder.entries WHERE incident = %s AND seq > %s"
@@ -202,6 +258,8 @@ class PostgresStore:
     def run(self, run: str) -> RunRow | None:
         """Return a run's row."""
         found = self._all(f"SELECT {RUN} FROM responder.runs WHERE run = %s", run)  # noqa: S608 - constants
+        if found and getattr(self._here, "transaction", None) is None:
+            self._know(RunRow(*found[0]))
         return RunRow(*found[0]) if found else None
 
     def beat(self, run: str, epoch: int, at: float) -> None:

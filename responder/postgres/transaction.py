@@ -9,10 +9,11 @@ from responder.postgres.connections import Connection
 from responder.store import MOVED, Blob, Head, Row, RunRow
 
 _TYPES = ("text", "bigint", "text", "text", "text", "text", "text", "bigint", *("text",) * 6)
+COLUMNS = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+"""Many rows of entries as arrays, a column each."""
 _WRITE = (
-    "WITH added AS (INSERT INTO responder.entries SELECT * FROM unnest("  # noqa: S608 - constants
-    + ", ".join(f"%s::{kind}[]" for kind in _TYPES)
-    + ")) INSERT INTO responder.heads (incident, seq, hash, mac) VALUES (%s, %s, %s, %s) ON CONFLICT (incident)"
+    f"WITH added AS (INSERT INTO responder.entries SELECT * FROM unnest({COLUMNS}))"  # noqa: S608 - constants
+    " INSERT INTO responder.heads (incident, seq, hash, mac) VALUES (%s, %s, %s, %s) ON CONFLICT (incident)"
     " DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac"
 )
 RUN = "run, incident, playbook, state, epoch, wake_at, executor, heartbeat"
@@ -28,7 +29,7 @@ class Transaction:
         self._connection = connection
         self.chains: dict[str, Head] = {}
         """The ends of the chains that it adds to."""
-        self._runs: dict[str, RunRow] = {}
+        self.runs: dict[str, RunRow] = {}
         """The runs' rows that it has locked; nobody else changes them before it ends."""
         self.woken: set[str] = set()
         """The runs that want to go on because of it."""
@@ -62,16 +63,16 @@ class Transaction:
 
     def run(self, run: str) -> RunRow | None:
         """Return a run's row; it stays locked until the transaction ends."""
-        if run not in self._runs:
+        if run not in self.runs:
             found = self.all(f"SELECT {RUN} FROM responder.runs WHERE run = %s FOR UPDATE", run)  # noqa: S608 - constants
             if not found:
                 return None
-            self._runs[run] = RunRow(*found[0])
-        return self._runs[run]
+            self.runs[run] = RunRow(*found[0])
+        return self.runs[run]
 
     def put_run(self, row: RunRow) -> None:
         """Add a run, or replace its row."""
-        self._runs[row.run] = row
+        self.runs[row.run] = row
         self._do(
             f"INSERT INTO responder.runs ({RUN}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - constants
             " ON CONFLICT (run) DO UPDATE SET state = excluded.state, epoch = excluded.epoch,"
@@ -90,7 +91,7 @@ class Transaction:
         """Note that a run wants to be advanced at a moment (ISO, UTC), unless it wants to be earlier or has ended."""
         if run:
             self.woken.add(run)
-            self._runs.pop(run, None)
+            self.runs.pop(run, None)
             self._do(
                 "UPDATE responder.runs SET wake_at = %s WHERE run = %s AND state <> 'ended'"
                 " AND (wake_at = '' OR wake_at COLLATE \"C\" > %s)",

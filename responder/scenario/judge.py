@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from responder.entry import Entry
 from responder.errors import Problem
 from responder.scenario.model import Never, Notice, Order, Scenario
 from responder.scenario.play import Played
 from responder.source import Path, Source
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.unit import ENDED_WELL, Unit
 from responder.view import RunView
 

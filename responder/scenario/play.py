@@ -14,6 +14,7 @@ from typing import Never
 from responder.app import App
 from responder.clock import SeededIds
 from responder.documents import Templates
+from responder.entry import Entry
 from responder.errors import PlaybookError, ResponderError
 from responder.fold import fold
 from responder.lease import Lease
@@ -32,7 +33,6 @@ from responder.scenario.world import World
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
 from responder.state import RunState
-from responder.timeline import Entry
 from responder.transport import Transport
 from responder.view import RunView, view
 

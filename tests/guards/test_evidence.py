@@ -12,9 +12,9 @@ import pytest
 from guard_bench import assert_refused, case, effects, ran, refusals, state_of
 
 from responder.chain import GENESIS
+from responder.entry import Entry
 from responder.notice import DraftNotice
 from responder.standing import Standing
-from responder.timeline import Entry
 
 SEEN = "https://hub.example/spaces/acme/site"
 CAPTURE = (

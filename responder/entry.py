@@ -1,0 +1,93 @@
+"""One line of a timeline: as it is meant to be written, and as it was written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from responder.errors import RecordError
+from responder.store import Row
+
+
+class Fence(NamedTuple):
+    """An executor's right to write for a run: it ends when somebody adopts the run with a higher epoch."""
+
+    run: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An entry that is not written yet."""
+
+    event: str
+    """What happened, a verb in the past tense."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
+    step: str = ""
+    """The step, or the item as `step[key]`."""
+    actor: str = "responder"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a timeline."""
+
+    seq: int
+    at: datetime
+    incident: str
+    run: str
+    event: str
+    step: str
+    actor: str
+    facts: Mapping[str, Any]
+    epoch: int
+    prev: str
+    hash: str
+    withheld: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry as plain data, as `timeline --json` prints it."""
+        return {
+            "seq": self.seq,
+            "at": self.at.isoformat(),
+            "incident": self.incident,
+            "run": self.run,
+            "event": self.event,
+            "step": self.step,
+            "actor": self.actor,
+            "facts": None if self.withheld else dict(self.facts),
+            "prev": self.prev,
+            "hash": self.hash,
+        }
+
+
+def entry_of(row: Row, payload: str | None) -> Entry:
+    """Return a row as an entry, with these facts; None where they were withheld."""
+    return Entry(
+        seq=row.seq,
+        at=datetime.fromisoformat(row.at),
+        incident=row.incident,
+        run=row.run,
+        event=row.event,
+        step=row.step,
+        actor=row.actor,
+        facts=json.loads(payload) if payload is not None else {},
+        epoch=row.epoch,
+        prev=row.prev,
+        hash=row.hash,
+        withheld=payload is None,
+    )
+
+
+def read_entry(row: Row) -> Entry:
+    """Return a stored row as an entry. RecordError where it is not what we write."""
+    try:
+        return entry_of(row, row.payload)
+    except (ValueError, TypeError):
+        raise RecordError(
+            "An entry of the record was altered and cannot be read",
+            where=f"{row.incident} entry {row.seq}",
+            remedy=f"`responder verify {row.incident}`",
+        ) from None
