@@ -170,6 +170,7 @@ class App(Voice):
     def close(self) -> None:
         """Give everything back."""
         self.dispatcher.close()
+        self.means.threads.close()
         self.means.transport.close()
         self.means.store.close()
         self.attendance.close()

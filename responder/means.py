@@ -15,6 +15,7 @@ from responder.sealing import Sealer
 from responder.settings import Connection, Settings, open_secret
 from responder.source import nearest
 from responder.store import Store
+from responder.threads import Threads
 from responder.transport import Permit, Transport
 
 _IDENTITY_SECONDS = 30.0
@@ -47,6 +48,7 @@ class Means:
     playbooks: Callable[[], Mapping[str, Any]] = dict
     hook: Hook = no_hook
     leaks: Leaks = field(default_factory=Leaks)
+    threads: Threads = field(default_factory=Threads)
     _identities: dict[str, tuple[float, Identity]] = field(default_factory=dict)
     _secrets: dict[str, Secret] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

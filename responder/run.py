@@ -40,7 +40,6 @@ from responder.undo import taking_back
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker
 
-_THREADS = 64
 _POLL_SECONDS = 0.05
 """How soon entries of other processes are seen while something is being done (real seconds)."""
 
@@ -78,7 +77,7 @@ class Runner:
 
         As soon as `stopping` says so nothing more is started, and it returns when what was started has ended.
         """
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix=self.state.run) as pool:
+        with self._means.threads.lent() as pool:
             while True:
                 self._catch_up()
                 stopped = stopping()

@@ -51,7 +51,7 @@ sqlite postgres
 finding settings store answer expressions anchors
 sealing source dates
 keychain
-clock durations errors redaction layout skeleton
+clock durations errors redaction layout skeleton threads
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
 
