@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from responder.postgres.transaction import BLOB, COLUMNS
+from responder.postgres.transaction import BLOB, COLUMNS, ROW
 from responder.store import Blob, Head, Row, RunRow, Unforeseen
 
 _STILL = (
     "EXISTS (SELECT FROM responder.runs WHERE run = %s AND incident = %s AND state = %s AND epoch = %s"
     " AND executor = %s)"
 )
-_ADDED = f"INSERT INTO responder.entries SELECT row.* FROM moved, unnest({COLUMNS}) AS row"  # noqa: S608 - constants
+_ADDED = "INSERT INTO responder.entries SELECT row.* FROM moved, "
+_FEW = 4
+"""So many entries are cheaper told one by one than as arrays."""
 _RUN = (
     "UPDATE responder.runs SET state = %s, epoch = %s, wake_at = %s, executor = %s, heartbeat = %s FROM moved"
     " WHERE run = %s"
@@ -95,6 +97,12 @@ class Statement:
     def __getattr__(self, name: str) -> NoReturn:
         raise Unforeseen
 
+    def _entries(self) -> tuple[str, tuple[Any, ...]]:
+        if len(self._rows) > _FEW:
+            return f"{_ADDED}unnest({COLUMNS}) AS row", tuple(list(column) for column in zip(*self._rows, strict=True))
+        rows = ", ".join(f"({ROW})" for _ in self._rows)
+        return f"{_ADDED}(VALUES {rows}) AS row", tuple(value for row in self._rows for value in row)
+
     def sql(self) -> tuple[str, tuple[Any, ...]]:
         """Return the statement and its values; it finds a row where everything was as believed, and was written."""
         if not self._rows:
@@ -112,7 +120,7 @@ class Statement:
         )
         parts: list[tuple[str, tuple[Any, ...]]] = [
             (moved, (*believed, *asked)),
-            (_ADDED, tuple(list(column) for column in zip(*self._rows, strict=True))),
+            self._entries(),
             *(
                 (_RUN, (row.state, row.epoch, row.wake_at, row.executor, row.heartbeat, row.run))
                 for row in self.runs.values()

@@ -9,6 +9,7 @@ from responder.postgres.connections import Connection
 from responder.store import MOVED, Blob, Head, Row, RunRow
 
 _TYPES = ("text", "bigint", "text", "text", "text", "text", "text", "bigint", *("text",) * 6)
+ROW = ", ".join(f"%s::{kind}" for kind in _TYPES)
 COLUMNS = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
 """Many rows of entries as arrays, a column each."""
 _WRITE = (
