@@ -173,6 +173,27 @@ class Slack(System):
         """Be down from now on for some seconds of the world's clock; every connection ends."""
         self.door.shut(self.ground.clock.real_seconds(seconds))
 
+    def storm(self, requests: int) -> None:
+        """Turn the next requests away as too many, whatever they ask."""
+        with self.lock:
+            self.limits.storm = requests
+
+    def deactivate(self, user: str) -> None:
+        """End somebody's account; raises NotOk."""
+        with self.lock:
+            self.workspace.deactivate(self.workspace.person(user).chat_id)
+
+    def add_stranger(self, name: str, team: str = "T0STRANGE", *, guest: bool = False) -> Person:
+        """Add somebody of another workspace (Slack Connect), or a guest of this one, and return them."""
+        with self.lock:
+            user = f"U{name.upper()}"
+            self.workspace.people[user] = Staff(name, name.title(), f"{name}@stranger.example", user)
+            if guest:
+                self.workspace.guests.add(user)
+            else:
+                self.workspace.teams[user] = team
+        return Person(user, self.act)
+
     def reinstall(self) -> str:
         """Install the app again after its token was revoked, and return the new token."""
         with self.lock:

@@ -94,7 +94,7 @@ class Socket:
             except TimeoutError:
                 if time.monotonic() - last_ping > self._pace.ping and not self.leaving:
                     last_ping = time.monotonic()
-                    self._ping()
+                    self.ping()
                 continue
             if not data or not self._understand(data, receive):
                 return
@@ -126,7 +126,8 @@ class Socket:
                     receive(self, _read(text), text)
         return True
 
-    def _ping(self) -> None:
+    def ping(self) -> None:
+        """Ask whether the app is there; raises OSError where it is gone."""
         from wsproto.events import Ping  # noqa: PLC0415 - an extra
 
         self._transmit(Ping(b"Ping from applink-lumen-1"))
