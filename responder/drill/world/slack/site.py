@@ -53,10 +53,18 @@ class Slack(System):
         self.hooks = Hooks(self.workspace, self.pace)
         self.hooks.base = f"http://127.0.0.1:{self.door.port}"
         self.payloads = Payloads(self.workspace)
-        triggers = Triggers(self.app, self.pace)
-        self.views = Views(self.workspace, triggers)
+        self.triggers = Triggers(self.app, self.pace)
+        self.views = Views(self.workspace, self.triggers)
         house = House(
-            self.workspace, self.views, triggers, self.hooks, self.payloads, self.courier, self.lock, {}, self._is_up
+            self.workspace,
+            self.views,
+            self.triggers,
+            self.hooks,
+            self.payloads,
+            self.courier,
+            self.lock,
+            {},
+            self._is_up,
         )
         self._acts = (Acts(house), Clicks(house), Sights(house))
         access = Access(self.workspace, self.courier, f"ws://127.0.0.1:{self.door.port}{LINK}")
