@@ -329,6 +329,21 @@ def test_an_input_is_told_at_once_where_the_block_asks_for_it(
     assert "response_url" not in app.got[0]
 
 
+def test_an_app_offers_options_while_somebody_types(ines: Person, slack: Slack, client: WebClient, app: App) -> None:
+    offered = {"text": {"type": "plain_text", "text": "Step 1"}, "value": "step-1"}
+    modal(slack, client, asking({"type": "external_select", "action_id": "step", "min_query_length": 1}))
+    app.answer = {"options": [offered]}
+    found = ines.suggest("step", "st")
+    app.answer = None
+    ines.choose("step", found[0])
+
+    assert ines.submit().ok
+    assert ("block_suggestion", "st", "step", "b") == tuple(
+        app.got[0][name] for name in ("type", "value", "action_id", "block_id")
+    )
+    assert offered == app.got[1]["view"]["state"]["values"]["b"]["step"]["selected_option"]
+
+
 def test_all_modals_are_closed_at_once(ines: Person, slack: Slack, client: WebClient, app: App) -> None:
     modal(slack, client, notify_on_close=True)
     client.views_push(trigger_id=slack.triggers.make("UINES"), view=MODAL | {"notify_on_close": False})

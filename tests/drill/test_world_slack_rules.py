@@ -175,6 +175,15 @@ def test_a_thread_is_counted_in_its_first_message(client: WebClient) -> None:
     assert 1 == len(client.conversations_history(channel="incidents")["messages"])
 
 
+def test_blocks_stay_unless_they_are_taken_away(client: WebClient, slack: Slack) -> None:
+    ts = client.chat_postMessage(channel="incidents", text="x", blocks=[row(button())])["ts"]
+    assert "blocks" in client.chat_update(channel="incidents", ts=ts, text="y")["message"]
+    assert "blocks" not in client.chat_update(channel="incidents", ts=ts, text="y", blocks=[])["message"]
+    client.chat_update(channel="incidents", ts=ts, text="y", blocks=[])
+
+    assert 3 == len(slack.workspace.revisions["C00000001", ts])
+
+
 def test_only_own_messages_are_changed(client: WebClient, slack: Slack) -> None:
     ruth = slack.person("ruth")
     ruth.join("incidents")
@@ -437,6 +446,6 @@ def test_everything_that_the_app_sent_can_be_searched(guest: Guest, client: WebC
 
     found = slack.diary.sent(containing="canary")
     assert ["ok", "channel_not_found", "ratelimited"] == [each.outcome for each in found]
-    assert 1 == len(slack.diary.sent(containing="canaryé"))
+    assert 1 == len(slack.diary.sent(containing='canaryé " in'))
     assert blocks == found[0].arguments["blocks"]
     assert [] == slack.diary.sent(containing=guest.value("slack-bot"))

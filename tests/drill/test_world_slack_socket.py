@@ -223,13 +223,14 @@ def test_nothing_is_sent_after_a_disconnect(guest: Guest, join: Join, ines: Pers
     slack.pace.farewell = 0.5
     with ExitStack() as stack:
         leaving = raw(guest, stack)
-        first = until(lambda: slack.courier.board.open)[0].number
+        gone = until(lambda: slack.courier.board.open)[0]
         staying = join()
-        assert 1 == slack.courier.board.disconnect("warning", first)
+        assert 1 == slack.courier.board.disconnect("warning", gone.number)
         for _ in range(4):
             assert ines.command("/respond").ok
 
         said = read_to_end(leaving)
+        assert not gone.send({"type": "nothing"})
     assert 4 == len(staying.requests)
     assert b'"reason": "warning"' in said
     assert b"slash_commands" not in said
@@ -286,6 +287,7 @@ def test_a_revoked_token_ends_the_connections(guest: Guest, slack: Slack) -> Non
         assert web_client(guest).auth_revoke()["revoked"] is True
 
         assert b"link_disabled" in read_to_end(connection)
+    assert "dispatch_failed" == slack.person("ines").command("/respond").error
     with pytest.raises(SlackApiError, match="token_revoked"):
         web_client(guest).auth_test()
     fresh = slack.reinstall()

@@ -1,5 +1,7 @@
 """The methods of tokens and connections: auth.*, apps.connections.open."""
 
+from importlib.util import find_spec
+
 from responder.drill.world.ledger import Effect
 from responder.drill.world.slack.answers import Asked, Method, NotOk, ok, truth
 from responder.drill.world.slack.app import BOT, TEAM
@@ -42,5 +44,7 @@ class Access(Desk):
         """Return an address that admits one WebSocket, soon."""
         if self._courier.board.link_enabled is False:
             raise NotOk("socket_mode_not_enabled")
+        if find_spec("wsproto") is None:
+            raise NotOk("internal_error", messages=("the drill needs wsproto for this: install responder[drill]",))
         url = f"{self._address}?ticket={self._courier.board.ticket()}&app_id={self.app.id}"
         return ok(url=url)

@@ -22,7 +22,7 @@ SCOPES = frozenset(
 EVENTS = frozenset(
     {
         "app_home_opened", "app_mention", "member_joined_channel", "member_left_channel", "message", "pin_added",
-        "pin_removed", "reaction_added", "reaction_removed", "team_join", "tokens_revoked", "user_change",
+        "pin_removed", "reaction_added", "reaction_removed", "user_change",
     }
 )  # fmt: skip
 """The events that the app is subscribed to."""

@@ -75,6 +75,18 @@ class Clicks:
         """Fill an input of the modal on top in; the app hears of it only where the block asks for that."""
         return self._in_view(person, Wanted(action_id, block_id, value), home=False)
 
+    def suggest(self, person: str, action_id: str, text: str) -> Done:
+        """Type into a select of the modal on top whose options the app knows; `answer` has what it offers."""
+        house = self._house
+        with house.lock:
+            view = self._top(person)
+            block, element = Wanted(action_id).within(view.blocks)
+            if "external_select" not in element["type"]:
+                raise CannotChoose(f"the options of a {element['type']} are there already")
+            place = (block["block_id"], action_id)
+            payload = house.payloads.suggestion(person, view, place, text)
+        return house.came(person, house.courier.hand("interactive", payload))
+
     def submit(self, person: str) -> Done:
         """Submit the modal on top; what is missing is said by Slack itself, and nothing is sent."""
         house = self._house

@@ -33,6 +33,8 @@ class Courier:
         self._last: Post | None = None
         self.carried: Callable[[str], None] = lambda _: None
         """Told of every text that the app sent on a WebSocket."""
+        self.may_deliver: Callable[[], bool] = lambda: True
+        """Whether Slack is up and the app is installed."""
 
     @property
     def knows_app(self) -> bool:
@@ -43,7 +45,9 @@ class Courier:
         """Deliver once, and return when it was acknowledged or too late."""
         delivery = Delivery(str(uuid.uuid4()), kind, payload, attempt=attempt, reason=reason)
         self._diary.deliver(delivery)
-        if self._app.request_url:
+        if not self.may_deliver():
+            delivery.outcome, delivery.problem = "nobody", "connection_failed"
+        elif self._app.request_url:
             self._post(delivery)
         else:
             self._push(delivery)

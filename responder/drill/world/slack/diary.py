@@ -1,8 +1,10 @@
 """All that passed between the app and Slack: what the app sent, word for word, and what was delivered to it."""
 
+import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -106,6 +108,21 @@ class Diary:
         return [each for each in found if kind in ("", each.kind) and outcome in ("", each.outcome)]
 
 
-def _text(arguments: dict[str, Any]) -> str:
-    # Both as people read it and as it is nested: blocks in a form are JSON inside a field.
-    return json.dumps(arguments, ensure_ascii=False, default=str) + "\n" + "\n".join(map(str, arguments.values()))
+def _text(arguments: Any) -> str:
+    return "\n".join(_leaves(arguments))
+
+
+def _leaves(given: Any) -> Iterator[str]:
+    """Yield every name and value, those of JSON inside a text too: nothing is hidden by being escaped."""
+    if isinstance(given, dict):
+        for name, value in given.items():
+            yield str(name)
+            yield from _leaves(value)
+    elif isinstance(given, list):
+        for each in given:
+            yield from _leaves(each)
+    else:
+        yield str(given)
+        if isinstance(given, str) and given[:1] in ("{", "["):
+            with contextlib.suppress(ValueError):
+                yield from _leaves(json.loads(given))

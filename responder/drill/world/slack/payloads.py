@@ -18,10 +18,9 @@ _NEEDED = {
     "pin_removed": "pins:read",
     "reaction_added": "reactions:read",
     "reaction_removed": "reactions:read",
-    "team_join": "users:read",
     "user_change": "users:read",
 }
-_UNSEEN = {"app_home_opened", "tokens_revoked", "team_join", "user_change"}
+_UNSEEN = {"app_home_opened", "user_change"}
 """Events that happen in no channel."""
 
 
@@ -84,6 +83,11 @@ class Payloads:
         """Return a click in a modal or an App Home."""
         told = {"container": {"type": "view", "view_id": view.id}, "view": self._view(view)}
         return self._interaction("block_actions", person, **told, actions=[action], trigger_id=trigger)
+
+    def suggestion(self, person: str, view: View, place: tuple[str, str], typed: str) -> Payload:
+        """Return what somebody typed into a select whose options the app knows."""
+        told = {"container": {"type": "view", "view_id": view.id}, "view": self._view(view), "value": typed}
+        return self._interaction("block_suggestion", person, **told, block_id=place[0], action_id=place[1])
 
     def submission(self, view: View, trigger: str) -> Payload:
         """Return a modal that was submitted, with what every input holds."""

@@ -124,6 +124,11 @@ class Person:
         """Fill an input of the modal on top in."""
         return self._do("fill", action_id=action_id, value=value, block_id=block_id)
 
+    def suggest(self, action_id: str, text: str) -> list[dict[str, Any]]:
+        """Type into a select whose options the app knows, and return those that it offers, for `choose`."""
+        answer = self._do("suggest", action_id=action_id, text=text).answer or {}
+        return list(answer.get("options", ()))
+
     def submit(self) -> Outcome:
         """Submit the modal on top."""
         return self._do("submit")

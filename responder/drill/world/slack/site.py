@@ -50,6 +50,7 @@ class Slack(System):
         self.workspace = Workspace(ground, self.app)
         self.courier = Courier(self.app, self.pace, self.diary, lambda: shown_time(ground.clock.now()))
         self.courier.carried = self._look_for_secrets
+        self.courier.may_deliver = lambda: self._is_up() and self.app.bot_label not in self.app.revoked
         self.hooks = Hooks(self.workspace, self.pace)
         self.hooks.base = f"http://127.0.0.1:{self.door.port}"
         self.payloads = Payloads(self.workspace)

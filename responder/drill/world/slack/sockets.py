@@ -67,6 +67,7 @@ class Socket:
             try:
                 self._transmit(TextMessage(json.dumps(message, ensure_ascii=False)))
             except OSError:
+                self.drop()  # what was written of it cannot be taken back
                 return False
         return True
 
@@ -133,8 +134,13 @@ class Socket:
         self._transmit(Ping(b"Ping from applink-lumen-1"))
 
     def _transmit(self, event: Any) -> None:
+        from wsproto.utilities import ProtocolError  # noqa: PLC0415 - an extra
+
         with self._lock:
-            content = self._ws.send(event)
+            try:
+                content = self._ws.send(event)
+            except ProtocolError as error:
+                raise ConnectionError("the other side said farewell") from error
             # A client that stopped reading must not hold up whoever delivers.
             self._connection.settimeout(self._pace.acknowledge)
             try:

@@ -130,11 +130,11 @@ class Workspace:
         """Change a message; tell whether it is another one now."""
         if new.get("blocks"):
             new["blocks"] = named_blocks(new["blocks"])
-        if all(message.get(name) == value for name, value in new.items()):
+        if all((message.get(name) or None) == (value or None) for name, value in new.items()):
             return False
         before = copy.deepcopy(message)
         message.update(new)
-        for name in [name for name, value in new.items() if value in (None, [])]:
+        for name in [name for name, value in new.items() if name != "text" and not value]:
             del message[name]
         message["edited"] = {"user": message["user"], "ts": self.next_stamp()}
         self.keep(channel, message)
