@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 """Requests a minute in each of Slack's tiers."""
@@ -38,13 +37,13 @@ class Limits:
     """How many of the next requests are turned away whatever they are."""
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
 
-    def wait(self, method: str, asked: dict[str, Any]) -> int:
+    def wait(self, method: str, place: str) -> int:
         """Return how many seconds a request has to wait: 0 where it may pass."""
         if self.storm > 0:
             self.storm -= 1
             return 1
         if method == "chat.postMessage":
-            return self._take(f"message {asked.get('channel')}", self.burst, 1.0) if self.messages else 0
+            return self._take(f"message {place}", self.burst, 1.0) if self.messages else 0
         minute = self.tiers.get(_TIER_OF.get(method, 4))
         return self._take(method, minute, minute / 60) if minute else 0
 

@@ -28,7 +28,7 @@ from responder.drill.world.slack.users import Users
 from responder.drill.world.slack.views import Triggers, Views
 from responder.drill.world.slack.workspace import Event, Workspace
 from responder.drill.world.system import Ground, System
-from responder.drill.world.values import Staff
+from responder.drill.world.values import Staff, drawn
 from responder.drill.world.web import Answer, Rejected, Request, Route, route
 
 _READS = (
@@ -153,7 +153,7 @@ class Slack(System):
         try:
             self.app.permit(method, token)
             asked = {**request.query, **request.fields}
-            seconds = self.limits.wait(method, asked)
+            seconds = self.limits.wait(method, self.workspace.place(asked.get("channel")))
             if seconds:
                 return self.limited(seconds)
             if self.ground.labels.of(token) == "slack-app":
@@ -207,7 +207,7 @@ class Slack(System):
         """Install the app again after its token was revoked, and return the new token."""
         with self.lock:
             label = f"slack-bot-{len(self.app.revoked) + 1}"
-            self.ground.labels.add({label: self.ground.labels["slack-bot"] + str(len(self.app.revoked) + 1)})
+            self.ground.labels.add({label: "xoxb-" + drawn(self.ground.spec.seed, label, 36)})
             self.app.bot_label = label
             return self.ground.labels[label]
 

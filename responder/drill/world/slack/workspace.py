@@ -83,6 +83,13 @@ class Workspace:
                 return channel
         raise NotOk("channel_not_found")
 
+    def place(self, wanted: Any) -> str:
+        """Return one name for a channel, however it was named; what is unknown names itself."""
+        try:
+            return self.find(wanted).id
+        except NotOk:
+            return str(wanted)
+
     def direct(self, user: str) -> Channel:
         """Return the direct message of the app with a person, and make it where there is none."""
         for channel in self.channels.values():
