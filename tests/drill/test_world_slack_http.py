@@ -23,8 +23,10 @@ class Site:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.reply: Reply = lambda *_: (200, "")
         self.headers: list[tuple[str, str]] = []
+        self.pause = 0.0
+        """Between the letters of an answer."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
         headers["content-type"] = environ["CONTENT_TYPE"]
@@ -32,7 +34,9 @@ class Site:
         status, text = self.reply(headers, body)
         media = "application/json" if text.startswith("{") else "text/plain"
         start_response(f"{status} Said", [("Content-Type", media), *self.headers])
-        return [text.encode()]
+        for each in text:
+            time.sleep(self.pause)
+            yield each.encode()
 
 
 @pytest.fixture
@@ -141,6 +145,13 @@ def test_a_person_sees_that_a_command_failed(
 
     assert error == (done.error, done.status)
     assert 1 == len(site.got), "a command is never sent again"
+
+
+def test_an_answer_that_drips_in_is_late_too(slack: Slack, site: Site, ines: Person) -> None:
+    site.reply, site.pause = (lambda *_: (200, "slowly")), 0.1
+
+    assert "operation_timeout" == ines.command("/respond").error
+    assert [] == ines.messages("general")
 
 
 def test_a_request_url_must_answer_the_challenge(slack: Slack, site: Site) -> None:
