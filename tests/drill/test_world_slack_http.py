@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from guests import Start
 from slack_apps import serving, slack_of
+from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 
 from responder.drill.world.slack import Person, Slack
@@ -152,6 +153,15 @@ def test_an_answer_that_drips_in_is_late_too(slack: Slack, site: Site, ines: Per
 
     assert "operation_timeout" == ines.command("/respond").error
     assert [] == ines.messages("general")
+
+
+def test_an_app_without_a_token_gets_nothing_more(slack: Slack, site: Site, ines: Person) -> None:
+    WebClient(token=slack.ground.labels["slack-bot"], base_url=slack.ground.urls["slack"]).auth_revoke()
+
+    assert "dispatch_failed" == ines.command("/respond").error
+    assert [] == site.got
+    slack.reinstall()
+    assert ines.command("/respond").ok
 
 
 def test_a_request_url_must_answer_the_challenge(slack: Slack, site: Site) -> None:

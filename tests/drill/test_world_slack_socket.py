@@ -306,6 +306,14 @@ def test_when_slack_is_down_connections_end_and_people_can_do_nothing(
         ines.command("/respond")
 
 
+def test_a_fault_that_takes_slack_down_ends_a_websocket_too(start: Start) -> None:
+    guest = start("slack-down")
+
+    with pytest.raises((OSError, http.client.HTTPException)):
+        knock(guest, "/link/?ticket=x")
+    assert {"slack-down": True} == {each["name"]: each["happened"] for each in guest.world.ground.trouble.report()}
+
+
 def raw(guest: Guest, stack: ExitStack) -> socket.socket:
     """Open a WebSocket by hand, which does nothing of its own accord."""
     url = app_client(guest).apps_connections_open(app_token=guest.value("slack-app"))["url"]
