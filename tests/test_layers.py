@@ -67,6 +67,8 @@ ONLY_IN = {
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),
+    "wsproto": ("drill",),
+    "slack_sdk": ("drill.world.slack",),  # only where a block is looked at, and only where it is installed
 }
 """Libraries that one part of the code knows, so that another can take their place there."""
 

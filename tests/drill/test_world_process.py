@@ -86,7 +86,7 @@ def test_values_and_people_follow_from_the_seed() -> None:
     assert values_of(7) == values_of(7)
     assert inventory_of(7) == inventory_of(7)
     assert values_of(7)["shared-token"] != values_of(8)["shared-token"]
-    assert len(values_of(7)) == 10 + 300
+    assert len(values_of(7)) == 12 + 300
     assert values_of(7)["site-token-old"] == values_of(7)["shared-token"]
 
 

@@ -87,7 +87,7 @@ class World:
         outside: list[System] = [self.issuer, self.edge, self.hub, self.slack, self.vault, self.site]
         ground.inner.update({system.name: system.inner.port for system in outside})
         self.public = Public(ground, self.keys)
-        self.control = Control(ground, Seen(self.keys, self.hub, self.mail, self.public, self.holders))
+        self.control = Control(ground, Seen(self.keys, self.hub, self.mail, self.public, self.holders, self.slack))
         self.systems = [*outside, self.control]
         for system in self.systems:
             suffix = "/api/" if system is self.slack else ""

@@ -11,6 +11,8 @@ from responder.drill.world.keys import Keys
 from responder.drill.world.ledger import Effect, Line, shown_time
 from responder.drill.world.mail import Mail, MailSink
 from responder.drill.world.public import Public
+from responder.drill.world.slack.remote import PREFIX, Remote
+from responder.drill.world.slack.site import Slack
 from responder.drill.world.system import Ground, System
 from responder.drill.world.web import Answer, Rejected, Request, Route, route
 
@@ -31,6 +33,7 @@ class Seen:
     sink: MailSink
     public: Public
     holders: Holders
+    slack: Slack
 
 
 class Control(System):
@@ -40,6 +43,7 @@ class Control(System):
     recorded = False
 
     def __init__(self, ground: Ground, seen: Seen) -> None:
+        self._slack = Remote(seen.slack)
         super().__init__(ground)
         self._keys = seen.keys
         self._hub = seen.hub
@@ -58,7 +62,14 @@ class Control(System):
             route("GET", "/state", self.state),
             route("POST", "/person/send", self.person_sends),
             route("POST", "/finish", self.finish),
+            *self._slack.routes(),
         )
+
+    def exchange(self, request: Request) -> bytes | None:
+        """Answer; what people do at Slack waits for the app, and must not keep others waiting."""
+        if request.path.startswith(PREFIX):
+            return self.answer(request).bytes()
+        return super().exchange(request)
 
     def list_mail(self, request: Request, _: dict[str, str]) -> Answer:
         """List the mails that match every given part: to, step, template."""

@@ -32,6 +32,11 @@ class Door:
         self._keeper = _bound(0)
         self.port = int(self._keeper.getsockname()[1])
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether somebody listens."""
+        return self._listener is not None
+
     def open(self) -> None:
         """Listen, until the door is shut."""
         with self._lock:

@@ -67,6 +67,10 @@ class System(ABC):
         """Return what a client gets that asks too often."""
         return Rejected(_LIMITED, "too_many_requests", headers={"Retry-After": "1"}).answer
 
+    def upgrade(self, connection: socket.socket, request: Request) -> None:  # noqa: ARG002 - Slack's needs it
+        """Serve a connection that is to be a WebSocket from here on; most systems know none."""
+        connection.sendall(Rejected(_INVALID, "not_understood").answer.bytes())
+
     def open(self) -> None:
         """Begin to listen on both doors."""
         self.door.open()
@@ -89,10 +93,8 @@ class System(ABC):
         """Return the bytes to send back, or None where the connection is to end without an answer."""
         early: Answer | None = None
         if self.recorded and request.actor == "responder":
-            seconds = self.ground.trouble.down(self.name)
-            if seconds is not None:
+            if self.goes_down():
                 self._record(request, Answer(0, outcome="down"))
-                self.door.shut(self.ground.clock.real_seconds(seconds) if seconds else None)
                 return None
             time.sleep(self.ground.trouble.delay(self.name))
             early = self._turned_away()
@@ -101,6 +103,14 @@ class System(ABC):
             lost = early is None and self._loses(request, answer)
             self._record(request, answer, lost=lost)
         return None if lost else answer.bytes(head=request.method == "HEAD")
+
+    def goes_down(self) -> bool:
+        """Shut the door where a fault says that the system is down now; tell whether it does."""
+        seconds = self.ground.trouble.down(self.name)
+        if seconds is None:
+            return False
+        self.door.shut(self.ground.clock.real_seconds(seconds) if seconds else None)
+        return True
 
     def _turned_away(self) -> Answer | None:
         status = self.ground.trouble.rejects(self.name)
@@ -143,6 +153,9 @@ class System(ABC):
                     connection.sendall(Rejected(_INVALID, "not_understood").answer.bytes())
                     return
                 if request is None:
+                    return
+                if request.headers.get("upgrade", "").lower() == "websocket":
+                    self.upgrade(connection, request)
                     return
                 content = self.exchange(request)
                 if content is None:

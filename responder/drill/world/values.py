@@ -123,6 +123,8 @@ def values_of(seed: int, holders: int = 300) -> dict[str, str]:
         "control-token": token(seed, "control-token", key_id(seed, "control-token")),
         "issuer-admin": "lumadmin_" + drawn(seed, "issuer-admin", 40),
         "slack-bot": "xoxb-" + drawn(seed, "slack-bot", 36),
+        "slack-app": "xapp-1-A0RESPONDER-" + drawn(seed, "slack-app", 32),
+        "slack-signing": drawn(seed, "slack-signing", 32, "0123456789abcdef"),
         "smtp-password": drawn(seed, "smtp-password", 24),
         "vault-token": "vlt_" + drawn(seed, "vault-token", 32),
     }
