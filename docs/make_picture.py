@@ -13,10 +13,10 @@ from rich.text import Text
 
 from responder.cli.drill import DEFAULT, score_lines
 from responder.cli.follow import Follower
-from responder.cli.lines import Lines
 from responder.cli.screen import screen
 from responder.drill.drill import Drill, Options, begin, carry_out
 from responder.drill.report import report
+from responder.lines import Lines
 from responder.view import RunView
 
 ROOT = Path(__file__).parent.parent

@@ -244,7 +244,7 @@ def _premature(start: Start, main: RunState) -> Iterator[Problem]:
 
 
 def begin(means: Means, main: RunState, template: str, playbook: Playbook, requester: str) -> Start:
-    """Return the run: the response's own facts, today's people and template, and no hold on the credential."""
+    """Return a run beside the response: its facts, today's people and template, and no hold on the credential."""
     embedded = playbook.model_dump(mode="json", by_alias=True)
     credential = main.credential.model_copy(update={"blob": ""})
     facts = {
@@ -254,7 +254,7 @@ def begin(means: Means, main: RunState, template: str, playbook: Playbook, reque
         "about": main.run,
         "playbook": embedded,
         "digest": hashlib.sha256(json.dumps(embedded, sort_keys=True).encode()).hexdigest(),
-        "templates": {template: Templates(means.templates).get(template).text},
+        "templates": {template: Templates(means.templates).get(template).text} if template else {},
         "credential": credential.model_dump(mode="json"),
         "people": {name: person.model_dump(mode="json") for name, person in means.settings.people.items()},
         "requester": requester,

@@ -114,6 +114,25 @@ class Connection(_Model):
         return dict(self.model_extra or {})
 
 
+def same_account(one: Connection, other: Connection) -> bool:
+    """Tell whether two connections lead to the same account of the same provider."""
+    return one.name == other.name or (one.provider, one.account) == (other.provider, other.account)
+
+
+class Slack(_Model):
+    """How people reach us at Slack, and we them."""
+
+    connection: Name = "slack"
+    """The connection whose `secret` is the app's bot token, and whose `account` is the workspace."""
+    app_token: SecretRef | None = None
+    """The app-level token with which `responder slack` listens (Socket Mode)."""
+    signing_secret: SecretRef | None = None
+    """What requests are signed with that come to `responder serve`."""
+    command: Annotated[str, Field(pattern=r"^/[a-z0-9_-]{1,31}$")] = "/responder"
+    reaction: Annotated[str, Field(pattern=r"^[a-z0-9_+'-]+$")] = "pushpin"
+    """The reaction that puts a message of an incident's channel onto the timeline."""
+
+
 class Organisation(_Model):
     """Who we are, as notices say it."""
 
@@ -138,6 +157,8 @@ class Settings(_Model):
     """Named lists of days without business, written like 2026-12-25, for deadlines that count business days."""
     break_glass: tuple[Name, ...] = ()
     """Who may approve containment alone, with `--break-glass`: the ids of people. Everybody hears of it at once."""
+    slack: Slack | None = None
+    """How people reach us at Slack; without it nobody listens there."""
     store: str = ""
     """The file of the record, beside this one, or a `postgresql://` URL without a password, where neither --store nor
     RESPONDER_STORE names another."""
@@ -181,6 +202,14 @@ class Settings(_Model):
             ]
         wrong += [
             f"`break_glass` names the unknown person {name!r}" for name in self.break_glass if name not in self.people
+        ]
+        if self.slack is not None and self.slack.connection not in self.connections:
+            wrong.append(f"`slack` names the unknown connection {self.slack.connection!r}")
+        accounts = [person.slack for person in self.people.values() if person.slack]
+        wrong += [
+            f"the Slack account {name!r} speaks for several people"
+            for name in sorted(set(accounts))
+            if accounts.count(name) > 1
         ]
         logins = [person.os_user for person in self.people.values() if person.os_user]
         wrong += [

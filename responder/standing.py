@@ -63,6 +63,10 @@ class Standing:
         self.rendered = False
         """Whether the postmortem was rendered into a file since the last response began."""
         self.closed = False
+        self.lead = ""
+        """Who leads the response: whoever began it, until somebody takes over."""
+        self.offered_to = ""
+        """To whom the lead is offered, and who has not taken it."""
         self.broken: list[Broken] = []
         """Who broke the glass, for what, and why."""
         self.motions: dict[str, Motion] = {}
@@ -98,9 +102,16 @@ class Standing:
 
     def _started(self, entry: Entry) -> None:
         self._seen(entry)
+        self.lead = self.lead or str(entry.facts.get("requester") or "")
         if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
             self.rendered = False
             self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
+
+    def _offered(self, entry: Entry) -> None:
+        self.offered_to = str(entry.facts["to"])
+
+    def _took_over(self, entry: Entry) -> None:
+        self.lead, self.offered_to = entry.actor, ""
 
     def _began(self, entry: Entry) -> None:
         self._begun[entry.run, entry.step] = entry.facts
@@ -208,7 +219,7 @@ _CHANGES: dict[str, Callable[[Standing, Entry], None]] = {
     "began": Standing._began, "done": Standing._done, "applied": Standing._done,  # noqa: SLF001
     "suspected": Standing._suspected, "cleared": Standing._cleared, "checked": Standing._checked,  # noqa: SLF001
     "rendered": Standing._rendered, "closed": Standing._closed, "reopened": Standing._reopened,  # noqa: SLF001
-    "broke_glass": Standing._broke_glass,  # noqa: SLF001
+    "broke_glass": Standing._broke_glass, "offered": Standing._offered, "took_over": Standing._took_over,  # noqa: SLF001
     "uncaptured": Standing._uncaptured, "requested": Standing._requested,  # noqa: SLF001
     "agreed": Standing._agreed, "declined": Standing._declined,  # noqa: SLF001
 }  # fmt: skip

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from responder.errors import PlanRefused, Problem, RequestError
-from responder.standing import SUSPECT_KINDS, suspect_name
+from responder.settings import Connection, same_account
+from responder.standing import SUSPECT_KINDS, Standing, suspect_name
 from responder.state import RunState
 
 GUARD = "suspects"
@@ -68,6 +69,18 @@ def suspects_among(state: RunState, told: Iterable[str]) -> list[str]:
             if any(key in suspects for key in by_name) or (bare in people and is_suspect(state, people[bare])):
                 found.append(one)
     return list(dict.fromkeys(found))
+
+
+def overheard(standing: Standing, connections: Mapping[str, Connection], connection: Connection) -> bool:
+    """Tell whether a credential of the incident that is not proven dead belongs to a connection, or reaches it."""
+    issuers = [connections[name] for name in standing.alive.values() if name in connections]
+    reached = {connection.name, connection.provider} & {one.partition(":")[0] for one in standing.reach}
+    return bool(standing.alive) and (bool(reached) or any(same_account(connection, issuer) for issuer in issuers))
+
+
+def was_checked(standing: Standing, names: Iterable[str]) -> bool:
+    """Tell whether a person said of one of these that the leaked credential cannot read it."""
+    return any(name.removeprefix("#").casefold() in standing.checked for name in names)
 
 
 def _known(state: RunState) -> dict[str, Mapping[str, Any]]:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from responder.fleet.jobs import Jobs
 
 
-_AFTERTHOUGHTS = frozenset({"noted", "written", "set", "presented", "rendered", "withheld", "reopened"})
+_AFTERTHOUGHTS = frozenset(
+    {"offered", "took_over", "noted", "written", "set", "presented", "rendered", "withheld", "reopened"}
+)
 """What a closed incident still takes."""
 
 
@@ -210,14 +212,15 @@ class Voice:
         self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
         return self.attendance.attended(row)
 
-    def note(self, run: str, text: str) -> None:
-        """Add a person's words to the timeline."""
+    def note(self, run: str, text: str, source: str = "") -> None:
+        """Add a person's words to the timeline; `source`: the message in which they stood, if they did."""
         row = self.row(run)
         if looks_like_credential(text):
             raise RequestError(
                 "The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline"
             )
-        self.say(row, Draft("noted", {"text": text}, row.run, actor=self.somebody()))
+        facts = {"text": text, **({"source": source} if source else {})}
+        self.say(row, Draft("noted", facts, row.run, actor=self.somebody()))
 
     def set(self, run: str, name: str, text: str, reason: str = "") -> Correction | None:
         """Add a fact, or correct one of the incident; the old value is kept beside the new.

@@ -18,8 +18,8 @@ MOST_FUNCTION_LINES = 50
 ROWS = """
 __main__
 cli
-drill scenario
-doctor probing breaking closing
+slack drill scenario
+doctor probing breaking closing rendering tending
 app
 voice
 attendance
@@ -27,14 +27,14 @@ fleet
 dispatch
 lease
 run
-work fanout alarm
-plan offspring keeping sending undo ending answers
+work fanout alarm room planning
+plan offspring keeping sending undo ending answers words
 start lint view correcting waves schedule byhand
-gate guards page deadlines
+gate guards page deadlines held
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared
-registry story progress notice asking motions modes
+registry story progress notice asking motions modes lines
 providers testing wording approval
 glass
 suspicion

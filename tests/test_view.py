@@ -9,14 +9,14 @@ import pytest
 from responder.chain import GENESIS
 from responder.cli.drive import conclusion, outcome
 from responder.cli.exits import Exit
-from responder.cli.lines import _SENTENCES, Lines, sentence
 from responder.cli.screen import screen
-from responder.cli.words import headline
 from responder.entry import Entry
 from responder.fold import _OWN, apply, fold
+from responder.lines import _SENTENCES, Lines, sentence
 from responder.progress import span
 from responder.state import RunState
 from responder.view import RunView, view
+from responder.words import headline
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
 PLAYBOOK: dict[str, Any] = {

@@ -12,12 +12,12 @@ from responder.cli.byhand import tell_by_hand
 from responder.cli.call import Call
 from responder.cli.exits import Exit, exit_for_kind
 from responder.cli.follow import Follower, display, follow
-from responder.cli.words import headline
 from responder.errors import RecordError, StaleExecutor
 from responder.progress import span
 from responder.run import Pause
 from responder.state import NOTICE
 from responder.view import RunView
+from responder.words import headline
 
 if TYPE_CHECKING:
     from responder.fleet.jobs import WorkerRow

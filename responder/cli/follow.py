@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from responder.app import App
 from responder.cli.call import Call
-from responder.cli.lines import Lines
 from responder.entry import Entry
 from responder.fold import apply, fold
+from responder.lines import Lines
 from responder.state import RunState
 from responder.view import RunView, view
 

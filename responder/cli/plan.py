@@ -9,8 +9,8 @@ from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.given import check, finding_options, pairs, read_report
 from responder.cli.group import Command
-from responder.cli.planning import plan_lines
 from responder.plan import Plan
+from responder.planning import plan_lines
 
 
 @click.command("plan", cls=Command)

@@ -9,9 +9,9 @@ from responder.app import App
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.group import Command
-from responder.cli.rendering import page_of, review_of
 from responder.cli.writing import write_text
 from responder.errors import RequestError
+from responder.rendering import page_of, review_of
 from responder.review import prose_of, written_prose
 
 

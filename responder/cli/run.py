@@ -14,8 +14,8 @@ from responder.cli.exits import Exit
 from responder.cli.given import Report, check, finding_options, pairs, read_report
 from responder.cli.going import go_on
 from responder.cli.group import Command
-from responder.cli.planning import plan_lines
 from responder.errors import PlanRefused, RequestError
+from responder.planning import plan_lines
 from responder.playbook import Playbook
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
 
-from responder.cli.words import clock_words, headline, owner
 from responder.deadlines import ClockView
 from responder.progress import StepView, span
 from responder.state import NOTICE
 from responder.view import AskView, ChildView, RunView
+from responder.words import clock_words, headline, owner
 
 _MARKS = {
     "waiting": ("·", "dim"),

@@ -11,9 +11,9 @@ from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.follow import Follower
 from responder.cli.group import Command
-from responder.cli.words import clock_words, headline, owner
 from responder.store import RunRow
 from responder.view import RunView
+from responder.words import clock_words, headline, owner
 
 
 @click.command("status", cls=Command)

@@ -8,11 +8,11 @@ import click
 from responder.cli.call import current
 from responder.cli.exits import Exit
 from responder.cli.group import Command
-from responder.cli.lines import sentence
-from responder.cli.rendering import page_of
 from responder.cli.writing import write_text
 from responder.clock import show_time
 from responder.entry import Entry
+from responder.lines import sentence
+from responder.rendering import page_of
 
 
 @click.command("timeline", cls=Command)

@@ -32,6 +32,8 @@ _SECRETS = {
     "HUB_ADMIN": "hub-admin",
     "HUB_CONTROL": "hub-control",
     "SLACK_BOT": "slack-bot",
+    "SLACK_APP": "slack-app",
+    "SLACK_SIGNING": "slack-signing",
     "SMTP_PASSWORD": "smtp-password",
     "VAULT_TOKEN": "vault-token",
 }
@@ -242,6 +244,7 @@ def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
             "executives": ["salma@lumen.example"],
             "press": ["press@lumen.example"],
         },
+        "slack": {"connection": "chat", "app_token": "env:SLACK_APP", "signing_secret": "env:SLACK_SIGNING"},
         "facts": _facts(),
     }  # fmt: skip
 

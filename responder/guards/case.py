@@ -108,11 +108,6 @@ def _leaked(state: RunState, means: Means) -> frozenset[str]:
     return means.leaks.named(means.store) | frozenset(state.credential.identifiers)
 
 
-def same_account(one: Connection, other: Connection) -> bool:
-    """Tell whether two connections lead to the same account of the same provider."""
-    return one.name == other.name or (one.provider, one.account) == (other.provider, other.account)
-
-
 def named_value(value: Secret) -> str:
     """Return under which identifier a value would be known, had it leaked."""
     return value.fingerprint

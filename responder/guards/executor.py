@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from responder.errors import Problem
-from responder.guards.case import Case, named_key, named_value, same_account
+from responder.guards.case import Case, named_key, named_value
+from responder.settings import same_account
 
 _ENDINGS = frozenset({"disable", "revoke", "end_sessions"})
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from responder.action import Changing
 from responder.errors import Problem
-from responder.guards.case import Case, same_account
-from responder.settings import Connection
-from responder.suspicion import GUARD, suspects_among
+from responder.guards.case import Case
+from responder.suspicion import GUARD, overheard, suspects_among, was_checked
 
 NAME = GUARD
 
@@ -26,22 +25,12 @@ def of_step(case: Case) -> Iterator[Problem]:
             f"`responder set {case.state.run} suspect=-KIND:NAME --reason TEXT`",
         )
     connection = case.resolved.connection
-    if _overheard(case, connection) and not _checked(case, [connection.name, *told]):
+    if overheard(case.state.standing, case.connections, connection) and not was_checked(
+        case.state.standing, [connection.name, *told]
+    ):
         yield Problem(
             f"the leaked credential may read what is said by the connection {connection.name}",
             f"{case.place}: {', '.join(told)}",
             "use another connection; or look who can read there, and say that it was checked: "
             f"`responder set {case.state.run} checked={told[0]} --reason TEXT`",
         )
-
-
-def _overheard(case: Case, connection: Connection) -> bool:
-    """Tell whether a credential of this incident that is not proven dead belongs to a connection, or reaches it."""
-    standing = case.state.standing
-    issuers = [case.connections[name] for name in standing.alive.values() if name in case.connections]
-    reached = {connection.name, connection.provider} & {one.partition(":")[0] for one in standing.reach}
-    return bool(standing.alive) and (bool(reached) or any(same_account(connection, issuer) for issuer in issuers))
-
-
-def _checked(case: Case, names: list[str]) -> bool:
-    return any(name.removeprefix("#").casefold() in case.state.standing.checked for name in names)

@@ -201,6 +201,8 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "aborted": lambda e, f: _with(f"{_who(e)} aborted the run", f.get("reason")),
     "retried": lambda e, _f: f"{e.step}: {_who(e)} lets it start over",
     "noted": lambda e, f: f"{_who(e)}: {f['text']}",
+    "offered": lambda e, f: f"{_who(e)} offers the lead to {f['to']}",
+    "took_over": lambda e, f: f"{_who(e)} leads now" + (f", in place of {f['from']}" if f.get("from") else ""),
     "set": _set,
     "proposed": _proposed,
     "requested": lambda e, f: f"waiting for {f['role']}: {e.step}, {_who(e)} says: {f['reason']}",

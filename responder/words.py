@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from responder.cli.lines import day_time
 from responder.deadlines import ClockView
+from responder.lines import day_time
 from responder.progress import span
 from responder.state import NOTICE
 from responder.view import RunView

@@ -1,0 +1,169 @@
+"""Block Kit as plain data: each piece within Slack's limits, and with what it quotes made harmless."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Block = dict[str, Any]
+
+_SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 1900
+_MOST_CONTEXT = 10
+_CONTEXT = 1900
+
+
+def safe(text: object) -> str:
+    """Return text in which nothing is a mention, a link or markup of its own: the three characters that Slack reads.
+
+    Slack: "Formatting text for app surfaces", escaping.
+    """
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cut(text: str, most: int) -> str:
+    """Return text that is not longer than Slack takes, and says so where it was."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def mention(slack_id: str) -> str:
+    """Return what shows as somebody's name, and tells them."""
+    return f"<@{slack_id}>"
+
+
+def moment(at: datetime) -> str:
+    """Return a moment in the reader's own time zone, with UTC for those who cannot see that."""
+    return f"<!date^{int(at.timestamp())}^{{time}}|{at:%H:%M}Z>"
+
+
+def header(text: str) -> Block:
+    """Return a headline."""
+    return {"type": "header", "text": plain(cut(text, _HEADER))}
+
+
+def section(text: str, accessory: Block | None = None) -> Block:
+    """Return a paragraph of mrkdwn, with a button beside it."""
+    more = {"accessory": accessory} if accessory is not None else {}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, _SECTION)}, **more}
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> Block:
+    """Return short facts in two columns, which a phone shows below one another."""
+    shown = [{"type": "mrkdwn", "text": cut(f"*{name}*\n{value}", _FIELD)} for name, value in pairs]
+    return {"type": "section", "fields": shown[:10]}
+
+
+def context(*texts: str) -> Block:
+    """Return small print."""
+    shown = [{"type": "mrkdwn", "text": cut(text, _CONTEXT)} for text in texts if text]
+    return {"type": "context", "elements": shown[:_MOST_CONTEXT]}
+
+
+def divider() -> Block:
+    """Return a line."""
+    return {"type": "divider"}
+
+
+def plain(text: str) -> Block:
+    """Return text in which nothing is markup."""
+    return {"type": "plain_text", "text": text, "emoji": True}
+
+
+def button(text: str, action: str, value: Mapping[str, Any], style: str = "") -> Block:
+    """Return a button; `value` comes back with the click, and is all that it knows."""
+    styled = {"style": style} if style else {}
+    return {"type": "button", "text": plain(cut(text, _BUTTON)), "action_id": action, "value": packed(value), **styled}
+
+
+def buttons(*elements: Block, name: str = "") -> Block:
+    """Return a row of buttons."""
+    return {"type": "actions", "elements": list(elements), **({"block_id": name} if name else {})}
+
+
+def option(text: str, value: str, help_text: str = "") -> Block:
+    """Return one choice of several."""
+    described = {"description": plain(cut(help_text, _OPTION))} if help_text else {}
+    return {"text": plain(cut(text, _OPTION)), "value": value, **described}
+
+
+def asked(name: str, label: str, element: Block, *, hint: str = "", optional: bool = False) -> Block:
+    """Return an input of a modal; its value comes back under its name."""
+    hinted = {"hint": plain(cut(hint, _SECTION))} if hint else {}
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": plain(cut(label, _SECTION)),
+        "element": {**element, "action_id": name},
+        "optional": optional,
+        **hinted,
+    }
+
+
+def text_input(*, lines: bool = False, initial: str = "", placeholder: str = "") -> Block:
+    """Return a field for text."""
+    more = {"initial_value": initial} if initial else {}
+    more_still = {"placeholder": plain(cut(placeholder, 150))} if placeholder else {}
+    return {"type": "plain_text_input", "multiline": lines, **more, **more_still}
+
+
+def select(options: Sequence[Block], initial: str = "") -> Block:
+    """Return a menu of at most a hundred choices."""
+    shown = list(options)[:100]
+    chosen = next((one for one in shown if one["value"] == initial), None)
+    return {"type": "static_select", "options": shown, **({"initial_option": chosen} if chosen else {})}
+
+
+def ticks(options: Sequence[Block]) -> Block:
+    """Return choices of which any may be ticked."""
+    return {"type": "checkboxes", "options": list(options)[:10]}
+
+
+def radio(options: Sequence[Block], initial: str = "") -> Block:
+    """Return a few choices that are all seen at once."""
+    shown = list(options)[:10]
+    chosen = next((one for one in shown if one["value"] == initial), None)
+    return {"type": "radio_buttons", "options": shown, **({"initial_option": chosen} if chosen else {})}
+
+
+def modal(
+    title: str, blocks: Sequence[Block], *, callback: str = "", submit: str = "", about: Mapping[str, Any] | None = None
+) -> Block:
+    """Return a modal; `about` comes back when it is submitted."""
+    sent = {"submit": plain(cut(submit, _TITLE)), "callback_id": callback} if submit else {"callback_id": "read"}
+    return {
+        "type": "modal",
+        "title": plain(cut(title, _TITLE)),
+        "close": plain("Cancel" if submit else "Close"),
+        "blocks": list(blocks)[:100],
+        "private_metadata": packed(about or {}),
+        **sent,
+    }
+
+
+def packed(value: Mapping[str, Any]) -> str:
+    """Return what travels with a button or a modal, as text."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """Return what travelled; empty for what we did not write."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def values(view: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was filled into a modal, by the names of its inputs; empty for what was left out."""
+    found: dict[str, str] = {}
+    for name, inputs in ((view.get("state") or {}).get("values") or {}).items():
+        for given in inputs.values():
+            chosen = given.get("selected_option")
+            several = given.get("selected_options")
+            if several is not None:
+                found[name] = ",".join(one["value"] for one in several)
+            elif chosen is not None:
+                found[name] = str(chosen["value"])
+            else:
+                found[name] = str(given.get("value") or given.get("selected_user") or "")
+    return found

@@ -1,0 +1,104 @@
+"""Keeps every open incident's channel: opens it where the playbook does not, and brings it up to date."""
+
+import logging
+import threading
+import time
+from contextlib import suppress
+
+from responder.app import App
+from responder.errors import ResponderError
+from responder.room import awaited, channel_of, room, tried
+from responder.settings import Connection
+from responder.slack.board import Board
+from responder.slack.sight import Sight
+from responder.slack.speaker import Later, Patience, Refused, Speaker
+
+_LOOK_SECONDS = 0.3
+_ANYWAY_SECONDS = 15.0
+"""How often a channel is brought up to date although nothing was written: clocks move by themselves."""
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """One thread that looks after all channels; what people wait for goes before what is only told."""
+
+    def __init__(self, app: App, speaker: Speaker, connection: Connection) -> None:
+        self._app = app
+        self._speaker = speaker
+        self._connection = connection
+        self._boards: dict[str, tuple[Sight, Board]] = {}
+        self._done: dict[str, float] = {}
+        self._behind: set[str] = set()
+        self.patience = Patience()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self.trouble = ""
+        """Why Slack does not take what is said; empty where it does."""
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after what is being said."""
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(max(_LOOK_SECONDS, min(self.patience.left, 5.0))):
+            try:
+                self.look()
+            except ResponderError as error:  # the record cannot be read now; those who advance runs say so
+                _log.warning("%s", error)
+            except Exception:  # noqa: BLE001 - the other channels must not suffer
+                _log.exception("a defect while a channel was brought up to date")
+
+    def look(self) -> None:
+        """Look at every incident once, and bring what changed up to date."""
+        for incident in self._open():
+            sight, board = self._board(incident)
+            fresh = sight.look()
+            due = time.monotonic() - self._done.get(incident, float("-inf")) > _ANYWAY_SECONDS
+            if not (fresh or due or incident in self._behind):
+                continue
+            self._see_to_a_room(sight)
+            self._behind.add(incident)
+            if self.patience.left:
+                continue
+            try:
+                board.update()
+            except Later as later:
+                self.patience.wait_for(later)
+                self.trouble = str(later)
+            except Refused as refused:
+                self.trouble = str(refused)
+                self.patience.wait_for(Later(str(refused), 5.0))
+                _log.warning("Slack refuses: %s", refused)
+            else:
+                self.trouble = ""
+                if not fresh:
+                    self._behind.discard(incident)
+                self._done[incident] = time.monotonic()
+
+    def _open(self) -> list[str]:
+        """Return the incidents that are open, and those that were until a moment ago."""
+        rows = self._app.runs()
+        open_ones = {row.incident for row in rows if row.state != "ended"}
+        return [*dict.fromkeys(row.incident for row in rows if row.incident in open_ones | self._boards.keys())]
+
+    def _board(self, incident: str) -> tuple[Sight, Board]:
+        if incident not in self._boards:
+            sight = Sight(self._app, incident)
+            self._boards[incident] = sight, Board(self._speaker, self._app.means.settings, self._connection, sight)
+        return self._boards[incident]
+
+    def _see_to_a_room(self, sight: Sight) -> None:
+        """Open a channel in a run of its own, once, where no run of the incident does."""
+        main = sight.main
+        if main is None or main.state == "ended" or channel_of(sight.states) or awaited(sight.states):
+            return
+        if tried(sight.states):
+            return
+        start = room(self._app.means, main, self._connection.name, str(main.started.get("requester", "")))
+        with suppress(ResponderError):
+            self._app.dispatcher.timeline(sight.incident).append(*start.drafts, also=start.store)
