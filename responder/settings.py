@@ -129,6 +129,7 @@ class Slack(_Model):
     signing_secret: SecretRef | None = None
     """What requests are signed with that come to `responder serve`."""
     command: Annotated[str, Field(pattern=r"^/[a-z0-9_-]{1,31}$")] = "/responder"
+    """What people type."""
     reaction: Annotated[str, Field(pattern=r"^[a-z0-9_+'-]+$")] = "pushpin"
     """The reaction that puts a message of an incident's channel onto the timeline."""
 

@@ -27,14 +27,14 @@ fleet
 dispatch
 lease
 run
-work fanout alarm room planning
+work fanout alarm room planning calling
 plan offspring keeping sending undo ending answers words
 start lint view correcting waves schedule byhand
 gate guards page deadlines held
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared
-registry story progress notice asking motions modes lines
+registry story progress notice asking motions modes lines lead
 providers testing wording approval
 glass
 suspicion
@@ -67,8 +67,9 @@ ONLY_IN = {
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),
+    "slack_bolt": ("slack",),
     "wsproto": ("drill",),
-    "slack_sdk": ("drill.world.slack",),  # only where a block is looked at, and only where it is installed
+    "slack_sdk": ("slack", "drill.world.slack"),  # the drill looks at blocks with it, where it is installed
 }
 """Libraries that one part of the code knows, so that another can take their place there."""
 

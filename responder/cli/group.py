@@ -37,6 +37,8 @@ COMMANDS: dict[str, str] = {
     "notice": "List, lint, preview and send notices.",
     "postmortem": "Render the review of an incident.",
     "close": "Close an incident, and shred its leaked values.",
+    "slack": "Listen at Slack, and advance runs, until stopped.",
+    "serve": "Take what people do at Slack as signed requests by HTTP, and advance runs, until stopped.",
     "worker": "Advance the runs of a shared record, beside other workers.",
     "store": "Check, migrate and copy the record.",
 }
@@ -60,7 +62,7 @@ GROUPS = {
         "set",
     ),
     "Review": ("timeline", "verify", "notice", "postmortem", "close"),
-    "Serve": ("worker",),
+    "Serve": ("slack", "serve", "worker"),
     "Keep": ("store",),
 }
 

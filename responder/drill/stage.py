@@ -40,6 +40,9 @@ _SECRETS = {
 """The environment variables of the runner, and the world's labels of what they hold."""
 
 
+_SLACK = {"connection": "chat", "app_token": "env:SLACK_APP", "signing_secret": "env:SLACK_SIGNING"}
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where a drill takes place."""
@@ -244,8 +247,7 @@ def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
             "executives": ["salma@lumen.example"],
             "press": ["press@lumen.example"],
         },
-        "slack": {"connection": "chat", "app_token": "env:SLACK_APP", "signing_secret": "env:SLACK_SIGNING"},
-        "facts": _facts(),
+        "slack": _SLACK, "facts": _facts(),
     }  # fmt: skip
 
 

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from responder.errors import RequestError
+
 Block = dict[str, Any]
 
 _SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 1900
 _MOST_CONTEXT = 10
+_METADATA = 3000
 _CONTEXT = 1900
 
 
@@ -128,13 +131,16 @@ def modal(
     title: str, blocks: Sequence[Block], *, callback: str = "", submit: str = "", about: Mapping[str, Any] | None = None
 ) -> Block:
     """Return a modal; `about` comes back when it is submitted."""
+    packet = packed(about or {})
+    if len(packet) > _METADATA:
+        raise RequestError("What was filled in is longer than Slack carries", remedy="shorten it, or use a terminal")
     sent = {"submit": plain(cut(submit, _TITLE)), "callback_id": callback} if submit else {"callback_id": "read"}
     return {
         "type": "modal",
         "title": plain(cut(title, _TITLE)),
         "close": plain("Cancel" if submit else "Close"),
         "blocks": list(blocks)[:100],
-        "private_metadata": packed(about or {}),
+        "private_metadata": packet,
         **sent,
     }
 

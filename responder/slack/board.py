@@ -15,7 +15,7 @@ from responder.room import channel_of
 from responder.settings import Connection, Settings
 from responder.slack.blocks import Block, packed, safe, section
 from responder.slack.card import card
-from responder.slack.questions import answered, key, outcome, question
+from responder.slack.questions import answered, handover, key, outcome, question
 from responder.slack.sight import Sight
 from responder.slack.speaker import Later, Refused, Speaker
 from responder.suspicion import overheard, suspects_among, was_checked
@@ -69,23 +69,28 @@ class Board:
         """The channel's id; empty while there is none."""
         return self._channel
 
-    def update(self) -> None:
-        """Bring the channel up to date. Later where Slack wants to wait; what was not said is said the next time."""
+    def update(self) -> bool:
+        """Bring the channel up to date; tell whether everything was said, or some of it is said a moment later.
+
+        Later where Slack wants to wait, Refused where it says no; what was not said is said the next time.
+        """
         self._channel = channel_of(self._sight.states)
         main = self._sight.main
         if not self._channel or main is None:
-            return
+            return True
         self.silent = self._unsafe()
         if self.silent:
-            return
+            return True
         if not self._read:
             self._recognise()
         self._questions()
+        self._handover()
         now = time.monotonic()
-        if now - self._edited >= _EVERY_SECONDS:
-            self._edited = now
-            self._card()
-            self._news()
+        if now - self._edited < _EVERY_SECONDS:
+            return False
+        self._edited = now
+        self._card()
+        return self._news()
 
     # Whether it may be heard here --------------------------------------------------------------------------------
 
@@ -171,6 +176,19 @@ class Board:
                 says, blocks = answered(str(shown.about.get("step", "")), told)
                 self._show(marker, says, blocks, shown.about, still=False)
 
+    def _handover(self) -> None:
+        """Ask whoever the lead is offered to whether they take it."""
+        main = self._sight.main
+        offers = [entry for entry in self._sight.entries if entry.event == "offered"]
+        if main is None or not offers:
+            return
+        offer, receiver = offers[-1], main.standing.offered_to
+        says, blocks = handover(offer.actor, str(offer.facts["to"]), self._sight.incident, self._slack_ids)
+        if not receiver:
+            says, blocks = answered("handover", f"{main.standing.lead} leads")
+        if receiver or f"offer:{offer.seq}" in self._shown:
+            self._show(f"offer:{offer.seq}", says, blocks, {})
+
     def _invite(self, ask: AskView) -> None:
         """Let those into the channel who are asked something there; who is suspect is never asked."""
         for one in ask.may_answer:
@@ -197,12 +215,15 @@ class Board:
                 if refused.code != "already_pinned":
                     raise
 
-    def _news(self) -> None:
-        """Tell what happened since, many lines in one message; items of a step are counted, and not listed."""
+    def _news(self) -> bool:
+        """Tell what happened since, many lines in one message; items of a step are counted, and not listed.
+
+        Tell whether that was all, or more than fits.
+        """
         main = self._sight.main
         entries = self._sight.entries
         if main is None or not entries or entries[-1].seq <= self._upto or _CARD not in self._shown:
-            return
+            return True
         lines = Lines(main.run)
         list(lines.of(entries[: self._upto], main))  # what was told already decides what is worth telling now
         told: list[str] = []
@@ -219,6 +240,7 @@ class Board:
             more = {"text": text, "blocks": [section(text)], "metadata": metadata, "unfurl_links": False}
             self._write("chat.postMessage", channel=self._channel, thread_ts=self._shown[_CARD].ts, **more)
         self._upto = upto
+        return upto == entries[-1].seq
 
 
 def _question(ask: AskView) -> dict[str, Any]:

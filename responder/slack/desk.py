@@ -1,8 +1,9 @@
 """What people ask for at Slack, done with the same means as at a terminal; whatever comes of it is shown to them."""
 
 import copy
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from responder import lead
@@ -32,6 +33,7 @@ class Desk:
     """What one person can do, by way of the installation."""
 
     app: App
+    _noting: threading.Lock = field(default_factory=threading.Lock)
 
     def speaking_for(self, person: str) -> App:
         """Return the installation as one person has it."""
@@ -204,9 +206,11 @@ class Desk:
 
     def note_message(self, incident: str, text: str, source: str, person: str) -> bool:
         """Put a message onto the timeline, once however often it is chosen; tell whether it was written now."""
-        if any(entry.event == "noted" and entry.facts.get("source") == source for entry in self.app.timeline(incident)):
-            return False
-        self.speaking_for(person).note(self.app.runs(incident)[0].run, text, source=source)
+        with self._noting:  # several people choose the same message, and Slack tells of it more than once
+            told = [entry.facts.get("source") for entry in self.app.timeline(incident) if entry.event == "noted"]
+            if source in told:
+                return False
+            self.speaking_for(person).note(self.app.runs(incident)[0].run, text, source=source)
         return True
 
     def abort(self, incident: str, reason: str, person: str) -> str:

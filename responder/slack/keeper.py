@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 from responder.app import App
+from responder.calling import call, called
 from responder.errors import ResponderError
 from responder.room import awaited, channel_of, room, tried
 from responder.settings import Connection
@@ -14,6 +15,9 @@ from responder.slack.sight import Sight
 from responder.slack.speaker import Later, Patience, Refused, Speaker
 
 _LOOK_SECONDS = 0.3
+_REFUSED_SECONDS = 5.0
+CALL_SECONDS = 60.0
+"""After how long people are asked by mail what Slack does not take."""
 _ANYWAY_SECONDS = 15.0
 """How often a channel is brought up to date although nothing was written: clocks move by themselves."""
 _log = logging.getLogger(__name__)
@@ -22,8 +26,10 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """One thread that looks after all channels; what people wait for goes before what is only told."""
 
-    def __init__(self, app: App, speaker: Speaker, connection: Connection) -> None:
+    def __init__(self, app: App, speaker: Speaker, connection: Connection, call_after: float = CALL_SECONDS) -> None:
         self._app = app
+        self._call_after = call_after
+        self._since: float | None = None
         self._speaker = speaker
         self._connection = connection
         self._boards: dict[str, tuple[Sight, Board]] = {}
@@ -63,22 +69,42 @@ class Keeper:
                 continue
             self._see_to_a_room(sight)
             self._behind.add(incident)
-            if self.patience.left:
-                continue
-            try:
-                board.update()
-            except Later as later:
-                self.patience.wait_for(later)
-                self.trouble = str(later)
-            except Refused as refused:
-                self.trouble = str(refused)
-                self.patience.wait_for(Later(str(refused), 5.0))
-                _log.warning("Slack refuses: %s", refused)
-            else:
-                self.trouble = ""
-                if not fresh:
-                    self._behind.discard(incident)
+            if not self.patience.left and self._update(board) and not fresh:
                 self._done[incident] = time.monotonic()
+                self._behind.discard(incident)
+            self._call(sight, board)
+
+    def _update(self, board: Board) -> bool:
+        """Bring a channel up to date; tell whether everything was said, and Slack took it."""
+        try:
+            said = board.update()
+        except Later as later:
+            self.patience.wait_for(later)
+            self.trouble = str(later)
+        except Refused as refused:
+            self.patience.wait_for(Later(str(refused), _REFUSED_SECONDS))
+            self.trouble = str(refused)
+        else:
+            self.trouble, self._since = "", None
+            return said
+        self._since = time.monotonic() if self._since is None else self._since
+        return False
+
+    def _call(self, sight: Sight, board: Board) -> None:
+        """Ask by mail what cannot be asked in the channel: there is none, or Slack is away, or must not hear it."""
+        main = sight.main
+        why = board.silent
+        if self._since is not None and time.monotonic() - self._since >= self._call_after:
+            why = f"Slack does not take messages: {self.trouble}"
+        if not why and not board.channel and tried(sight.states) and not awaited(sight.states):
+            why = "no channel could be opened"
+        if main is None or not why:
+            return
+        for ask in [one for seen in sight.views() for one in seen.awaiting]:
+            if not called(sight.states, ask):
+                start = call(self._app.means, main, ask, why)
+                if start is not None:
+                    self._app.dispatcher.timeline(sight.incident).append(*start.drafts, also=start.store)
 
     def _open(self) -> list[str]:
         """Return the incidents that are open, and those that were until a moment ago."""

@@ -5,6 +5,7 @@ Nothing is kept here between two arrivals: what a button or a modal means travel
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from slack_bolt import Ack, Respond
 from slack_bolt import App as Bolt
 
+from responder.clock import monotonic
 from responder.errors import RequestError, ResponderError
 from responder.slack.blocks import Block, modal, plain, section, unpacked
 from responder.slack.desk import Desk
@@ -24,6 +26,10 @@ from responder.slack.words import HELP, told
 MESSAGE, RESPOND = "respond_to_message", "respond"
 """The callbacks of the message shortcut and of the global one."""
 _THREADS = 16
+_AT_ONCE_SECONDS = 0.6
+"""How long an acknowledgement waits for what it could show; Slack waits for three seconds, people for one."""
+_ON_ITS_WAY_SECONDS = 1.0
+"""How long an acknowledgement may be on its way."""
 _log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
@@ -90,22 +96,41 @@ class Listener:
 
     def _fill(self, view: str, make: Callable[[], Block]) -> None:
         """Show in a modal what comes of something, a refusal included."""
+        self._speaker.write("views.update", view_id=view, view=self._shown(make))
+
+    def _shown(self, make: Callable[[], Block]) -> Block:
+        """Return what comes of something as a modal, a refusal included."""
         try:
-            shown = make()
+            return make()
         except ResponderError as error:
-            shown = refused(error)
-        except (Refused, Later):
-            raise
+            return refused(error)
         except Exception as error:  # noqa: BLE001 - whoever asked must hear something
             _log.exception("a defect while a modal was filled")
-            shown = said("A defect", f"Something of ours is wrong: {type(error).__name__}. What the record says holds.")
-        self._speaker.write("views.update", view_id=view, view=shown)
+            return said("A defect", f"Something of ours is wrong: {type(error).__name__}. What the record says holds.")
 
     def _submitted(self, take: Callable[[Mapping[str, Any], str], Block]) -> Callable[..., None]:
+        """Return what takes a modal in: the acknowledgement shows the outcome, or that it takes a moment longer.
+
+        What is shown later must not overtake the acknowledgement on its way, which would then take its place.
+        """
+
         def submitted(ack: Ack, body: dict[str, Any]) -> None:
             view = body["view"]
-            ack(response_action="update", view=working(view["title"]["text"], "one moment"))
-            self._later(lambda: self._fill(view["id"], lambda: take(view, self._person(body))))
+            outcome = self._pool.submit(self._shown, lambda: take(view, self._person(body)))
+            try:
+                shown = outcome.result(_AT_ONCE_SECONDS)
+            except TimeoutError:
+                ack(response_action="update", view=working(view["title"]["text"], "one moment"))
+                since = monotonic()
+
+                def follow() -> None:
+                    shown = outcome.result()
+                    time.sleep(max(0.0, _ON_ITS_WAY_SECONDS - (monotonic() - since)))
+                    self._speaker.write("views.update", view_id=view["id"], view=shown)
+
+                self._later(follow)
+            else:
+                ack(response_action="update", view=self._speaker.clean(shown))
 
         return submitted
 

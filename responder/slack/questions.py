@@ -116,3 +116,10 @@ def _told(entry: Entry) -> str:
 def answered(title: str, told: str) -> tuple[str, list[Block]]:
     """Return what takes the place of a question once it is answered: no button is left."""
     return f"{title}: {told}", [section(f"✔️ *{safe(title)}*\n{safe(told)}")]
+
+
+def handover(giver: str, receiver: str, incident: str, slack_ids: dict[str, str]) -> tuple[str, list[Block]]:
+    """Return the message that offers the lead to somebody."""
+    named = mention(slack_ids[receiver]) if slack_ids.get(receiver) else safe(receiver)
+    take = buttons(button("Take over", "take_over", {"incident": incident}, "primary"))
+    return "The lead is offered", [section(f"*{safe(giver)}* offers the lead of this response to {named}."), take]

@@ -1,0 +1,256 @@
+"""Responses from Slack alone: begun, decided, followed, handed over and closed, by whoever may."""
+
+import json
+
+import pytest
+from conftest import leaked_value
+from town import KILL, TWO, Town, until
+
+from responder.drill.world.slack import Impossible
+from responder.errors import RequestError
+from responder.slack.identity import Somebody, checked
+
+WATCH = "  - {id: look, phase: analysis, action: clockwork.nothing}\n"
+
+
+def test_a_response_is_begun_approved_and_followed_from_slack(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+
+        assert "Recorded" == town.answered("ines", channel, ts)
+
+        until(lambda: town.state(reception).state == "ended")
+        assert "done" == town.state(reception).status("kill")
+        until(lambda: "agreed by ines" in town.text_of("ines", channel))
+        card = town.person("ines").pins(channel)[0]
+        until(lambda: "ended" in json.dumps(town.person("ines").pins(channel)))
+        thread = town.person("ines").messages(channel, thread_ts=card["ts"])
+        assert "ruth started p for shared" in json.dumps(thread)
+
+
+def test_the_plan_is_shown_first_and_a_dry_run_begins_nothing(town: Town) -> None:
+    with town.listening() as reception:
+        ruth = town.person("ruth")
+        ruth.command("/responder")
+        town.form(ruth, "Respond to a leak")
+        ruth.fill("finding", leaked_value())
+        ruth.fill("playbook", "p")
+        ruth.fill("dry", ["dry"])
+        ruth.submit()
+
+        plan = town.form(ruth, "The plan")
+
+        assert "kill" in json.dumps(plan)
+        assert "commander within 1h" in json.dumps(plan)
+        assert "submit" not in plan or not plan["submit"]
+        assert [] == reception.app.runs()
+
+
+def test_inputs_are_asked_by_their_types(town: Town) -> None:
+    inputs = (
+        "inputs: {count: {type: integer, help: how many}, who: {type: person}, sure: {type: boolean, default: false}}\n"
+    )
+    path = town.place / "playbooks" / "p.yaml"
+    path.write_text(path.read_text().replace("steps:\n", f"{inputs}steps:\n"))
+    with town.listening() as reception:
+        ruth = town.person("ruth")
+        ruth.command("/responder")
+        town.form(ruth, "Respond to a leak")
+        ruth.fill("finding", leaked_value())
+        ruth.fill("playbook", "p")
+        ruth.submit()
+        town.form(ruth, "What the playbook asks")
+        ruth.fill("count", "3")
+        ruth.fill("who", "ines")
+        ruth.fill("sure", "true")
+        ruth.submit()
+        town.form(ruth, "The plan")
+        ruth.submit()
+        town.form(ruth, "Begun")
+
+        given = town.state(reception).started["inputs"]
+
+        assert (3, "ines", True) == (given["count"], given["who"]["id"], given["sure"])
+
+
+def test_two_people_are_needed_where_the_playbook_says_so(town: Town) -> None:
+    town.playbook(TWO)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+
+        assert "Recorded" == town.answered("ines", channel, ts)
+        assert "open" == town.state(reception).state
+        assert "Refused" == town.answered("ines", channel, ts)  # once is once
+        assert "Recorded" == town.answered("leo", channel, ts)
+
+        until(lambda: town.state(reception).state == "ended")
+        agreed = [entry.actor for entry in town.entries(reception) if entry.event == "agreed"]
+        assert ["ines", "leo"] == agreed
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        pytest.param("ruth", "asked for this run", id="the requester"),
+        pytest.param("salma", "does not have the role", id="somebody without the role"),
+    ],
+)
+def test_who_may_not_approve_is_told_so_and_nothing_is_written(town: Town, who: str, why: str) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ruth", channel, "kill")
+        town.person("ruth").invite(channel, who) if who == "salma" else None
+        person = town.person(who)
+        person.click("answer:accept", channel=channel, ts=ts)
+        town.form(person, "Approve")
+        person.submit()
+
+        assert why in json.dumps(town.form(person, "Refused"))
+        assert "agreed" not in [e.event for e in town.entries(reception)]
+
+
+def test_a_deactivated_account_decides_nothing(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        ines = town.person("ines")
+        ines.click("answer:accept", channel=channel, ts=ts)
+        town.form(ines, "Approve")
+        town.slack.deactivate("ines")
+
+        with pytest.raises(Impossible):
+            ines.submit()
+        # What was recorded before the account was closed, and is sent now, counts no more than that.
+        with pytest.raises(RequestError, match="closed"):
+            checked(Somebody("UINES", "T0LUMEN", "ines"), reception.speaker)
+        assert "agreed" not in [entry.event for entry in town.entries(reception)]
+
+
+def test_a_click_on_an_old_button_says_what_happened_instead(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        town.asked("leo", channel, "kill")
+        town.answered("ines", channel, ts)
+        until(lambda: town.state(reception).state == "ended")
+        until(lambda: "agreed by ines" in town.text_of("leo", channel))
+        leo = town.person("leo")
+
+        leo.click("answer:accept", channel=channel, ts=ts, revision=0)
+
+        assert "agreed by ines" in json.dumps(town.form(leo, "No longer asked"))
+
+
+def test_declined_with_a_reason(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+
+        assert "Recorded" == town.answered("ines", channel, ts, "decline", reason="it is a canary of ours")
+
+        until(lambda: town.state(reception).status("kill") == "declined")
+        until(lambda: "it is a canary of ours" in town.text_of("ines", channel))
+
+
+def test_words_of_the_command(town: Town) -> None:
+    town.playbook(WATCH + KILL)
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+
+        assert "waiting for commander" in town.says("ines", "status", channel)
+        assert "on the timeline" in town.says("ines", "note the press has called", channel)
+        assert "the press has called" in town.says("ines", "timeline", channel)
+        assert "no incident" in town.says("ines", "timeline", "general")
+        assert "status" in town.says("ines", "help", channel)
+        assert "credential" in town.says("ines", f"note it is {'ghp' + '_' + 'a1B2' * 10}", channel)
+        assert "Offered to leo" in town.says("ines", "handover <@ULEO>", channel)
+        town.says("ines", "abort it was a drill", channel)
+        assert "aborted" in [e.event for e in town.entries(reception)]
+
+
+def test_the_lead_passes_when_it_is_taken(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        assert "ruth" == town.state(reception).standing.lead
+        town.says("ruth", "handover <@ULEO>", channel)
+
+        def offer() -> str:
+            found = [one for one in town.person("leo").messages(channel) if one["text"] == "The lead is offered"]
+            return str(found[0]["ts"]) if found else ""
+
+        ts = str(until(offer))
+        ines, leo = town.person("ines"), town.person("leo")
+        ines.click("take_over", channel=channel, ts=ts)
+        assert "offered to leo" in json.dumps(town.form(ines, "Refused"))
+        assert "ruth" == town.state(reception).standing.lead
+
+        leo.click("take_over", channel=channel, ts=ts)
+
+        town.form(leo, "Handed over")
+        assert "leo" == town.state(reception).standing.lead
+        until(lambda: "<@ULEO>" in json.dumps(town.person("ines").pins(channel)))
+        until(lambda: not any("The lead is offered" == one["text"] for one in town.person("ines").messages(channel)))
+
+
+def test_a_reaction_puts_a_message_on_the_timeline_once(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        ts = town.person("ines").say(channel, "The CDN still serves it").ts
+
+        town.person("ines").react(channel, ts, "pushpin")
+        town.person("leo").react(channel, ts, "pushpin")
+        town.person("leo").react(channel, ts, "eyes")
+
+        def noted() -> list[str]:
+            incident = town.state(reception).incident["id"]
+            return [e.facts["text"] for e in reception.app.timeline(incident) if e.event == "noted"]
+
+        until(noted)
+        town.slack.courier.settle()
+        assert ["The CDN still serves it"] == noted()
+
+
+def test_a_message_with_a_key_becomes_a_finding_and_its_channel_an_exposure(town: Town) -> None:
+    value = "ghp" + "_" + "a1B2" * 10
+    with town.listening() as reception:
+        town.person("salma").join("general")
+        ts = town.person("salma").say("general", f"use {value} for now").ts
+        ruth = town.person("ruth")
+
+        ruth.message_shortcut("respond_to_message", "general", ts)
+        view = town.form(ruth, "Respond to a leak")
+        ruth.fill("playbook", "p")
+        ruth.submit()
+        town.form(ruth, "The plan")
+        ruth.submit()
+        town.form(ruth, "Begun")
+
+        assert "Delete the message" in json.dumps(view)
+        exposure = town.state(reception).started["exposure"]
+        assert ("private", "a message in #general") == (exposure["kind"], exposure["place"])
+        assert [] == town.slack.diary.sent(containing=value)
+
+
+def test_closing_from_slack_is_refused_while_anything_is_open(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+
+        assert "open" in town.says("ines", "close", channel)
+
+        town.answered("ines", channel, ts)
+        until(lambda: town.state(reception).state == "ended")
+        assert not town.state(reception).standing.closed
+
+
+def test_a_stranger_may_not_even_look(town: Town) -> None:
+    with town.listening():
+        town.slack.add_stranger("mallory", "T0OTHER")
+        told = town.says("kenji", "status", "general")
+
+        assert "speaks for nobody" in told
