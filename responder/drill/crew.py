@@ -12,6 +12,7 @@ from pathlib import Path
 from responder.app import App
 from responder.drill.faults import Fault, show_fault
 from responder.errors import RequestError
+from responder.lease import host_of
 
 _LOOK_SECONDS = 0.05
 _RUNNING_AGAIN_SECONDS = 0.5
@@ -37,8 +38,8 @@ class Crew:
     """The faults that happened, as they are written."""
     restarts: int = 0
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    _stopped: dict[int, tuple[int, float | None]] = field(default_factory=dict)
-    """Per stopped worker the epoch that it had, and when it was replaced (monotonic)."""
+    _stopped: dict[int, tuple[dict[str, int], float | None]] = field(default_factory=dict)
+    """Per stopped worker the runs that it had, with its epochs, and when it was replaced (monotonic)."""
 
     def work_to_the_end(self, deadline: float) -> None:
         """Keep the workers at work until the run goes no further; RequestError past `deadline` (real time)."""
@@ -85,17 +86,21 @@ class Crew:
             if process.pid not in self._stopped:
                 if _state(process.pid) == "T":
                     self._strikes()
-                    self._stopped[process.pid] = self.app.row(self.run).epoch, None
+                    self._stopped[process.pid] = self._held_by(process.pid), None
                     self.tell(f"A worker was stopped ({self.struck[-1]}). It goes on once another has taken over.")
                 continue
-            epoch, since = self._stopped[process.pid]
-            if since is None and self.app.row(self.run).epoch > epoch:
-                self._stopped[process.pid] = epoch, time.monotonic()
+            held, since = self._stopped[process.pid]
+            if since is None and not any(self.app.row(run).epoch == epoch for run, epoch in held.items()):
+                self._stopped[process.pid] = held, time.monotonic()
             elif since is not None and time.monotonic() - since > _RUNNING_AGAIN_SECONDS:
                 os.kill(process.pid, signal.SIGCONT)
                 del self._stopped[process.pid]
                 self.restarts += 1
                 self.tell("The stopped worker goes on, and finds that it was replaced.")
+
+    def _held_by(self, pid: int) -> dict[str, int]:
+        """Return the runs that a worker has a turn at, with its epochs; a found credential's run is one of its own."""
+        return {row.run: row.epoch for row in self.app.runs() if host_of(row.executor).endswith(f":{pid}")}
 
     def _send_home(self) -> None:
         """Ask every worker to leave; end those that do not."""
