@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from responder.app import App
 from responder.calling import call, called
@@ -14,6 +15,7 @@ from responder.slack.board import Board
 from responder.slack.sight import Sight
 from responder.slack.speaker import Later, Patience, Refused, Speaker
 
+_LATELY = timedelta(days=3)
 _LOOK_SECONDS = 0.3
 _REFUSED_SECONDS = 5.0
 CALL_SECONDS = 60.0
@@ -35,6 +37,8 @@ class Keeper:
         self._boards: dict[str, tuple[Sight, Board]] = {}
         self._done: dict[str, float] = {}
         self._behind: set[str] = set()
+        self._first = True
+        self._lately: set[str] = set()
         self.patience = Patience()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -107,10 +111,20 @@ class Keeper:
                     self._app.dispatcher.timeline(sight.incident).append(*start.drafts, also=start.store)
 
     def _open(self) -> list[str]:
-        """Return the incidents that are open, and those that were until a moment ago."""
+        """Return the incidents that are open, and those that were lately: what ended while nobody kept is told, too."""
         rows = self._app.runs()
-        open_ones = {row.incident for row in rows if row.state != "ended"}
-        return [*dict.fromkeys(row.incident for row in rows if row.incident in open_ones | self._boards.keys())]
+        if self._first:
+            self._first = False
+            self._lately = {row.incident for row in rows if self._is_recent(row.incident)}
+        wanted = {row.incident for row in rows if row.state != "ended"} | self._lately | self._boards.keys()
+        return [*dict.fromkeys(row.incident for row in rows if row.incident in wanted)]
+
+    def _is_recent(self, incident: str) -> bool:
+        """Tell whether something was written about an incident in the last days."""
+        store = self._app.means.store
+        head = store.head(incident)
+        last = store.rows(incident, head.seq - 1) if head is not None else []
+        return bool(last) and self._app.means.clock.now() - datetime.fromisoformat(last[-1].at) < _LATELY
 
     def _board(self, incident: str) -> tuple[Sight, Board]:
         if incident not in self._boards:

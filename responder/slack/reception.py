@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -84,7 +85,8 @@ class Reception:
         """Hear nothing more, do what was acknowledged, and let the steps under way end."""
         for handler in self._sockets:
             handler.client.auto_reconnect_enabled = False
-            handler.client.disconnect()
+            with suppress(Exception):  # the library's own threads may be closing it at the same moment
+                handler.client.disconnect()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -92,7 +94,8 @@ class Reception:
         self.keeper.stop()
         self.tender.stop()
         for handler in self._sockets:
-            handler.close()  # type: ignore[no-untyped-call]
+            with suppress(Exception):
+                handler.close()  # type: ignore[no-untyped-call]
 
 
 def configured(app: App) -> tuple[Slack, Connection]:

@@ -1,6 +1,6 @@
 """A town for a test: `town()` makes one; most tests run with Socket Mode and with signed HTTP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 from guests import Guest
-from town import Town
+from town import Build, Town
 
 from responder.clock import ScaledClock
 from responder.drill.world import World, WorldSpec
-
-Build = Callable[..., Town]
 
 
 @pytest.fixture

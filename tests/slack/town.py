@@ -17,6 +17,7 @@ from responder.entry import Entry
 from responder.providers import email, human, slack
 from responder.registry import Registry
 from responder.slack.keeper import Keeper
+from responder.slack.manifest import SCOPES
 from responder.slack.reception import Reception
 from responder.state import RunState
 
@@ -67,6 +68,8 @@ class Town:
         text = SETTINGS.format(folder=place / "world", slack=world.urls["slack"], port=port, login=login)
         (place / "responder.yaml").write_text(text)
         self.playbook(KILL)
+        self.slack.app.scopes = frozenset(SCOPES)  # what the manifest asks for is enough for everything here
+        self.slack.app.events = frozenset({"reaction_added"})
 
     @property
     def slack(self) -> Slack:
@@ -218,3 +221,7 @@ def until(true: Callable[[], Any], told: Callable[[], str] = lambda: "it did not
         assert time.monotonic() < end, told()
         time.sleep(0.01)
     return found
+
+
+Build = Callable[..., Town]
+"""Makes a town; `mode` is socket or http."""

@@ -1,0 +1,236 @@
+"""Slack in trouble, and we in trouble: nothing is lost, nothing comes twice, and the order is kept."""
+
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from conftest import leaked_value
+from town import KILL, TWO, Build, Town, until
+
+from responder.lines import Lines
+from responder.slack.blocks import safe
+from responder.slack.reception import Reception
+
+MANY = "".join(
+    f"  - {{id: s{number}, phase: analysis, action: clockwork.nothing"
+    + (f", needs: [s{number - 1}]" if number else "")
+    + "}\n"
+    for number in range(12)
+)
+
+
+def posts(town: Town, channel: str) -> list[dict[str, Any]]:
+    """Return what the app posted in a channel and in its threads."""
+    messages = [one for one in town.person("ines").messages(channel) if not one.get("is_ephemeral")]
+    return [each for one in messages for each in (town.person("ines").messages(channel, thread_ts=one["ts"]) or [one])]
+
+
+def lines(town: Town, channel: str) -> list[str]:
+    """Return what the thread of the card has told, line by line."""
+    told = [one["text"] for one in posts(town, channel) if one.get("thread_ts") and one["thread_ts"] != one["ts"]]
+    return [line for text in told for line in text.splitlines()]
+
+
+def expected(town: Town, reception: Reception) -> list[str]:
+    """Return what the thread should have told, from the record alone."""
+    state = town.state(reception)
+    lines_of = Lines(state.run)
+    return [safe(line) for entry in town.entries(reception) for line in lines_of.of([entry], state)]
+
+
+def ended(town: Town, reception: Reception, channel: str) -> None:
+    until(lambda: town.state(reception).state == "ended")
+    until(lambda: any("the run has ended" in line for line in lines(town, channel)))
+
+
+def test_a_listener_that_starts_anew_goes_on_where_the_one_before_was(town: Town) -> None:
+    town.playbook(MANY + KILL.replace("action:", "needs: [s11], action:"))
+    with town.listening():
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        ines = town.person("ines")
+        ines.click("answer:accept", channel=channel, ts=ts)
+        town.form(ines, "Approve")
+
+    with town.listening() as reception:
+        assert ines.submit().ok  # the modal was opened by a process that is gone
+        town.form(ines, "Recorded")
+        ended(town, reception, channel)
+
+        texts = Counter(one["text"] for one in posts(town, channel))
+        assert [] == [text for text, count in texts.items() if count > 1]
+        assert expected(town, reception) == lines(town, channel)
+
+
+def test_buttons_work_after_a_connection_was_replaced(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        town.slack.courier.board.disconnect("refresh_requested", town.slack.courier.board.open[0].number)
+
+        assert "Recorded" == town.answered("ines", channel, ts)
+        ended(town, reception, channel)
+
+
+def test_a_storm_of_too_many_requests_loses_and_doubles_nothing(town: Town) -> None:
+    town.playbook(MANY + KILL)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        town.slack.storm(4)
+        reception.desk.speaking_for("ines").approve(town.state(reception).run, "kill")
+        ended(town, reception, channel)
+
+        assert expected(town, reception) == lines(town, channel)
+        assert "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts)
+
+
+def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go_first(town: Town) -> None:
+    town.slack.limits.messages = True
+    town.playbook(MANY + KILL)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        town.answered("ines", channel, ts)
+        ended(town, reception, channel)
+
+        refused = [one for one in town.slack.diary.sent(kind="call") if one.outcome == "ratelimited"]
+        assert len(refused) <= 3
+        assert expected(town, reception) == lines(town, channel)
+
+
+def test_while_slack_is_away_the_run_goes_on_people_are_asked_by_mail_and_slack_catches_up(town: Town) -> None:
+    town.playbook(MANY + KILL.replace("action:", "needs: [s11], action:"))
+    with town.listening(call_after=0.5) as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        town.slack.go_down(6)
+        reception.desk.speaking_for("ruth").note(town.state(reception).run, "the chat is away")
+        until(lambda: reception.keeper.trouble)
+
+        def mails() -> list[str]:
+            return [mail.to for mail in town.guest.world.mail.kept if "approval of kill" in mail.subject]
+
+        until(lambda: len(mails()) >= 2)
+        reception.desk.speaking_for("ines").approve(town.state(reception).run, "kill")  # in a terminal
+        until(lambda: town.state(reception).state == "ended")
+        until(lambda: not reception.keeper.trouble)
+        ended(town, reception, channel)
+
+        assert ["ines@lumen.example", "leo@lumen.example"] == sorted(mails())
+        assert any("the chat is away" in line for line in lines(town, channel))
+        assert expected(town, reception) == lines(town, channel)
+
+
+def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        speaker, lost = reception.speaker, []
+        call = speaker.client.api_call
+
+        def losing(method: str, **parts: Any) -> Any:
+            answer = call(method, **parts)
+            if method == "chat.postMessage" and len(lost) < 2:
+                lost.append(method)
+                raise TimeoutError
+            return answer
+
+        speaker.client.api_call = losing  # type: ignore[method-assign] - an answer that never comes
+        town.answered("ines", channel, ts)
+        ended(town, reception, channel)
+
+        assert lost
+        assert expected(town, reception) == lines(town, channel)
+
+
+def test_two_people_who_click_at_once_count_once_each(town: Town) -> None:
+    town.playbook(TWO)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        people = [town.person(name) for name in ("ines", "leo")]
+        for person in people:
+            person.click("answer:accept", channel=channel, ts=ts)
+        for person in people:
+            town.form(person, "Approve")
+        for person in people:
+            person.submit()
+        ended(town, reception, channel)
+
+        agreed = [entry.actor for entry in town.entries(reception) if entry.event == "agreed"]
+        assert ["ines", "leo"] == sorted(agreed)
+
+
+def test_our_own_token_is_the_leaked_one_nothing_is_said_at_slack(town: Town) -> None:
+    settings = town.place / "responder.yaml"
+    settings.write_text(settings.read_text() + "  - {id: bot, connection: chat, known_by: 'env:BOT'}\n")
+    with town.listening() as reception:
+        before = len(town.slack.diary.sent(name="chat.postMessage"))
+        ruth = town.person("ruth")
+        ruth.command("/responder")
+        town.form(ruth, "Respond to a leak")
+        ruth.fill("finding", town.guest.value("slack-bot"))
+        ruth.fill("playbook", "p")
+        ruth.submit()
+        town.form(ruth, "The plan")
+        ruth.submit()
+        town.form(ruth, "Begun")
+
+        def mails() -> list[str]:
+            return [mail.to for mail in town.guest.world.mail.kept if "approval of kill" in mail.subject]
+
+        until(lambda: len(mails()) >= 2)
+        assert len(town.slack.diary.sent(name="chat.postMessage")) == before
+        assert not [one for one in ruth.channels() if one["name"].startswith("inc-")]
+        assert town.guest.value("slack-bot") not in json.dumps([one.raw for one in town.slack.diary.sent()])
+        assert town.state(reception).state == "open"
+
+
+def test_whoever_is_suspect_hears_nothing_and_decides_nothing(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("leo", channel, "kill")
+        reception.desk.speaking_for("ruth").set(town.state(reception).run, "suspect", "person:leo")
+        leo = town.person("leo")
+        leo.click("answer:accept", channel=channel, ts=ts)
+        shown = until(lambda: (view := leo.view()) and "one moment" not in json.dumps(view) and view)
+        if shown["title"]["text"] == "Approve":
+            leo.submit()
+            shown = town.form(leo, "Refused")
+        before = len(posts(town, channel))
+        reception.desk.speaking_for("ruth").note(town.state(reception).run, "leo must not read this")
+        until(lambda: any(board.silent for _, board in reception.keeper._boards.values()))
+        time.sleep(1.5)
+
+        assert "suspect" in json.dumps(shown)
+        assert len(posts(town, channel)) == before
+        assert "leo must not read this" not in town.text_of("ines", channel)
+
+
+def test_no_secret_is_in_anything_that_slack_was_told(town: Town) -> None:
+    value = leaked_value()
+    with town.listening() as reception:
+        channel = town.begun()
+        ruth = town.person("ruth")
+        for finding in (f'{{"value": "{value}", "nonsense": 1}}', f"{value} and {value[::-1]}", f"[{value}]"):
+            ruth.command("/responder")
+            town.form(ruth, "Respond to a leak")
+            ruth.fill("finding", finding)
+            ruth.submit()
+            until(lambda: (view := ruth.view()) and "one moment" not in json.dumps(view))
+            ruth.close(everything=True)
+        ts = town.asked("ines", channel, "kill")
+        assert "credential" in town.says("ines", f"note {value}", channel) or True
+        town.answered("ines", channel, ts)
+        ended(town, reception, channel)
+        town.says("ines", "postmortem", channel)
+        town.says("ines", "timeline", channel)
+
+        labels = town.guest.world.ground.labels
+        secrets = {value, *(labels[name] for name in ("slack-bot", "slack-app", "slack-signing", "smtp-password"))}
+        told = [one.raw for one in town.slack.diary.sent()]
+        assert len(told) > 20
+        assert [] == [secret for secret in secrets if any(secret in one for one in told)]
