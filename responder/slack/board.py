@@ -13,7 +13,7 @@ from typing import Any
 from responder.lines import Lines
 from responder.room import channel_of
 from responder.settings import Connection, Settings
-from responder.slack.blocks import Block, packed, safe, section
+from responder.slack.blocks import Block, moment, packed, safe, section
 from responder.slack.card import card
 from responder.slack.questions import answered, handover, key, outcome, question
 from responder.slack.sight import Sight
@@ -85,6 +85,7 @@ class Board:
             self._recognise()
         self._questions()
         self._handover()
+        self._updates()
         now = time.monotonic()
         if now - self._edited < _EVERY_SECONDS:
             return False
@@ -188,6 +189,14 @@ class Board:
             says, blocks = answered("handover", f"{main.standing.lead} leads")
         if receiver or f"offer:{offer.seq}" in self._shown:
             self._show(f"offer:{offer.seq}", says, blocks, {})
+
+    def _updates(self) -> None:
+        """Tell what somebody wants everybody to read; each once, in the order in which it was said."""
+        for entry in self._sight.entries:
+            if entry.event == "noted" and entry.facts.get("source") == "update" and entry.seq > self._upto:
+                says = f"{entry.actor}: {entry.facts['text']}"
+                told = [section(f"📣 *{safe(entry.actor)}* {moment(entry.at)}\n{safe(entry.facts['text'])}")]
+                self._show(f"update:{entry.seq}", says, told, {})
 
     def _invite(self, ask: AskView) -> None:
         """Let those into the channel who are asked something there; who is suspect is never asked."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from responder import lead
 from responder.app import App
+from responder.breaking import break_glass, tell
 from responder.clock import show_time
 from responder.closing import close
 from responder.errors import RequestError
@@ -20,12 +21,15 @@ from responder.rendering import review_of
 from responder.room import channel_of
 from responder.slack.blocks import Block, safe, unpacked, values
 from responder.slack.forms import BY_MATCH, finding_form, inputs_form, join_form, plan_form, said
+from responder.slack.preview import preview
 from responder.slack.questions import answering, outcome
 from responder.state import NOTICE, RunState
 from responder.view import AskView, RunView, view
 from responder.words import headline
 
 _MOST_LINES = 25
+UPDATE = "update"
+"""The source of a note that everybody in the channel is to read."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,9 @@ class Desk:
         asked = self.ask(about)
         if asked is None:
             return said("No longer asked", safe(self.became(about)))
-        return answering(asked, str(about.get("act") or "accept"))
+        form = answering(asked, str(about.get("act") or "accept"))
+        shown = preview(asked, self.app.state(asked.run))
+        return {**form, "blocks": [*form["blocks"][:1], *shown, *form["blocks"][1:]]}
 
     def became(self, about: Mapping[str, Any]) -> str:
         """Return in words what became of a question."""
@@ -212,6 +218,23 @@ class Desk:
                 return False
             self.speaking_for(person).note(self.app.runs(incident)[0].run, text, source=source)
         return True
+
+    def update(self, incident: str, text: str, person: str) -> str:
+        """Tell everybody in the channel how it stands, in a person's words, and put them on record."""
+        if not text.strip():
+            raise RequestError("There is nothing to tell", remedy="write the sentence behind the word")
+        self.speaking_for(person).note(self.app.runs(incident)[0].run, text, source=UPDATE)
+        return "It is on the timeline, and follows here."
+
+    def break_glass(self, incident: str, reason: str, person: str) -> str:
+        """Let a person approve containment alone, and tell everybody at once. PlanRefused where they may not."""
+        theirs = self.speaking_for(person)
+        run = next((row.run for row in self.app.runs(incident) if row.state != "ended"), "")
+        if not run:
+            raise RequestError("No run of this incident is open", where=incident)
+        break_glass(theirs, run, "", reason)
+        tell(theirs, run, "", reason)
+        return "Written down, and everybody is being told. You may approve containment alone now; nothing else."
 
     def abort(self, incident: str, reason: str, person: str) -> str:
         """Let no further step of an incident's open response start."""

@@ -258,6 +258,8 @@ class Listener:
         acts: dict[str, Callable[[str], str]] = {
             "timeline": desk.timeline,
             "note": lambda incident: desk.note(incident, rest, person),
+            "update": lambda incident: desk.update(incident, rest, person),
+            "break-glass": lambda incident: desk.break_glass(incident, rest, person),
             "abort": lambda incident: desk.abort(incident, rest, person),
             "close": lambda incident: desk.close(incident, rest, person),
             "postmortem": lambda incident: desk.postmortem(incident, person),

@@ -1,6 +1,7 @@
 """Responses from Slack alone: begun, decided, followed, handed over and closed, by whoever may."""
 
 import json
+import time
 
 import pytest
 from conftest import leaked_value
@@ -254,3 +255,56 @@ def test_a_stranger_may_not_even_look(town: Town) -> None:
         told = town.says("kenji", "status", "general")
 
         assert "speaks for nobody" in told
+
+
+def test_an_update_is_told_to_everybody_once_and_is_on_record(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+
+        town.says("ines", "update The token is public; we are switching it off", channel)
+
+        until(lambda: [one for one in town.person("leo").messages(channel) if "switching it off" in one["text"]])
+        time.sleep(1.5)
+        told = [one for one in town.person("leo").messages(channel) if "switching it off" in one["text"]]
+        assert 1 == len(told)
+        assert "ines" in [entry.actor for entry in town.entries(reception) if entry.event == "noted"]
+
+
+def test_a_message_is_seen_as_it_will_look_before_it_is_signed(town: Town) -> None:
+    town.playbook(
+        "  - {id: tell, phase: communication, action: email.send_message,\n"
+        "     with: {to: press@lumen.example, subject: What we know, body: 'A key was public. <It> & is dead.'},\n"
+        "     approval: {role: commander, within: 1h, on_timeout: abort}}\n"
+    )
+    with town.listening():
+        channel = town.begun()
+        ts = town.asked("ines", channel, "tell")
+        ines = town.person("ines")
+
+        ines.click("answer:accept", channel=channel, ts=ts)
+
+        shown = json.dumps(town.form(ines, "Approve"))
+        assert "What we know" in shown
+        assert "A key was public. &lt;It&gt; &amp; is dead." in shown
+        assert "press@lumen.example" in shown
+
+
+def test_breaking_the_glass_lets_one_approve_containment_alone_and_tells_everybody(town: Town) -> None:
+    settings = town.place / "responder.yaml"
+    settings.write_text(settings.read_text() + "break_glass: [ruth]\n")
+    town.playbook(
+        "  - {id: kill, phase: containment, action: credential.disable,\n"
+        "     approval: {role: commander, within: 1h, on_timeout: abort}}\n"
+    )
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ruth", channel, "kill")
+        assert "not on the list" in town.says("ines", "break-glass nobody answers", channel)
+
+        told = town.says("ruth", "break-glass nobody answers", channel)
+
+        assert "everybody is being told" in told
+        assert "Recorded" == town.answered("ruth", channel, ts)
+        until(lambda: "broke the glass" in json.dumps([mail.subject for mail in town.guest.world.mail.kept]))
+        until(lambda: town.state(reception).state == "ended")
