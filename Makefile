@@ -14,7 +14,7 @@ ARGS ?=
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test properties servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean
+.PHONY: help drill test properties servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean bench-slack
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-chains: $(VENV)/installed-dev  ## measure whether one incident's chain hol
 
 bench-workers: $(VENV)/installed-dev  ## measure what the record costs beside a bare queue, with two workers on PostgreSQL
 	@$(RUN) bench/workers.py $(ARGS)
+
+bench-slack: $(VENV)/installed-dev  ## measure how soon Slack is answered while 50 runs are advanced
+	@$(RUN) bench/slack.py
 
 crash-matrix: $(VENV)/installed  ## kill every step at every point, lose every answer, and compare the ends (STORE=URL: with two workers)
 	@$(RUN) -m responder.drill.matrix $(if $(STORE),--store $(STORE) --workers 2) $(ARGS)

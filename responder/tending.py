@@ -8,7 +8,7 @@ from responder.dispatch import Dispatcher
 from responder.errors import RecordError, RequestError, ResponderError, StaleExecutor
 from responder.means import Means
 
-CONCURRENCY = 16
+CONCURRENCY = 64
 """How many runs are advanced at once; one that waits for people takes no part."""
 _LOOK_SECONDS = 0.2
 _AGAIN_SECONDS = 5.0
