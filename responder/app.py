@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
@@ -21,8 +21,6 @@ from responder.playbook import Playbook
 from responder.redaction import Redactor, log_through
 from responder.registry import Registry
 from responder.run import Pause
-from responder.sending import Sending, Wanted
-from responder.sending import prepare as sending
 from responder.settings import load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
@@ -30,6 +28,9 @@ from responder.state import NOTICE
 from responder.store import Writing
 from responder.transport import Transport
 from responder.voice import Voice
+
+if TYPE_CHECKING:
+    from responder.sending import Sending, Wanted
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,10 @@ class App(Voice):
         self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person), also=join)
         return Begun(run, row.incident, joined=True)
 
-    def notice(self, run: str, wanted: Wanted) -> Sending:
+    def notice(self, run: str, wanted: "Wanted") -> "Sending":
         """Return what a notice of a run's incident would say, to whom; nothing is written."""
+        from responder.sending import prepare as sending  # noqa: PLC0415 - only notices need it, and a text
+
         state = self.state(self.row(run).run)
         if state.purpose == NOTICE:
             about = str(state.started.get("about"))
@@ -136,7 +139,7 @@ class App(Voice):
         self.take_in_secrets()
         return sending(self.means, state, wanted, self.somebody())
 
-    def begin_notice(self, notice: Sending) -> Begun:
+    def begin_notice(self, notice: "Sending") -> Begun:
         """Write the first entries of the run that sends a notice."""
         start = notice.start
         self.check_secrets()

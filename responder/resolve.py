@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from responder.action import Action, Provider
 from responder.credential import CredentialAction, Deliver, Subject, TestConsumer
-from responder.documents import Templates, render_notice
+from responder.documents import Templates
 from responder.errors import PlaybookError, Problem
 from responder.expressions import SecretRef, evaluate
 from responder.means import Means
@@ -177,6 +177,8 @@ def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[st
 
 
 def _rendered(template: str, fields: Mapping[str, Any], state: RunState, means: Means, names: Mapping[str, Any]) -> Any:
+    from responder.documents.template import render_notice  # noqa: PLC0415 - Jinja takes long to import
+
     templates = _templates(tuple(state.started.get("templates", {}).items()))
     given = {name: heard(value) for name, value in fields.items()}
     return render_notice(templates.get(template), names, given, means.sealer.redactor)

@@ -2,17 +2,20 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from responder.action import Action, Effect
 from responder.arguments import Place, action_of
-from responder.documents import Template, Templates
+from responder.documents import Templates
 from responder.errors import DocumentError, PlaybookError
 from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Playbook, Step, dependencies
 from responder.reading import Find
 from responder.registry import Registry
 from responder.source import Path, Source
+
+if TYPE_CHECKING:
+    from responder.documents.template import Template
 
 NOTICES = frozenset({SendNotice.name, DraftNotice.name})
 
@@ -58,7 +61,7 @@ class Book:
         action = self.action(step)
         return action.effect if action is not None else None
 
-    def template(self, step: Step) -> Template | None:
+    def template(self, step: Step) -> "Template | None":
         """Return the template of a step that tells people something; None where there is none that can be read."""
         name = step.with_.get("template")
         if step.action not in NOTICES or not isinstance(name, str) or "${{" in name:
