@@ -147,7 +147,9 @@ class Action(BaseModel):
     A subclass has either `plan`, `apply` and `verify`, or `read`, or `observe`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
     name: ClassVar[str]
     """`provider.verb`, as playbooks call it."""

@@ -29,7 +29,7 @@ LocalTimeField = Annotated[LocalTime, PlainValidator(read_local_time, json_schem
 class Deadline(BaseModel):
     """A time that starts at an event and is due at another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     from_: AnchorField = Field(alias="from")
     within: SpanField | None = None

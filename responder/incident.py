@@ -75,7 +75,7 @@ class Ownership(StrEnum):
 class Credential(BaseModel):
     """The credential that a run is about. Its value is sealed under `blob`, and nowhere else."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str = ""
     kind: str = ""
