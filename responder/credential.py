@@ -36,6 +36,8 @@ class CredentialAction(Action):
 class Inspection(BaseModel):
     """What `inspect` finds."""
 
+    model_config = ConfigDict(defer_build=True)
+
     state: Literal["live", "disabled", "dead", "unknown"]
     """`unknown` counts as live."""
     owner: str = ""

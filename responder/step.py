@@ -66,7 +66,7 @@ class Start(Strict):
         return self
 
 
-class Step(Strict):
+class Step(Strict, defer_build=False):
     """One step: an action, or a sub-playbook, and when, for what and with whose agreement it is taken."""
 
     id: StepId
