@@ -21,7 +21,7 @@ from responder.playbook import Playbook
 from responder.redaction import Redactor, log_through
 from responder.registry import Registry
 from responder.run import Pause
-from responder.settings import load_settings
+from responder.settings import Settings, load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
@@ -47,9 +47,9 @@ class App(Voice):
 
     # Beginning ---------------------------------------------------------------------------------------------------
 
-    def playbook_for(self, name: str | None, finding: Finding) -> Playbook:
-        """Return a playbook by name, else the only one that a finding selects."""
-        return self.library.load(name) if name else choose(finding, self.assess(finding), self.means)
+    def playbook_for(self, finding: Finding) -> Playbook:
+        """Return the only playbook that a finding selects."""
+        return choose(finding, self.assess(finding), self.means)
 
     def assess(self, finding: Finding) -> Judgement:
         """Decide offline whose a found credential is."""
@@ -181,6 +181,7 @@ class App(Voice):
 def open_app(
     *,
     config: Path | None = None,
+    settings: Settings | None = None,
     store: str | None = None,
     environment: Mapping[str, str] | None = None,
     create: bool = True,
@@ -190,10 +191,13 @@ def open_app(
     registry: Registry | None = None,
     debug: bool = False,
 ) -> App:
-    """Open the installation: its configuration, its key and its store, made where `create` and missing."""
+    """Open the installation: its configuration, its key and its store, made where `create` and missing.
+
+    `settings`: what the configuration says, where it was read already.
+    """
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
-    settings = load_settings(config)
+    settings = settings or load_settings(config)
     record = location(store, environment, config, settings)
     redactor = Redactor()
     log_through(redactor, debug=debug)

@@ -1,6 +1,5 @@
 """YAML with places: a strict reader that knows the line and column of everything it read."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,6 +124,8 @@ def _nearest(unknown: str, known: list[str]) -> str:
 
 def nearest(unknown: str, known: list[str]) -> str:
     """Return the known name that is most like an unknown one, or nothing."""
+    import difflib  # noqa: PLC0415 - only what is wrong needs it
+
     return next(iter(difflib.get_close_matches(unknown, known, n=1, cutoff=0.6)), "")
 
 

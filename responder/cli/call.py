@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from responder.library import Library
     from responder.redaction import Redactor
     from responder.registry import Registry
+    from responder.settings import Settings
     from responder.store import Location, Store
 
 
@@ -35,6 +36,8 @@ class Call:
     """That of the installation, once it is open: whatever is printed passes it."""
     providers: "Registry | None" = None
     """The providers: those that are installed, found once for a call, unless others are given."""
+
+    _settings: "Settings | None" = None
 
     @property
     def program(self) -> str:
@@ -114,10 +117,16 @@ class Call:
     def location(self) -> "Location":
         """Return where the record is, or would be."""
         from responder.installation import location  # noqa: PLC0415 - only where it is needed
-        from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
 
-        config = self.config_path()
-        return location(self.store, os.environ, config, load_settings(config))
+        return location(self.store, os.environ, self.config_path(), self.settings())
+
+    def settings(self) -> "Settings":
+        """Return what the configuration says, read once for a call. SettingsError names every problem."""
+        if self._settings is None:
+            from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
+
+            self._settings = load_settings(self.config_path())
+        return self._settings
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""
@@ -128,7 +137,13 @@ class Call:
     def _open(self, store: str | None = None) -> "App":
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
-        return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.registry())
+        return open_app(
+            config=self.config_path(),
+            settings=self.settings(),
+            store=store or self.store,
+            debug=self.debug,
+            registry=self.registry(),
+        )
 
     def library(self) -> "Library":
         """Return the playbooks and templates that there are."""

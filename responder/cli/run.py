@@ -51,9 +51,9 @@ def command(  # noqa: PLR0917 - click hands over what was typed
             remedy="add --yes; approvals and guards stay",
         )
     report = read_report(finding, secret_from)
-    check(call, playbook, report)
+    named = check(call, playbook, report)
     with else_by_hand(call, playbook, report, given), call.open_for_reading() as app:
-        book = _agreed(call, app, playbook, report, given, ask=not yes)
+        book = _agreed(call, app, named, report, given, ask=not yes)
         incident = app.incident(incident) if incident else ""
     if book is None:
         call.say("Nothing was begun.")
@@ -88,14 +88,14 @@ def _telling(call: Call, app: App, run: str, glass: str | None) -> Iterator[None
 
 
 def _agreed(
-    call: Call, app: App, name: str | None, report: Report, given: dict[str, str], *, ask: bool
+    call: Call, app: App, named: Playbook | None, report: Report, given: dict[str, str], *, ask: bool
 ) -> Playbook | None:
     """Show the plan; return the playbook, or None where the person does not want to begin.
 
     A credential that a run holds already is joined without a plan.
     """
     found = report.finding(app.means.sealer)
-    book = app.playbook_for(name, found)
+    book = named or app.playbook_for(found)
     if app.means.store.holder(app.assess(found).credential.identifiers) is not None:
         return book
     plan = app.plan(book, found, given)

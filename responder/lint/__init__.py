@@ -10,7 +10,7 @@ from responder.lint import notices, secrets, steps, whole
 from responder.lint.book import Book, Shelf
 from responder.reading import load_playbook
 
-__all__ = ["RULES", "Report", "Rule", "Shelf", "lint"]
+__all__ = ["RULES", "Book", "Report", "Rule", "Shelf", "errors", "lint"]
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,14 @@ def lint(path: Path, shelf: Shelf) -> Report:
     except InputError as error:
         return Report(path.name, tuple(error.problems))
     book = Book(playbook, source, shelf)
-    found = [(rule, problem) for rule in RULES for problem in rule.check(book)]
-    said = {kind: tuple(replace(one, rule=rule.name) for rule, one in found if rule.kind == kind) for kind in _KINDS}
-    return Report(playbook.playbook, said["error"], said["warning"])
+    return Report(playbook.playbook, _said(book, "error"), _said(book, "warning"))
 
 
-_KINDS = ("error", "warning")
+def errors(book: Book) -> tuple[Problem, ...]:
+    """Return what lets nobody run a playbook that was read already."""
+    return _said(book, "error")
+
+
+def _said(book: Book, kind: str) -> tuple[Problem, ...]:
+    rules = (rule for rule in RULES if rule.kind == kind)
+    return tuple(replace(one, rule=rule.name) for rule in rules for one in rule.check(book))
