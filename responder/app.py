@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from responder.sending import Sending, Wanted
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """A run that was begun, or the one that was joined because it holds the credential already."""
 
     run: str

@@ -1,7 +1,7 @@
 """What a run would do, read from the live systems; nothing is written anywhere."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, NamedTuple
 
 from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
@@ -26,8 +26,7 @@ _MOST_ITEMS = 5
 """How many items of a `for_each` are read from the live system for a plan; the rest are counted."""
 
 
-@dataclass(frozen=True)
-class PlannedStep:
+class PlannedStep(NamedTuple):
     """One line of a plan."""
 
     id: str
@@ -50,14 +49,13 @@ class PlannedStep:
 
     def document(self) -> dict[str, Any]:
         """Return the line as plain data, as `plan --json` prints it."""
-        data: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data = self._asdict()
         data["needs"] = list(self.needs)
         data["problems"] = [str(problem) for problem in self.problems]
         return data
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a run would do, and by when."""
 
     playbook: str

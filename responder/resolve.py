@@ -1,10 +1,9 @@
 """From a step to one action on one connection: expressions evaluated once, notices rendered, secrets as references."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,8 +25,7 @@ A = TypeVar("A", bound=Action)
 _CONSUMER_VERBS = (Deliver.name, TestConsumer.name)
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """One action, ready to be planned, and how the timeline writes it."""
 
     action: Action

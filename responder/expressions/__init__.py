@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Never
+from typing import Any, NamedTuple, Never
 
 from responder.errors import PlaybookError
 
@@ -65,8 +65,7 @@ class Unknown:
         return f"not known yet ({self.reason}; next update by {when})"
 
 
-@dataclass(frozen=True)
-class References:
+class References(NamedTuple):
     """What an expression reads, seen without running it."""
 
     steps: frozenset[str] = frozenset()

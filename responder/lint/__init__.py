@@ -1,9 +1,9 @@
 """What YAML and structure cannot show of a playbook: against actions, guards and templates. One table of rules."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from responder.errors import InputError, Problem
 from responder.lint import notices, secrets, steps, whole
@@ -13,8 +13,7 @@ from responder.reading import load_playbook
 __all__ = ["RULES", "Book", "Report", "Rule", "Shelf", "errors", "lint"]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One thing that lint looks for."""
 
     name: str
@@ -68,8 +67,7 @@ RULES = (
 """Everything that lint looks for, errors first."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What lint says of one playbook."""
 
     name: str

@@ -1,8 +1,7 @@
 """A playbook as lint reads it: its steps with their places, what they do, and what must have ended before them."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.action import Action, Effect
 from responder.arguments import Place, action_of
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 NOTICES = frozenset({SendNotice.name, DraftNotice.name})
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """What playbooks are held against."""
 
     registry: Registry
@@ -34,8 +32,7 @@ class Shelf:
     """Whether a run is about to begin: what it does not read then need only be there."""
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(NamedTuple):
     """A playbook that could be read, its file, and what it is held against."""
 
     playbook: Playbook
