@@ -13,6 +13,7 @@ from responder.errors import RequestError
 from responder.finding import Finding
 from responder.incident import Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
+from responder.leaks import Leaks
 from responder.library import Library
 from responder.links import issuing_run, linked
 from responder.means import Hook, Means, no_hook
@@ -56,8 +57,7 @@ class App(Voice):
 
     def plan(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any]) -> Plan:
         """Return what a run would do; nothing is written."""
-        self.means.leaks.named(self.means.store)  # what it has read it keeps: the store of the plan is empty
-        means = replace(self.means, store=InMemory(self.means.store))
+        means = replace(self.means, store=InMemory(self.means.store), leaks=Leaks(self.means.store))
         start = prepare(means, "plan", finding, self.assess(finding), playbook, inputs, self.person)
         with means.store.write() as writing:
             start.store(writing)
@@ -181,6 +181,7 @@ def open_app(
     *,
     config: Path | None = None,
     settings: Settings | None = None,
+    library: Library | None = None,
     store: str | None = None,
     environment: Mapping[str, str] | None = None,
     create: bool = True,
@@ -192,7 +193,7 @@ def open_app(
 ) -> App:
     """Open the installation: its configuration, its key and its store, made where `create` and missing.
 
-    `settings`: what the configuration says, where it was read already.
+    `settings` and `library`: what the configuration says and what lies beside it, where that was read already.
     """
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
@@ -201,7 +202,7 @@ def open_app(
     redactor = Redactor()
     log_through(redactor, debug=debug)
     opened, sealer = open_record(record, redactor, environment, create=create, named=settings.sealing_key)
-    library = Library(config.parent if config else None)
+    library = library or Library(config.parent if config else None)
     means = Means(
         store=opened,
         sealer=sealer,

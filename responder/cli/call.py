@@ -38,6 +38,7 @@ class Call:
     """The providers: those that are installed, found once for a call, unless others are given."""
 
     _settings: "Settings | None" = None
+    _library: "Library | None" = None
 
     @property
     def program(self) -> str:
@@ -140,17 +141,20 @@ class Call:
         return open_app(
             config=self.config_path(),
             settings=self.settings(),
+            library=self.library(),
             store=store or self.store,
             debug=self.debug,
             registry=self.registry(),
         )
 
     def library(self) -> "Library":
-        """Return the playbooks and templates that there are."""
-        from responder.library import Library  # noqa: PLC0415 - only where it is needed
+        """Return the playbooks and templates that there are; the templates are read once for a call."""
+        if self._library is None:
+            from responder.library import Library  # noqa: PLC0415 - only where it is needed
 
-        config = self.config_path()
-        return Library(config.parent if config else None)
+            config = self.config_path()
+            self._library = Library(config.parent if config else None)
+        return self._library
 
     def registry(self) -> "Registry":
         """Return the providers that there are."""
