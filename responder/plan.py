@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
+from responder.asking import ask_to_act
 from responder.chain import GENESIS
 from responder.durations import show_duration
 from responder.entry import Draft, Entry
@@ -17,7 +18,6 @@ from responder.means import Means
 from responder.moments import due
 from responder.naming import names
 from responder.playbook import Step, dependencies
-from responder.providers.human import Decide, Task
 from responder.resolve import Resolved, resolve
 from responder.start import Start, checked_inputs
 from responder.state import RunState
@@ -182,9 +182,9 @@ def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
 def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
     resolved = resolve(step, state, means, names(state, means, item, step.scope))
     action = resolved.action
-    if isinstance(action, Decide | Task):
-        asked = action.question if isinstance(action, Decide) else action.instructions
-        return {"target": f"asks {action.role}", "after": asked}
+    if step.action.startswith("human."):
+        question = ask_to_act(action, means.clock.now())
+        return {"target": f"asks {question['role']}", "after": question["text"]}
     target = str(resolved.record.get("to") or _reading_target(resolved, state))
     if not isinstance(action, Changing) or resolved.provider is None:
         return {"target": target}
