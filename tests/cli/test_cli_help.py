@@ -66,13 +66,13 @@ NOT_FOR_A_RUN = {
 
 
 def loaded_by(*words: str, code: int = 0, path: str = "") -> set[str]:
-    """Return the modules that a call imports, in a process of its own."""
+    """Return the modules that a call imports, in a process of its own; and `gc enabled` where it is at the end."""
     lines = [
-        "import sys",
+        "import gc, sys",
         f"sys.argv[1:] = {list(words)!r}",
         "from responder.cli import main",
         "try: main()",
-        "finally: print(*sys.modules, sep='\\n')",
+        "finally: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n')",
     ]
     around = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(
@@ -85,6 +85,10 @@ def loaded_by(*words: str, code: int = 0, path: str = "") -> set[str]:
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"]], ids=" ".join)
 def test_what_needs_no_record_loads_nothing_slow(words: list[str]) -> None:
     assert set() == SLOW & loaded_by(*words)
+
+
+def test_the_garbage_collector_works_as_soon_as_a_command_is_imported() -> None:
+    assert "gc enabled" in loaded_by("status", "--help")
 
 
 def test_a_run_of_one_step_loads_only_what_it_needs(tmp_path: Path) -> None:
