@@ -190,10 +190,12 @@ def open_app(
     hook: Hook = no_hook,
     registry: Registry | None = None,
     debug: bool = False,
+    in_memory: bool = False,
 ) -> App:
     """Open the installation: its configuration, its key and its store, made where `create` and missing.
 
     `settings` and `library`: what the configuration says and what lies beside it, where that was read already.
+    `in_memory`: an empty record stands in for a file, with the same key.
     """
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
@@ -201,7 +203,9 @@ def open_app(
     record = location(store, environment, config, settings)
     redactor = Redactor()
     log_through(redactor, debug=debug)
-    opened, sealer = open_record(record, redactor, environment, create=create, named=settings.sealing_key)
+    opened, sealer = open_record(
+        record, redactor, environment, create=create, named=settings.sealing_key, in_memory=in_memory
+    )
     library = library or Library(config.parent if config else None)
     means = Means(
         store=opened,

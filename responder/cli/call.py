@@ -90,8 +90,11 @@ class Call:
             yield app
 
     @contextmanager
-    def open_for_reading(self) -> Iterator["App"]:
-        """Open the installation; where there is no record yet, with an empty one that is gone afterwards."""
+    def open_for_reading(self, *, in_memory: bool = False) -> Iterator["App"]:
+        """Open the installation; where there is no record yet, with an empty one that is gone afterwards.
+
+        `in_memory`: that one need not be a file, which takes a dozen writes to disk.
+        """
         if self.recorded():
             with self.open() as app:
                 yield app
@@ -102,7 +105,7 @@ class Call:
             key = folder_of(self.location(), os.environ) / "sealing.key"
             if key.exists():
                 (Path(folder) / "sealing.key").symlink_to(key.resolve())
-            app = self._open(str(Path(folder) / "empty.db"))
+            app = self._open(str(Path(folder) / "empty.db"), in_memory=in_memory)
             self.redactor = app.means.sealer.redactor
             try:
                 yield app
@@ -135,7 +138,7 @@ class Call:
 
         return self.config or find_config(os.environ)
 
-    def _open(self, store: str | None = None) -> "App":
+    def _open(self, store: str | None = None, *, in_memory: bool = False) -> "App":
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
         return open_app(
@@ -144,6 +147,7 @@ class Call:
             library=self.library(),
             store=store or self.store,
             debug=self.debug,
+            in_memory=in_memory,
             registry=self.registry(),
         )
 

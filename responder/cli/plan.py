@@ -36,7 +36,7 @@ def command(
     given = pairs(inputs, "-i")
     report = read_report(finding, secret_from)
     named = check(call, playbook, report)
-    with call.open_for_reading() as app:
+    with call.open_for_reading(in_memory=True) as app:
         found = report.finding(app.means.sealer)
         return _show(call, app.plan(named or app.playbook_for(found), found, given))
 

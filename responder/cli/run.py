@@ -52,7 +52,7 @@ def command(  # noqa: PLR0917 - click hands over what was typed
         )
     report = read_report(finding, secret_from)
     named = check(call, playbook, report)
-    with else_by_hand(call, playbook, report, given), call.open_for_reading() as app:
+    with else_by_hand(call, playbook, report, given), call.open_for_reading(in_memory=True) as app:
         book = _agreed(call, app, named, report, given, ask=not yes)
         incident = app.incident(incident) if incident else ""
     if book is None:
