@@ -18,7 +18,7 @@ from responder.cli.exits import Exit
 from responder.cli.group import GROUPS, group
 from responder.credential import VERBS, CredentialAction
 from responder.drill.faults import CRASH_POINTS, FORMS, SYSTEMS
-from responder.expressions import _FILTERS as FILTERS
+from responder.expressions.sandbox import _FILTERS as FILTERS
 from responder.library import Library
 from responder.lint import RULES
 from responder.notice import ACTIONS as NOTICE_ACTIONS

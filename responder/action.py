@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -106,8 +106,7 @@ class Observation:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(NamedTuple):
     """An earlier look, as the timeline holds it."""
 
     at: datetime
@@ -115,8 +114,7 @@ class Observed:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Whom a provider takes us for."""
 
     account: str
@@ -126,8 +124,7 @@ class Identity:
     """The ids of the credentials that it was made from (a session's key, a parent token), where the provider tells."""
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """What a provider gets to build its client from."""
 
     connection: Connection
@@ -147,7 +144,9 @@ class Action(BaseModel):
     A subclass has either `plan`, `apply` and `verify`, or `read`, or `observe`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
     name: ClassVar[str]
     """`provider.verb`, as playbooks call it."""
@@ -256,8 +255,7 @@ def reads(action: object) -> TypeGuard[Reading]:
     return _has(action, "read")
 
 
-@dataclass(frozen=True)
-class Traits:
+class Traits(NamedTuple):
     """Facts about a kind of credential that guards, plans and proofs need."""
 
     propagation: float = 30.0

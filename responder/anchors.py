@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from responder.dates import Calendar, Span, read_span
 from responder.source import nearest
@@ -200,16 +201,14 @@ def under(anchor: Anchor, parent: str) -> Anchor:
     return anchor
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """What has happened so far; None for what has not."""
 
     clock: Callable[[str], datetime | None]
     submitted: Callable[[str], datetime | None]
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """When something is, as far as is known."""
 
     at: datetime | None

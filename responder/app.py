@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
@@ -13,6 +13,7 @@ from responder.errors import RequestError
 from responder.finding import Finding
 from responder.incident import Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
+from responder.leaks import Leaks
 from responder.library import Library
 from responder.links import issuing_run, linked
 from responder.means import Hook, Means, no_hook
@@ -21,9 +22,7 @@ from responder.playbook import Playbook
 from responder.redaction import Redactor, log_through
 from responder.registry import Registry
 from responder.run import Pause
-from responder.sending import Sending, Wanted
-from responder.sending import prepare as sending
-from responder.settings import load_settings
+from responder.settings import Settings, load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
@@ -31,9 +30,11 @@ from responder.store import Writing
 from responder.transport import Transport
 from responder.voice import Voice
 
+if TYPE_CHECKING:
+    from responder.sending import Sending, Wanted
 
-@dataclass(frozen=True)
-class Begun:
+
+class Begun(NamedTuple):
     """A run that was begun, or the one that was joined because it holds the credential already."""
 
     run: str
@@ -46,9 +47,9 @@ class App(Voice):
 
     # Beginning ---------------------------------------------------------------------------------------------------
 
-    def playbook_for(self, name: str | None, finding: Finding) -> Playbook:
-        """Return a playbook by name, else the only one that a finding selects."""
-        return self.library.load(name) if name else choose(finding, self.assess(finding), self.means)
+    def playbook_for(self, finding: Finding) -> Playbook:
+        """Return the only playbook that a finding selects."""
+        return choose(finding, self.assess(finding), self.means)
 
     def assess(self, finding: Finding) -> Judgement:
         """Decide offline whose a found credential is."""
@@ -56,8 +57,7 @@ class App(Voice):
 
     def plan(self, playbook: Playbook, finding: Finding, inputs: Mapping[str, Any]) -> Plan:
         """Return what a run would do; nothing is written."""
-        self.means.leaks.named(self.means.store)  # what it has read it keeps: the store of the plan is empty
-        means = replace(self.means, store=InMemory(self.means.store))
+        means = replace(self.means, store=InMemory(self.means.store), leaks=Leaks(self.means.store))
         start = prepare(means, "plan", finding, self.assess(finding), playbook, inputs, self.person)
         with means.store.write() as writing:
             start.store(writing)
@@ -126,8 +126,10 @@ class App(Voice):
         self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person), also=join)
         return Begun(run, row.incident, joined=True)
 
-    def notice(self, run: str, wanted: Wanted) -> Sending:
+    def notice(self, run: str, wanted: "Wanted") -> "Sending":
         """Return what a notice of a run's incident would say, to whom; nothing is written."""
+        from responder.sending import prepare as sending  # noqa: PLC0415 - only notices need it, and a text
+
         state = self.state(self.row(run).run)
         if state.purpose == NOTICE:
             about = str(state.started.get("about"))
@@ -136,7 +138,7 @@ class App(Voice):
         self.take_in_secrets()
         return sending(self.means, state, wanted, self.somebody())
 
-    def begin_notice(self, notice: Sending) -> Begun:
+    def begin_notice(self, notice: "Sending") -> Begun:
         """Write the first entries of the run that sends a notice."""
         start = notice.start
         self.check_secrets()
@@ -179,6 +181,8 @@ class App(Voice):
 def open_app(
     *,
     config: Path | None = None,
+    settings: Settings | None = None,
+    library: Library | None = None,
     store: str | None = None,
     environment: Mapping[str, str] | None = None,
     create: bool = True,
@@ -187,16 +191,23 @@ def open_app(
     hook: Hook = no_hook,
     registry: Registry | None = None,
     debug: bool = False,
+    in_memory: bool = False,
 ) -> App:
-    """Open the installation: its configuration, its key and its store, made where `create` and missing."""
+    """Open the installation: its configuration, its key and its store, made where `create` and missing.
+
+    `settings` and `library`: what the configuration says and what lies beside it, where that was read already.
+    `in_memory`: an empty record stands in for a file, with the same key.
+    """
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
-    settings = load_settings(config)
+    settings = settings or load_settings(config)
     record = location(store, environment, config, settings)
     redactor = Redactor()
     log_through(redactor, debug=debug)
-    opened, sealer = open_record(record, redactor, environment, create=create, named=settings.sealing_key)
-    library = Library(config.parent if config else None)
+    opened, sealer = open_record(
+        record, redactor, environment, create=create, named=settings.sealing_key, in_memory=in_memory
+    )
+    library = library or Library(config.parent if config else None)
     means = Means(
         store=opened,
         sealer=sealer,

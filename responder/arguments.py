@@ -1,8 +1,7 @@
 """What a step gives its action: known names, nothing missing, and literal values of the right type."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -16,8 +15,7 @@ from responder.registry import Registry
 from responder.source import Source, nearest
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a step stands in its file."""
 
     source: Source

@@ -9,7 +9,6 @@ from responder.approval import group_digest
 from responder.entry import Draft
 from responder.errors import RecordError
 from responder.playbook import Step
-from responder.providers.human import Decide, Task
 from responder.unit import Ask, Unit
 
 
@@ -56,6 +55,8 @@ def ask_for_many(step: Step, digests: Mapping[str, str], now: datetime) -> dict[
 
 def ask_to_act(action: Action, now: datetime) -> dict[str, Any]:
     """Return the facts of the question that a decision or a task puts to people."""
+    from responder.providers.human import Decide, Task  # noqa: PLC0415 - only where people are asked
+
     if isinstance(action, Decide):
         kind, text, options = "decide", action.question, dict(action.options)
     elif isinstance(action, Task):

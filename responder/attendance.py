@@ -1,6 +1,5 @@
 """Who is there for a run: an executor at work on it now, or workers that go on with it as soon as it wants to."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +81,8 @@ class Attendance:
 
     def detach(self, run: str, arguments: list[str]) -> int:
         """Hand a run to a background process of this machine; return its process id."""
+        import subprocess  # noqa: PLC0415 - only where it is needed
+
         log = self._folder / "logs"
         log.mkdir(parents=True, exist_ok=True)
         with (log / f"{run}.log").open("ab") as output:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from responder.action import Action
 from responder.errors import InputError
@@ -15,8 +15,7 @@ from responder.step import Step
 from responder.unit import ENDED
 
 
-@dataclass(frozen=True)
-class Chore:
+class Chore(NamedTuple):
     """One containment step that nothing more is done about here."""
 
     title: str

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.entry import Entry
 from responder.unit import Ask
@@ -14,8 +14,7 @@ PREFIX = "set:"
 """How the address of a correction begins: `set:aware_at`, as a person answers it."""
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """A deadline of a run that a correction moves."""
 
     run: str

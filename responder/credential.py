@@ -15,7 +15,7 @@ from responder.settings import Consumer, Holder
 class Subject(BaseModel):
     """The credential that a run is about, as actions get it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: str = ""
     """Its id in the inventory."""
@@ -35,6 +35,8 @@ class CredentialAction(Action):
 
 class Inspection(BaseModel):
     """What `inspect` finds."""
+
+    model_config = ConfigDict(defer_build=True)
 
     state: Literal["live", "disabled", "dead", "unknown"]
     """`unknown` counts as live."""

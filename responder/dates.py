@@ -4,7 +4,7 @@ import calendar
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from responder.durations import duration
@@ -22,8 +22,7 @@ _SATURDAY = 5
 _HOURS, _MINUTES = 24, 60
 
 
-@dataclass(frozen=True)
-class Calendar:
+class Calendar(NamedTuple):
     """Where days begin, and which of them are not for business."""
 
     zone: str = "UTC"
@@ -135,8 +134,7 @@ def read_span(text: Any) -> Span:
     return Span(unit, count, written=text.strip())
 
 
-@dataclass(frozen=True)
-class LocalTime:
+class LocalTime(NamedTuple):
     """A time of the day as clocks on the wall show it, and which day is meant."""
 
     hour: int

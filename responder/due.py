@@ -1,11 +1,11 @@
 """A deadline as a playbook says it: from which moment, how long, whose; and when it is due."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from responder.anchors import Anchor, AnchorError, Found, Later, Moments, Submission, find, parts, read_anchor, under
 from responder.dates import Calendar, LocalTime, Span, read_local_time, read_span, zone_named
@@ -20,10 +20,25 @@ def _anchor(text: object) -> Anchor:
         raise PydanticCustomError("anchor", "{told}", {"told": str(error), "inside": error.place}) from None
 
 
-_Text = PlainSerializer(str, return_type=str)
-AnchorField = Annotated[Anchor, PlainValidator(_anchor, json_schema_input_type=str), _Text]
-SpanField = Annotated[Span, PlainValidator(read_span, json_schema_input_type=str), _Text]
-LocalTimeField = Annotated[LocalTime, PlainValidator(read_local_time, json_schema_input_type=str), _Text]
+class _Text:
+    """Says how a field is read from its text; it is written as text again. pydantic need not look into its type."""
+
+    def __init__(self, read: Callable[[object], object]) -> None:
+        self._read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read it, and write it as text."""
+        written = core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema())
+        return core_schema.no_info_plain_validator_function(self._read, serialization=written)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe it as the text that it is in a file."""
+        return handler(core_schema.str_schema())
+
+
+AnchorField = Annotated[Anchor, _Text(_anchor)]
+SpanField = Annotated[Span, _Text(read_span)]
+LocalTimeField = Annotated[LocalTime, _Text(read_local_time)]
 
 
 class Deadline(BaseModel):

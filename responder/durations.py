@@ -2,9 +2,10 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 _PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -49,12 +50,22 @@ def _read(value: object) -> object:
     return duration(value)
 
 
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read, json_schema_input_type=str),
-    PlainSerializer(show_duration, return_type=str),
-    Field(gt=timedelta(0)),
-]
+class _Written:
+    """Says that a span is read from its text, and written as text again."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read it, and write it as text."""
+        text = core_schema.str_schema()
+        return core_schema.no_info_before_validator_function(
+            _read,
+            handler(source),
+            json_schema_input_schema=text,
+            serialization=core_schema.plain_serializer_function_ser_schema(show_duration, return_schema=text),
+        )
+
+
+Duration = Annotated[timedelta, _Written, Field(gt=timedelta(0))]
 """A positive span."""
 
 OnTimeout = Annotated[str, Field(pattern=r"^(proceed|abort|escalate\([a-z][a-z0-9-]*\))$")]

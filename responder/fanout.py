@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.asking import ask_for_many, awaits_agreement
 from responder.ending import sum_up_items
@@ -19,8 +18,7 @@ from responder.unit import ENDED, Unit
 from responder.waves import gate_question, judge_gate, next_release, released_at_first, wave_over
 
 
-@dataclass(frozen=True)
-class Hands:
+class Hands(NamedTuple):
     """What a runner lends: how it starts one item, and how it judges one."""
 
     write: Callable[[Draft], None]

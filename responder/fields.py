@@ -22,7 +22,7 @@ _LEFTOVER = re.compile(r"\$?\{\{|\{%|\[[A-Z][A-Z _]{2,}\]")
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class FieldSpec(_Model):

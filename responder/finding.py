@@ -27,7 +27,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 class Exposure(BaseModel):
     """Where the credential was seen, and since when."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: str = ""
     place: str = ""
@@ -40,7 +40,7 @@ class Exposure(BaseModel):
 class Finding(BaseModel):
     """One credential that was found in one place. The value, where we have it, is a Secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     value: Secret | None = None
     key_id: str = ""

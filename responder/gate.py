@@ -3,9 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.errors import InputError, PlaybookError
 from responder.expressions import evaluate
@@ -26,8 +25,7 @@ class Verdict(Enum):
     SKIP = auto()
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict with its reason."""
 
     verdict: Verdict

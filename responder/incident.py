@@ -3,9 +3,8 @@
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -75,7 +74,7 @@ class Ownership(StrEnum):
 class Credential(BaseModel):
     """The credential that a run is about. Its value is sealed under `blob`, and nowhere else."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str = ""
     kind: str = ""
@@ -104,8 +103,7 @@ class Credential(BaseModel):
         return tuple(name for name in named if name)
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """Whose a found credential is, and why."""
 
     ownership: Ownership

@@ -17,6 +17,8 @@ WITHOUT = (
     "leave it out: libpq reads it from ~/.pgpass (or PGPASSFILE), from a service (?service=NAME), or from PGPASSWORD"
 )
 """How to connect without a password in a URL."""
+IN_MEMORY = Path(":memory:")
+"""The file that is none: what is kept there is gone as soon as it is closed."""
 _LONG = 8
 """Shorter passwords are words that stand elsewhere, too: striking them out would garble the record."""
 
@@ -110,8 +112,11 @@ def open_record(
     create: bool,
     named: str = "",
     migrate: bool = False,
+    in_memory: bool = False,
 ) -> tuple[Store, Sealer]:
     """Open the store and what seals it, made where `create` and missing; `named`: the key that responder.yaml names.
+
+    `in_memory`: an empty record stands in for a file.
 
     SettingsError where the key is missing, or another than the one that the store was written with.
     """
@@ -120,7 +125,7 @@ def open_record(
     sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
     if record.url:
         _learn(record, sealer)
-    store = open_store(record, migrate=migrate)
+    store = open_store(Location(IN_MEMORY) if in_memory else record, migrate=migrate)
     try:
         _check_key(store, sealer)
     except BaseException:

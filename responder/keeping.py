@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.action import Evidence, Issued, Outcome
 from responder.credential import Deliver
@@ -13,8 +12,7 @@ from responder.sealing import Sealer
 from responder.store import Also, Blob, Writing
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the outcome of a step belongs."""
 
     sealer: Sealer

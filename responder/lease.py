@@ -7,8 +7,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from responder.chain import tampered
 from responder.clock import Clock
@@ -96,8 +97,7 @@ class Presence:
         return self._folder / f"{mark}.lock"
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """This process's turn at a run."""
 
     run: str

@@ -8,7 +8,7 @@ from responder.documents import read_templates
 from responder.errors import InputError, PlaybookError
 from responder.playbook import Playbook
 from responder.reading import load_playbook
-from responder.source import nearest
+from responder.source import Source, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -52,7 +52,11 @@ class Library:
 
     def load(self, name: str) -> Playbook:
         """Read a playbook by name or path. PlaybookError carries every problem."""
-        return load_playbook(self.path(name), self.path)[0]
+        return self.read(self.path(name))[0]
+
+    def read(self, path: Path) -> tuple[Playbook, Source]:
+        """Read a playbook's file, and keep the places of what stands in it. PlaybookError carries every problem."""
+        return load_playbook(path, self.path)
 
     def playbooks(self) -> dict[str, Playbook]:
         """Return every playbook that can be read; `playbook lint` tells of the others."""

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from responder.entry import Draft
 from responder.errors import InputError, Unavailable
@@ -16,8 +16,7 @@ from responder.state import RunState
 from responder.store import Writing
 
 
-@dataclass(frozen=True)
-class Offspring:
+class Offspring(NamedTuple):
     """The entries that a step's findings add, and the runs that are stored with them."""
 
     drafts: tuple[Draft, ...]

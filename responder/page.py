@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from responder.chart import chart
-from responder.documents import Template, render
+from responder.documents.template import Template, render
 from responder.entry import Entry
 from responder.figures import Figures, figures
 from responder.narrative import rows

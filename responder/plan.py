@@ -1,10 +1,11 @@
 """What a run would do, read from the live systems; nothing is written anywhere."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, NamedTuple
 
 from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
+from responder.asking import ask_to_act
 from responder.chain import GENESIS
 from responder.durations import show_duration
 from responder.entry import Draft, Entry
@@ -17,7 +18,6 @@ from responder.means import Means
 from responder.moments import due
 from responder.naming import names
 from responder.playbook import Step, dependencies
-from responder.providers.human import Decide, Task
 from responder.resolve import Resolved, resolve
 from responder.start import Start, checked_inputs
 from responder.state import RunState
@@ -26,8 +26,7 @@ _MOST_ITEMS = 5
 """How many items of a `for_each` are read from the live system for a plan; the rest are counted."""
 
 
-@dataclass(frozen=True)
-class PlannedStep:
+class PlannedStep(NamedTuple):
     """One line of a plan."""
 
     id: str
@@ -50,14 +49,13 @@ class PlannedStep:
 
     def document(self) -> dict[str, Any]:
         """Return the line as plain data, as `plan --json` prints it."""
-        data: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data = self._asdict()
         data["needs"] = list(self.needs)
         data["problems"] = [str(problem) for problem in self.problems]
         return data
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a run would do, and by when."""
 
     playbook: str
@@ -184,9 +182,9 @@ def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
 def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
     resolved = resolve(step, state, means, names(state, means, item, step.scope))
     action = resolved.action
-    if isinstance(action, Decide | Task):
-        asked = action.question if isinstance(action, Decide) else action.instructions
-        return {"target": f"asks {action.role}", "after": asked}
+    if step.action.startswith("human."):
+        question = ask_to_act(action, means.clock.now())
+        return {"target": f"asks {question['role']}", "after": question["text"]}
     target = str(resolved.record.get("to") or _reading_target(resolved, state))
     if not isinstance(action, Changing) or resolved.provider is None:
         return {"target": target}

@@ -1,16 +1,15 @@
 """From a step to one action on one connection: expressions evaluated once, notices rendered, secrets as references."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from responder.action import Action, Provider
 from responder.credential import CredentialAction, Deliver, Subject, TestConsumer
-from responder.documents import Templates, render_notice
+from responder.documents import Templates
 from responder.errors import PlaybookError, Problem
 from responder.expressions import SecretRef, evaluate
 from responder.means import Means
@@ -26,8 +25,7 @@ A = TypeVar("A", bound=Action)
 _CONSUMER_VERBS = (Deliver.name, TestConsumer.name)
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """One action, ready to be planned, and how the timeline writes it."""
 
     action: Action
@@ -177,6 +175,8 @@ def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[st
 
 
 def _rendered(template: str, fields: Mapping[str, Any], state: RunState, means: Means, names: Mapping[str, Any]) -> Any:
+    from responder.documents.template import render_notice  # noqa: PLC0415 - Jinja takes long to import
+
     templates = _templates(tuple(state.started.get("templates", {}).items()))
     given = {name: heard(value) for name, value in fields.items()}
     return render_notice(templates.get(template), names, given, means.sealer.redactor)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from responder.documents import Template, render
+from responder.documents.template import Template, render
 from responder.entry import Entry
 from responder.errors import DocumentError, Problem
 from responder.figures import Figures, figures

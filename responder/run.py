@@ -4,9 +4,9 @@ import queue
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder import schedule
 from responder.asking import ask_to_act, awaits_agreement, unanswered
@@ -44,8 +44,7 @@ _POLL_SECONDS = 0.05
 """How soon entries of other processes are seen while something is being done (real seconds)."""
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Why `advance` returned."""
 
     state: str

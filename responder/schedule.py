@@ -1,9 +1,8 @@
 """When a step with `start` starts: never before, at once when, and at the latest."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from responder.durations import duration
@@ -20,8 +19,7 @@ _ANCHORED = re.compile(r"incident\.(?P<anchor>[a-z_]+_at)(?:\s*\+\s*(?P<span>\S+
 _LOCAL = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\s+(?P<zone>\S+))?")
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(NamedTuple):
     """The times of a `start`, as they stand now; None where one is not given, or its anchor has not happened."""
 
     not_before: datetime | None

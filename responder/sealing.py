@@ -7,8 +7,8 @@ import hmac
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from responder.errors import RecordError, SettingsError
 from responder.keychain import OURS, read_entry
@@ -19,8 +19,7 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12  # AES-GCM, NIST SP 800-38D section 8.2
 
 
-@dataclass(frozen=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A sealed value: its ciphertext, and its own key wrapped by the master key.
 
     Dropping the wrapped key shreds the value, wherever copies of the ciphertext may be.

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from responder.approval import may_answer
-from responder.documents import Document, Template, Templates, fill, render_notice
+from responder.documents import Templates
+from responder.documents.template import Document, Template, fill, render_notice
 from responder.entry import Draft
 from responder.errors import DocumentError, Problem, RequestError
 from responder.gate import waits_for_children

@@ -32,7 +32,9 @@ Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
 
 class Person(_Model):
@@ -98,7 +100,9 @@ class CredentialEntry(_Model):
 class Connection(_Model):
     """A named account at a provider. Everything besides the common fields is the provider's own."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
     name: str = ""
     provider: Name

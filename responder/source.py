@@ -1,10 +1,8 @@
 """YAML with places: a strict reader that knows the line and column of everything it read."""
 
-import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -30,8 +28,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a YAML file holds, and where."""
 
     name: str
@@ -125,6 +122,8 @@ def _nearest(unknown: str, known: list[str]) -> str:
 
 def nearest(unknown: str, known: list[str]) -> str:
     """Return the known name that is most like an unknown one, or nothing."""
+    import difflib  # noqa: PLC0415 - only what is wrong needs it
+
     return next(iter(difflib.get_close_matches(unknown, known, n=1, cutoff=0.6)), "")
 
 

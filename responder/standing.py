@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from responder.entry import Entry
@@ -24,8 +24,7 @@ class Motion:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """That somebody broke the glass: for a step of a run, or for all its containment."""
 
     run: str

@@ -21,7 +21,7 @@ Wave = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^([1-9][0-9]
 class Strict(BaseModel):
     """What a part of a playbook is: frozen, and nothing in it unknown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Approval(Strict):
@@ -66,7 +66,7 @@ class Start(Strict):
         return self
 
 
-class Step(Strict):
+class Step(Strict, defer_build=False):
     """One step: an action, or a sub-playbook, and when, for what and with whose agreement it is taken."""
 
     id: StepId

@@ -3,9 +3,9 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.action import (
     Access,
@@ -51,8 +51,7 @@ _MOST_PERMITS = 5
 """How often a change is intended again because its permit ran out before the request left."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What a worker gets: a step or item, and what the record says of it."""
 
     step: Step

@@ -21,7 +21,7 @@ from responder import expressions, library
 from responder.cli.call import Call
 from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, GROUPS, group
-from responder.documents import parse_template
+from responder.documents.template import parse_template
 from responder.drill.faults import FORMS, parse_faults
 from responder.finding import read_finding
 from responder.reading import parse_playbook

@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from responder.documents import (
-    Document,
-    Template,
-    Templates,
-    digest_of,
-    fill,
-    parse_template,
-    read_templates,
-    render,
-    render_notice,
-)
+from responder.documents import Templates, read_templates
+from responder.documents.template import Document, Template, digest_of, fill, parse_template, render, render_notice
 from responder.errors import DocumentError
 from responder.expressions import SecretRef, Unknown
 from responder.redaction import Redactor, Secret

@@ -20,7 +20,8 @@ from documents_record import (
     tell,
 )
 
-from responder.documents import Template, Templates, read_templates
+from responder.documents import Templates, read_templates
+from responder.documents.template import Template
 from responder.entry import Entry
 from responder.errors import DocumentError, RecordError
 from responder.figures import Figures, figures

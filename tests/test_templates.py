@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from responder.documents import Document, Templates, read_templates, render_notice
+from responder.documents import Templates, read_templates
+from responder.documents.template import Document, render_notice
 from responder.errors import DocumentError
 from responder.expressions import Unknown
 from responder.redaction import Redactor, Secret

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from responder.library import Library
     from responder.redaction import Redactor
     from responder.registry import Registry
+    from responder.settings import Settings
     from responder.store import Location, Store
 
 
@@ -35,6 +36,9 @@ class Call:
     """That of the installation, once it is open: whatever is printed passes it."""
     providers: "Registry | None" = None
     """The providers: those that are installed, found once for a call, unless others are given."""
+
+    _settings: "Settings | None" = None
+    _library: "Library | None" = None
 
     @property
     def program(self) -> str:
@@ -86,8 +90,11 @@ class Call:
             yield app
 
     @contextmanager
-    def open_for_reading(self) -> Iterator["App"]:
-        """Open the installation; where there is no record yet, with an empty one that is gone afterwards."""
+    def open_for_reading(self, *, in_memory: bool = False) -> Iterator["App"]:
+        """Open the installation; where there is no record yet, with an empty one that is gone afterwards.
+
+        `in_memory`: that one need not be a file, which takes a dozen writes to disk.
+        """
         if self.recorded():
             with self.open() as app:
                 yield app
@@ -98,7 +105,7 @@ class Call:
             key = folder_of(self.location(), os.environ) / "sealing.key"
             if key.exists():
                 (Path(folder) / "sealing.key").symlink_to(key.resolve())
-            app = self._open(str(Path(folder) / "empty.db"))
+            app = self._open(str(Path(folder) / "empty.db"), in_memory=in_memory)
             self.redactor = app.means.sealer.redactor
             try:
                 yield app
@@ -114,10 +121,16 @@ class Call:
     def location(self) -> "Location":
         """Return where the record is, or would be."""
         from responder.installation import location  # noqa: PLC0415 - only where it is needed
-        from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
 
-        config = self.config_path()
-        return location(self.store, os.environ, config, load_settings(config))
+        return location(self.store, os.environ, self.config_path(), self.settings())
+
+    def settings(self) -> "Settings":
+        """Return what the configuration says, read once for a call. SettingsError names every problem."""
+        if self._settings is None:
+            from responder.settings import load_settings  # noqa: PLC0415 - only where it is needed
+
+            self._settings = load_settings(self.config_path())
+        return self._settings
 
     def config_path(self) -> Path | None:
         """Return the configuration that counts; None where there is none."""
@@ -125,17 +138,27 @@ class Call:
 
         return self.config or find_config(os.environ)
 
-    def _open(self, store: str | None = None) -> "App":
+    def _open(self, store: str | None = None, *, in_memory: bool = False) -> "App":
         from responder.app import open_app  # noqa: PLC0415 - only where it is needed
 
-        return open_app(config=self.config, store=store or self.store, debug=self.debug, registry=self.registry())
+        return open_app(
+            config=self.config_path(),
+            settings=self.settings(),
+            library=self.library(),
+            store=store or self.store,
+            debug=self.debug,
+            in_memory=in_memory,
+            registry=self.registry(),
+        )
 
     def library(self) -> "Library":
-        """Return the playbooks and templates that there are."""
-        from responder.library import Library  # noqa: PLC0415 - only where it is needed
+        """Return the playbooks and templates that there are; the templates are read once for a call."""
+        if self._library is None:
+            from responder.library import Library  # noqa: PLC0415 - only where it is needed
 
-        config = self.config_path()
-        return Library(config.parent if config else None)
+            config = self.config_path()
+            self._library = Library(config.parent if config else None)
+        return self._library
 
     def registry(self) -> "Registry":
         """Return the providers that there are."""

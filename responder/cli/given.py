@@ -14,10 +14,10 @@ from responder.errors import FindingError, PlanRefused, PlaybookError, Problem, 
 from responder.finding import Finding, read_finding
 from responder.keychain import read_entry
 from responder.library import Library
-from responder.lint import Shelf, lint
+from responder.lint import Book, Shelf, errors
+from responder.playbook import Playbook
 from responder.redaction import Redactor, Secret
 from responder.sealing import Sealer
-from responder.settings import load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MOST_BYTES = 4 * 1024 * 1024
@@ -158,21 +158,26 @@ def _prompt() -> str:
     return value.strip()
 
 
-def check(call: Call, playbook: str | None, report: Report) -> None:
-    """Check what was given before anything is made: settings, playbook, finding. Nothing is written."""
-    load_settings(call.config_path())
-    if playbook is not None:
-        _check_playbook(call, call.library(), playbook)
+def check(call: Call, playbook: str | None, report: Report) -> Playbook | None:
+    """Check what was given before anything is made: settings, playbook, finding. Nothing is written.
+
+    Return the playbook that was named.
+    """
+    call.settings()
+    named = _checked_playbook(call, call.library(), playbook) if playbook is not None else None
     report.finding(Sealer(bytes(32), Redactor()))  # only its form counts here; the fingerprint comes later
+    return named
 
 
-def _check_playbook(call: Call, library: Library, name: str) -> None:
+def _checked_playbook(call: Call, library: Library, name: str) -> Playbook:
     """Refuse a playbook that lint finds wrong; a broken template stops its step alone."""
     path = library.path(name)
-    library.load(name)
-    report = lint(path, Shelf(call.registry(), Templates(library.templates()), to_run=True))
-    wrong = tuple(problem for problem in report.errors if problem.where.startswith(f"{path.name}:"))
+    playbook, source = library.read(path)
+    shelf = Shelf(call.registry(), Templates(library.templates()), find=library.path, to_run=True)
+    found = errors(Book(playbook, source, shelf))
+    wrong = tuple(problem for problem in found if problem.where.startswith(f"{path.name}:"))
     if wrong and all(problem.guard for problem in wrong):
         raise PlanRefused(problems=wrong)
     if wrong:
         raise PlaybookError(problems=wrong)
+    return playbook

@@ -1,5 +1,6 @@
 """`responder`: the list of its commands, each imported when called, and what every call has in common."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -132,6 +133,9 @@ class Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"responder.cli.{cmd_name}").command
+        if not gc.isenabled():  # `main` said so, until here
+            gc.freeze()
+            gc.enable()
         return command
 
     def resolve_command(

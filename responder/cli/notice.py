@@ -15,7 +15,8 @@ from responder.cli.exits import Exit
 from responder.cli.given import pairs
 from responder.cli.going import go_on
 from responder.cli.group import Subgroup
-from responder.documents import Document, Template, Templates, render_notice
+from responder.documents import Templates
+from responder.documents.template import Document, Template, render_notice
 from responder.durations import duration, show_duration
 from responder.errors import DocumentError, InputError, Problem, RequestError
 from responder.naming import names

@@ -35,10 +35,10 @@ def command(
         return _show(call, _in_a_world(playbook))
     given = pairs(inputs, "-i")
     report = read_report(finding, secret_from)
-    check(call, playbook, report)
-    with call.open_for_reading() as app:
+    named = check(call, playbook, report)
+    with call.open_for_reading(in_memory=True) as app:
         found = report.finding(app.means.sealer)
-        return _show(call, app.plan(app.playbook_for(playbook, found), found, given))
+        return _show(call, app.plan(named or app.playbook_for(found), found, given))
 
 
 def _show(call: Call, plan: Plan) -> Exit:

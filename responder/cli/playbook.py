@@ -19,7 +19,6 @@ from responder.playbook import Playbook, dependencies
 from responder.reading import load_playbook
 from responder.scenario.files import scenario_schema
 from responder.schema import playbook_schema
-from responder.settings import load_settings
 
 
 @click.group("playbook", cls=Subgroup)
@@ -97,7 +96,7 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
     call = current()
     library = call.library()
     config = call.config_path()
-    facts = load_settings(config).facts if config else None
+    facts = call.settings().facts if config else None
     shelf = Shelf(call.registry(), Templates(library.templates()), facts, library.path)
     paths = [library.path(name) for name in playbooks] if playbooks else list(library.playbook_paths().values())
     reports = [lint(path, shelf) for path in paths]

@@ -1,13 +1,12 @@
 """`responder run`."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
 from responder.app import App
-from responder.breaking import break_glass, check_listed
-from responder.cli.alarm import begin_telling, finish
 from responder.cli.byhand import else_by_hand
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
@@ -52,9 +51,9 @@ def command(  # noqa: PLR0917 - click hands over what was typed
             remedy="add --yes; approvals and guards stay",
         )
     report = read_report(finding, secret_from)
-    check(call, playbook, report)
-    with else_by_hand(call, playbook, report, given), call.open_for_reading() as app:
-        book = _agreed(call, app, playbook, report, given, ask=not yes)
+    named = check(call, playbook, report)
+    with else_by_hand(call, playbook, report, given), call.open_for_reading(in_memory=True) as app:
+        book = _agreed(call, app, named, report, given, ask=not yes)
         incident = app.incident(incident) if incident else ""
     if book is None:
         call.say("Nothing was begun.")
@@ -63,27 +62,40 @@ def command(  # noqa: PLR0917 - click hands over what was typed
         with else_by_hand(call, playbook, report, given):
             app = stack.enter_context(call.open())
             if glass is not None:
+                from responder.breaking import check_listed  # noqa: PLC0415 - only where it is needed
+
                 check_listed(app)
             begun = app.begin(book, report.finding(app.means.sealer), given, incident)
-        telling = None
-        if glass is not None:
-            break_glass(app, begun.run, "", glass)
-            telling = begin_telling(call, app, begun.run, "", glass)
-        try:
+        with _telling(call, app, begun.run, glass):
             return go_on(call, app, begun, detach=detach)
-        finally:
-            finish(telling)
+
+
+@contextmanager
+def _telling(call: Call, app: App, run: str, glass: str | None) -> Iterator[None]:
+    """Break the glass where that was asked for, and tell everybody beside what is done meanwhile."""
+    if glass is None:
+        yield
+        return
+    from responder.breaking import break_glass  # noqa: PLC0415 - only where it is needed
+    from responder.cli.alarm import begin_telling, finish  # noqa: PLC0415
+
+    break_glass(app, run, "", glass)
+    telling = begin_telling(call, app, run, "", glass)
+    try:
+        yield
+    finally:
+        finish(telling)
 
 
 def _agreed(
-    call: Call, app: App, name: str | None, report: Report, given: dict[str, str], *, ask: bool
+    call: Call, app: App, named: Playbook | None, report: Report, given: dict[str, str], *, ask: bool
 ) -> Playbook | None:
     """Show the plan; return the playbook, or None where the person does not want to begin.
 
     A credential that a run holds already is joined without a plan.
     """
     found = report.finding(app.means.sealer)
-    book = app.playbook_for(name, found)
+    book = named or app.playbook_for(found)
     if app.means.store.holder(app.assess(found).credential.identifiers) is not None:
         return book
     plan = app.plan(book, found, given)

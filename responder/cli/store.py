@@ -13,7 +13,6 @@ from responder.errors import Problem, RequestError, ResponderError
 from responder.installation import folder_of, location, open_record, open_store, recorded
 from responder.redaction import Redactor
 from responder.sealing import Sealer, share_key
-from responder.settings import load_settings
 from responder.store import FORMAT, Location, Store
 from responder.upkeep import Inspection, copy, inspect, refuse_live
 
@@ -29,7 +28,7 @@ def _opened(call: Call, record: Location, *, migrate: bool = False) -> tuple[Sto
         raise RequestError("There is no record yet", where=str(record), remedy=f"`{call.program} run` begins one")
     redactor = Redactor()
     call.redactor = redactor
-    named = load_settings(call.config_path()).sealing_key
+    named = call.settings().sealing_key
     return open_record(record, redactor, os.environ, create=False, named=named, migrate=migrate)
 
 
@@ -156,7 +155,7 @@ def copy_command(source: str, target: str) -> Exit:
 
 def _share(call: Call, old: Location, new: Location) -> Path | str:
     """Put the sealing key where the target's users on this host look for it; return where it is."""
-    named = load_settings(call.config_path()).sealing_key
+    named = call.settings().sealing_key
     if "RESPONDER_SEALING_KEY" in os.environ or named:
         return named or "RESPONDER_SEALING_KEY"
     return share_key(folder_of(old, os.environ) / "sealing.key", folder_of(new, os.environ) / "sealing.key")

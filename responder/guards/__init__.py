@@ -1,7 +1,8 @@
 """What no plan may do. A guard refuses; it never warns, and no option skips it. One module each, and one table."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from responder.errors import PlanRefused, Problem
 from responder.guards import (
@@ -37,8 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(NamedTuple):
     """One invariant, and the questions by which it is held."""
 
     name: str

@@ -1,11 +1,11 @@
 """What a guard looks at: one step's action, with what the record and the settings say about it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from responder.action import Identity, Telling
 from responder.credential import CredentialAction
@@ -29,8 +29,7 @@ class Moment(StrEnum):
     CLOSE = "at close"
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One action, ready to be taken, and whatever may speak against it."""
 
     step: Step
@@ -41,7 +40,7 @@ class Case:
     """Whom the provider takes us for; empty where nothing is changed."""
     ours: Secret | None = None
     """The credential that we act with."""
-    connections: Mapping[str, Connection] = field(default_factory=dict)
+    connections: Mapping[str, Connection] = MappingProxyType({})
     """Every connection, by its name."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     """The present moment on the run's clock."""

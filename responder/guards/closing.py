@@ -1,7 +1,8 @@
 """Closing: an incident ends when nothing is open, everything is dead, and the review is written; never before."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from responder.errors import Problem
 from responder.state import NOTICE, RunState
@@ -9,15 +10,14 @@ from responder.state import NOTICE, RunState
 NAME = "closing"
 
 
-@dataclass(frozen=True)
-class Closing:
+class Closing(NamedTuple):
     """An incident that somebody wants to close."""
 
     incident: str
     runs: tuple[RunState, ...]
-    clocks: Mapping[str, str] = field(default_factory=dict)
+    clocks: Mapping[str, str] = MappingProxyType({})
     """Each deadline of its runs, and how it stands."""
-    left: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, str] = MappingProxyType({})
     """Deadlines that the one who closes leaves, each with a reason."""
     uncontained: str = ""
     """Why it is closed although something is not contained; two others must agree."""

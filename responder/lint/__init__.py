@@ -1,20 +1,19 @@
 """What YAML and structure cannot show of a playbook: against actions, guards and templates. One table of rules."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from responder.errors import InputError, Problem
 from responder.lint import notices, secrets, steps, whole
 from responder.lint.book import Book, Shelf
 from responder.reading import load_playbook
 
-__all__ = ["RULES", "Report", "Rule", "Shelf", "lint"]
+__all__ = ["RULES", "Book", "Report", "Rule", "Shelf", "errors", "lint"]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One thing that lint looks for."""
 
     name: str
@@ -68,8 +67,7 @@ RULES = (
 """Everything that lint looks for, errors first."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What lint says of one playbook."""
 
     name: str
@@ -84,9 +82,14 @@ def lint(path: Path, shelf: Shelf) -> Report:
     except InputError as error:
         return Report(path.name, tuple(error.problems))
     book = Book(playbook, source, shelf)
-    found = [(rule, problem) for rule in RULES for problem in rule.check(book)]
-    said = {kind: tuple(replace(one, rule=rule.name) for rule, one in found if rule.kind == kind) for kind in _KINDS}
-    return Report(playbook.playbook, said["error"], said["warning"])
+    return Report(playbook.playbook, _said(book, "error"), _said(book, "warning"))
 
 
-_KINDS = ("error", "warning")
+def errors(book: Book) -> tuple[Problem, ...]:
+    """Return what lets nobody run a playbook that was read already."""
+    return _said(book, "error")
+
+
+def _said(book: Book, kind: str) -> tuple[Problem, ...]:
+    rules = (rule for rule in RULES if rule.kind == kind)
+    return tuple(replace(one, rule=rule.name) for rule in rules for one in rule.check(book))

@@ -1,12 +1,11 @@
 """A playbook as lint reads it: its steps with their places, what they do, and what must have ended before them."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.action import Action, Effect
 from responder.arguments import Place, action_of
-from responder.documents import Template, Templates
+from responder.documents import Templates
 from responder.errors import DocumentError, PlaybookError
 from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Playbook, Step, dependencies
@@ -14,11 +13,13 @@ from responder.reading import Find
 from responder.registry import Registry
 from responder.source import Path, Source
 
+if TYPE_CHECKING:
+    from responder.documents.template import Template
+
 NOTICES = frozenset({SendNotice.name, DraftNotice.name})
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """What playbooks are held against."""
 
     registry: Registry
@@ -31,8 +32,7 @@ class Shelf:
     """Whether a run is about to begin: what it does not read then need only be there."""
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(NamedTuple):
     """A playbook that could be read, its file, and what it is held against."""
 
     playbook: Playbook
@@ -58,7 +58,7 @@ class Book:
         action = self.action(step)
         return action.effect if action is not None else None
 
-    def template(self, step: Step) -> Template | None:
+    def template(self, step: Step) -> "Template | None":
         """Return the template of a step that tells people something; None where there is none that can be read."""
         name = step.with_.get("template")
         if step.action not in NOTICES or not isinstance(name, str) or "${{" in name:

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from responder.arguments import Place
-from responder.documents import Template
 from responder.errors import DocumentError, Problem
 from responder.expressions import expressions_in, references
-from responder.fields import FieldSpec
 from responder.lint.book import NOTICES, Book, texts
 from responder.playbook import Step
+
+if TYPE_CHECKING:
+    from responder.documents.template import Template
+    from responder.fields import FieldSpec
 from responder.source import nearest
 
 
@@ -29,7 +31,7 @@ def templates(book: Book) -> Iterator[Problem]:
                 yield problem if known_place else replace(problem, where=place.of("with", "template"))
 
 
-def _told(book: Book) -> Iterator[tuple[Step, Place, Template, Mapping[str, Any]]]:
+def _told(book: Book) -> Iterator[tuple[Step, Place, "Template", Mapping[str, Any]]]:
     """Yield the steps that tell people something, with their template and the fields that they give."""
     for step, place in book.steps():
         template = book.template(step)
@@ -73,7 +75,7 @@ def needed_facts(book: Book) -> Iterator[Problem]:
             yield Problem(f"{told}: {', '.join(needed)}", where, "add them to `facts` in responder.yaml")
 
 
-def _unfilled(template: Template, given: Collection[str]) -> list[str]:
+def _unfilled(template: "Template", given: Collection[str]) -> list[str]:
     return [
         name
         for name, spec in template.front.fields.items()
@@ -138,7 +140,7 @@ def _inner(condition: object) -> str:
     return " ".join(expressions_in(str(condition)))
 
 
-def _source_is_nothing(spec: FieldSpec, step: Step, book: Book) -> str:
+def _source_is_nothing(spec: "FieldSpec", step: Step, book: Book) -> str:
     """Return when a field's own source gives nothing."""
     text = spec.from_
     if _HANDLED.search(text):

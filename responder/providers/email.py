@@ -38,7 +38,7 @@ def _address(text: str) -> str:
 class Options(BaseModel):
     """A mail server that takes our messages."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str
     port: int = Field(587, ge=1, le=65535)

@@ -110,7 +110,7 @@ def _refuse_inner_places(url: str) -> None:
 class Options(BaseModel):
     """Nothing is to be set: no account is needed to see what everybody sees."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _connect(access: Access) -> Access:

@@ -39,7 +39,7 @@ class Task(_Asking):
 
 
 class _NoOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
 def _connect(access: Access) -> Access:

@@ -47,7 +47,7 @@ class Mode(Action):
 
 
 class _NoOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
 def _connect(access: Access) -> Access:

@@ -1,5 +1,6 @@
 """The list of commands: quick, complete, and the same as what each command says of itself."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from click.testing import CliRunner
 
 import responder.cli
 from responder.cli.group import COMMANDS, GROUPS, Command, Subgroup, group
+from responder.installation import login
 
+TESTS = Path(__file__).resolve().parent.parent
 SLOW = {"pydantic", "httpx", "jinja2", "yaml", "rich", "cryptography", "slack_sdk", "sqlite3"}
 NO_COMMANDS = {
     "alarm",
@@ -36,23 +39,76 @@ NO_COMMANDS = {
 }
 
 
-def loaded_by(*words: str) -> set[str]:
-    """Return the packages that a call imports, in a process of its own."""
+NOT_FOR_A_RUN = {
+    "asyncio",
+    "difflib",
+    "httpx",
+    "jinja2",
+    "keyring",
+    "psycopg",
+    "rich",
+    "smtplib",
+    "subprocess",
+    "pydantic.functional_serializers",
+    "responder.breaking",
+    "responder.documents.template",
+    "responder.drill",
+    "responder.expressions.sandbox",
+    "responder.fields",
+    "responder.fleet",
+    "responder.postgres",
+    "responder.review",
+    "responder.scenario",
+    "responder.sending",
+    "responder.wording",
+}
+"""What a run without an expression, a notice or a mishap does without. Each would cost every start milliseconds."""
+
+
+def loaded_by(*words: str, code: int = 0, path: str = "") -> set[str]:
+    """Return the modules that a call imports, in a process of its own; and `gc enabled` where it is at the end."""
     lines = [
-        "import sys",
+        "import gc, sys",
         f"sys.argv[1:] = {list(words)!r}",
         "from responder.cli import main",
         "try: main()",
-        "finally: print(*sys.modules, sep='\\n')",
+        "finally: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n')",
     ]
-    code = "\n".join(lines)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {line.partition(".")[0] for line in done.stdout.splitlines()}
+    around = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False, env=around
+    )
+    assert code == done.returncode, done.stderr
+    return set(done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"]], ids=" ".join)
 def test_what_needs_no_record_loads_nothing_slow(words: list[str]) -> None:
     assert set() == SLOW & loaded_by(*words)
+
+
+def test_the_garbage_collector_works_as_soon_as_a_command_is_imported() -> None:
+    assert "gc enabled" in loaded_by("status", "--help")
+
+
+def test_a_run_of_one_step_loads_only_what_it_needs(tmp_path: Path) -> None:
+    about = tmp_path / "clockwork-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: clockwork\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[responder.providers]\nclockwork = clockwork:PROVIDER\n")
+    person = f"people: {{ann: {{name: Ann, os_user: {login()}}}}}\n"
+    connection = f"connections: {{cw: {{provider: clockwork, account: acct-1, folder: {tmp_path}}}}}\n"
+    (tmp_path / "responder.yaml").write_text(person + connection)
+    step = "{id: only, phase: analysis, action: clockwork.nothing}"
+    (tmp_path / "quiet.yaml").write_text(f"playbook: quiet\ntitle: Quiet\nversion: 1\nsteps: [{step}]\n")
+    (tmp_path / "finding.json").write_text('{"value": "leaked-q7Zpq7Zpq7Zp", "exposure": {"kind": "public"}}')
+    where = ["--config", str(tmp_path / "responder.yaml"), "--store", str(tmp_path / "r.db")]
+    what = ["run", str(tmp_path / "quiet.yaml"), "--finding", str(tmp_path / "finding.json"), "--yes"]
+
+    loaded = loaded_by(*where, *what, code=1, path=os.pathsep.join([str(tmp_path), str(TESTS)]))
+
+    assert {"clockwork", "responder.run"} <= loaded
+    assert set() == NOT_FOR_A_RUN & loaded
 
 
 def command_of(name: str) -> click.Command:

@@ -49,6 +49,20 @@ def one_step(place: Path, step: str) -> None:
     (place / "playbooks" / "q.yaml").write_text(text)
 
 
+def test_a_run_finds_a_sub_playbook_where_lint_finds_it(place: Path, tmp_path: Path) -> None:
+    one_step(place, "action: clockwork.nothing")
+    elsewhere = tmp_path / "elsewhere" / "mine.yaml"
+    elsewhere.parent.mkdir()
+    step = "{id: part, phase: analysis, playbook: q}"
+    elsewhere.write_text(f"playbook: mine\ntitle: t\nversion: 1\nsteps: [{step}]\n")
+
+    linted = typed(place, "playbook", "lint", str(elsewhere))
+    result = typed(place, "run", str(elsewhere), "--finding", report(place), "--yes")
+
+    assert 0 == linted.exit_code, linted.output
+    assert "part/look: done" in result.stderr
+
+
 def test_a_run_that_proves_death_ends_with_0_and_says_what_is_next(place: Path) -> None:
     proceeding(place)
 

@@ -30,7 +30,7 @@ Span = Annotated[Duration, BeforeValidator(_seconds)]
 class Described(BaseModel):
     """A part of a description: frozen, and strict about what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def safe_url(url: str) -> str:

@@ -28,7 +28,7 @@ Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-
 class Options(BaseModel):
     """A connection to the Hugging Face Hub; its secret is a token of ours, never the leaked one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: str = "https://huggingface.co"
     propagation: Duration = duration("10s")

@@ -1,37 +1,17 @@
-"""`${{ }}`: one sandboxed Jinja expression, whose names and references are known before it runs."""
+"""One expression, parsed, checked and evaluated by Jinja in its sandbox; imported where there is one."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, Never
+from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from responder.errors import PlaybookError
+from responder.expressions import CALLS, ROOTS, References
 from responder.source import nearest
 
-ROOTS = frozenset(
-    {
-        "inputs",
-        "incident",
-        "connections",
-        "steps",
-        "item",
-        "now",
-        "credential",
-        "facts",
-        "organisation",
-        "people",
-        "audiences",
-    }
-)
-"""The names that an expression may read."""
-CALLS = frozenset({"always", "failed", "children", "unknown", "after"})
-"""The functions that an expression may call."""
 _FILTERS = (
     "length",
     "lower",
@@ -53,66 +33,6 @@ _FILTERS = (
 )
 _LONGEST = 2_000
 _LONGEST_VALUE = 200_000
-_PATTERN = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-
-
-class SecretRef:
-    """Stands for a sealed secret in an expression: it can be passed on whole, and nothing else."""
-
-    __slots__ = ("blob", "fingerprint")
-
-    def __init__(self, blob: str, fingerprint: str) -> None:
-        self.blob = blob
-        self.fingerprint = fingerprint
-
-    def __repr__(self) -> str:
-        return f"<secret {self.fingerprint}>"
-
-    def _refuse(self, *_: object) -> Never:
-        raise PlaybookError("A secret can be passed on whole, and nothing else can be done with it in an expression")
-
-    __str__ = __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __radd__ = _refuse
-    __contains__ = __iter__ = __len__ = __bool__ = __mod__ = __rmod__ = __getitem__ = __format__ = _refuse
-    __hash__ = object.__hash__
-
-    def document(self) -> dict[str, str]:
-        """Return how the timeline writes it."""
-        return {"$secret": self.blob, "fingerprint": self.fingerprint}
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A fact that nobody knows yet: said so, with the reason and the time of the next word on it."""
-
-    reason: str
-    next_update_at: datetime
-
-    def __str__(self) -> str:
-        when = self.next_update_at.strftime("%Y-%m-%d %H:%M UTC")
-        return f"not known yet ({self.reason}; next update by {when})"
-
-
-@dataclass(frozen=True)
-class References:
-    """What an expression reads, seen without running it."""
-
-    steps: frozenset[str] = frozenset()
-    """Steps that must have ended well before it can be evaluated."""
-    ended: frozenset[str] = frozenset()
-    """Steps of which it is enough that they ended: `failed('x')`."""
-    inputs: frozenset[str] = frozenset()
-    children: frozenset[str] = frozenset()
-    always: bool = False
-
-    def __or__(self, other: "References") -> "References":
-        """Return what either reads."""
-        return References(
-            self.steps | other.steps,
-            self.ended | other.ended,
-            self.inputs | other.inputs,
-            self.children | other.children,
-            self.always or other.always,
-        )
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -164,38 +84,9 @@ def _round(value: float, digits: int = 0) -> float:
 _ENVIRONMENT = _environment()
 
 
-def expressions_in(text: str) -> list[str]:
-    """Return the expressions that a text holds, without their brackets."""
-    return [match.strip() for match in _PATTERN.findall(text)]
-
-
-def is_whole(text: str) -> bool:
-    """Tell whether a text is one expression and nothing else, so that its value keeps its type."""
-    match = _PATTERN.fullmatch(text.strip())
-    return match is not None and "${{" not in match.group(1) and "}}" not in match.group(1)
-
-
-def references(value: Any) -> References:
-    """Return what all expressions inside a value read. PlaybookError where one is malformed."""
-    found = References()
-    if isinstance(value, str):
-        if "${{" not in value:
-            return found
-        for expression in expressions_in(value):
-            found |= _references(expression)
-        if "${{" in _PATTERN.sub("", value):
-            raise PlaybookError("An expression is not closed", remedy="write ${{ ... }}")
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            found |= references(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            found |= references(inner)
-    return found
-
-
 @lru_cache(maxsize=4096)
-def _references(expression: str) -> References:
+def references_of(expression: str) -> References:
+    """Return what one expression reads, seen without running it. PlaybookError where it is malformed."""
     tree = _parse(expression)
     steps: set[str] = set()
     inputs: set[str] = set()
@@ -295,32 +186,11 @@ def _parse(expression: str) -> nodes.Template:
 
 @lru_cache(maxsize=4096)
 def _compiled(expression: str) -> Callable[..., Any]:
-    _references(expression)  # refuses what may not be named or called
+    references_of(expression)  # refuses what may not be named or called
     try:
         return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
     except (TemplateSyntaxError, SyntaxError, MemoryError, RecursionError):
         raise PlaybookError(f"{expression[:40]!r}... is nested too deeply, or not one expression") from None
-
-
-def evaluate(value: Any, names: Mapping[str, Any]) -> Any:
-    """Return a value with every expression in it replaced: whole ones keep their type, others become text."""
-    if isinstance(value, str):
-        if "${{" not in value:
-            return value
-        if is_whole(value):
-            return _one(expressions_in(value)[0], names)
-        return _PATTERN.sub(lambda match: _as_text(_one(match.group(1).strip(), names), value), value)
-    if isinstance(value, Mapping):
-        return {key: evaluate(inner, names) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [evaluate(inner, names) for inner in value]
-    return value
-
-
-def _as_text(value: Any, whole: str) -> str:
-    if isinstance(value, SecretRef):
-        raise PlaybookError(f"{whole!r} joins a secret with text", remedy="pass the secret on whole")
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _insist(value: Any) -> None:
@@ -335,7 +205,8 @@ def _insist(value: Any) -> None:
             _insist(inner)
 
 
-def _one(expression: str, names: Mapping[str, Any]) -> Any:
+def value_of(expression: str, names: Mapping[str, Any]) -> Any:
+    """Return what one expression gives with these names. PlaybookError where it cannot be evaluated."""
     try:
         value = _compiled(expression)(**names)
         _insist(value)

@@ -1,11 +1,10 @@
-"""Facts become words: a template with declared fields, filled without a blank, scanned before approval."""
+"""A template parsed, filled and rendered by Jinja in its sandbox; imported where a text is needed."""
 
 import hashlib
 import re
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Never
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
@@ -159,44 +158,6 @@ def _unknown_names(front: Front, trees: Sequence[nodes.Template], file: str) -> 
             near = nearest(name, list(front.fields))
             remedy = f"did you mean {near!r}?" if near else "declare it under `fields`"
             yield Problem(f"the text reads {name!r}, which is no field", f"{file}:{lines[name]}:1", remedy)
-
-
-class Templates:
-    """The templates that a run carries with it; each is parsed when it is first asked for."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = dict(texts)
-        self._parsed: dict[str, Template] = {}
-
-    def names(self) -> list[str]:
-        """Return the names of all templates."""
-        return sorted(self._texts)
-
-    def get(self, name: str) -> Template:
-        """Return a template by its name. DocumentError where there is none, with the nearest."""
-        if name not in self._texts:
-            near = nearest(name, self.names())
-            remedy = f"did you mean {near!r}?" if near else f"known: {', '.join(self.names()) or 'none'}"
-            raise DocumentError(f"There is no template {name!r}", where=name, remedy=remedy)
-        if name not in self._parsed:
-            suffix = ".html.j2" if name == "report" else ".md.j2"
-            self._parsed[name] = parse_template(self._texts[name], name + suffix)
-        return self._parsed[name]
-
-
-def read_templates(folders: Sequence[Path]) -> dict[str, str]:
-    """Return the texts of all templates in some folders and their `notices`, by name; earlier folders win."""
-    texts: dict[str, str] = {}
-    for folder in folders:
-        for path in sorted([*folder.glob("*.j2"), *folder.glob("notices/*.j2")]):
-            name = path.name.removesuffix(".md.j2").removesuffix(".html.j2")
-            if name == path.name or name in texts:
-                continue
-            try:
-                texts[name] = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise DocumentError(f"The template cannot be read: {type(error).__name__}", where=str(path)) from None
-    return texts
 
 
 def fill(template: Template, names: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
