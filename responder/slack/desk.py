@@ -71,7 +71,7 @@ class Desk:
         finding = held(self.app.means, name).finding
         theirs = self.speaking_for(person)
         wanted = given.get("playbook") or BY_MATCH
-        book = theirs.playbook_for(None if wanted == BY_MATCH else wanted, finding)
+        book = theirs.playbook_for(finding) if wanted == BY_MATCH else theirs.library.load(wanted)
         told = {
             "held": name,
             "playbook": book.playbook,
