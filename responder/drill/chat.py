@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from responder.app import App
 from responder.drill.colleagues import COMMAND, Colleagues, Stuck
 from responder.drill.lives import Lives
+from responder.drill.world.caller import Caller
 from responder.drill.world.slack import Impossible
 from responder.errors import RequestError
 from responder.finding import Finding
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 SOCKET, HTTP = "socket", "http"
 """How Slack reaches the listener: Socket Mode, or signed requests."""
 _LOOK_SECONDS = 0.1
-_BEGIN_SECONDS = 40.0
+_READY_SECONDS = 12.0
+"""How long a listener may take to be reached, before people try all the same."""
+_BEGIN_SECONDS = 20.0
 """After how long whoever begins goes to a terminal, because Slack does not let them."""
 _AFTER_SECONDS = 20.0
 """How long people take at most for what they do after the end, each thing."""
@@ -42,7 +45,9 @@ def check_installed() -> None:
 class Chat:
     """What happens at Slack in a drill, from the command that begins it to the one that closes it."""
 
-    def __init__(self, drill: "Drill", people: App, environment: dict[str, str], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, drill: "Drill", people: App, environment: Mapping[str, str], tell: Callable[[str], None]
+    ) -> None:
         self._drill = drill
         self._tell = tell
         stage, options = drill.stage, drill.options
@@ -57,7 +62,6 @@ class Chat:
         self._over = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
-        self.handed_over = False
         self.postmortem = False
         self.closing = ""
         """What Slack said when the incident was to be closed."""
@@ -67,10 +71,11 @@ class Chat:
     def _listen(self) -> None:
         try:
             code = self._lives.live(lambda: self._drill.started + self._drill.options.seconds, self._over.is_set)
-            if not self._over.is_set() and code > 0:
-                raise RequestError(f"The listener left with {code}", remedy="read output/run.log")
         except BaseException as error:  # noqa: BLE001 - it is raised again where the drill is carried out
             self._failure = error
+        else:
+            if code > 0 and not self._over.is_set():
+                self._failure = RequestError(f"The listener left with {code}", remedy="read output/run.log")
 
     def _listens(self) -> bool:
         """Tell whether there is a listener, or will be again; raises what went wrong with it."""
@@ -91,6 +96,7 @@ class Chat:
     def begin(self, person: str, finding: Finding, leaked: str, given: dict[str, Any]) -> str:
         """Begin a response at Slack as a person would; return its run, empty where Slack does not let them."""
         self._thread.start()
+        self._by(_READY_SECONDS, self._reached)
         report = finding.model_dump(mode="json", exclude={"value"}, exclude_defaults=True)
         text = json.dumps({**report, "value": leaked})
         end = time.monotonic() + _BEGIN_SECONDS
@@ -106,6 +112,13 @@ class Chat:
                 return begun[0].run
             time.sleep(_AGAIN_SECONDS)
         return ""
+
+    def _reached(self) -> bool:
+        """Tell whether Slack reaches the listener."""
+        with Caller(int(self.people.control.rsplit(":", 1)[1]), "person") as caller:
+            if self._drill.options.slack == HTTP:
+                return bool(caller.call("POST", "/slack/app", body={})[1].get("request_url"))
+            return bool(caller.call("GET", "/slack/connections")[1].get("connections"))
 
     def _through_the_modals(self, name: str, finding: str, given: dict[str, Any]) -> None:
         """Go from the command to the second, explicit act."""
@@ -130,6 +143,7 @@ class Chat:
     def carry_out(self) -> None:
         """Let people answer until the run goes no further, then ask for the postmortem and close."""
         drill, people = self._drill, self.people
+        people.incident = drill.incident
         answering = threading.Thread(target=people.live, name="people", daemon=True)
         answering.start()
         try:
@@ -149,20 +163,12 @@ class Chat:
         if not channel:
             self._tell("Slack: the incident has no channel, so that nothing is handed over and closed there")
             return
-        self.handed_over = self._by(_AFTER_SECONDS, lambda: people.hand_over(drill.incident))
+        self._by(_AFTER_SECONDS, lambda: people.hand_over(drill.incident))
         lead = drill.app.state(drill.run).standing.lead
         self.postmortem = bool(self._asked(lead, "postmortem", channel, most=0))
         self.closing = self._asked(lead, "close", channel)
-        self._by(_AFTER_SECONDS / 4, self._told)
         if not self.closed:
             self._tell("Slack: the incident stays open, as it would in earnest")
-
-    def _told(self) -> bool:
-        """Tell whether the listener has shown the end at Slack: nothing is asked in the channel any more."""
-        return not any(state.asks() for state in map(self._drill.app.state, self._runs()))
-
-    def _runs(self) -> list[str]:
-        return [row.run for row in self._drill.app.runs(self._drill.incident)]
 
     def _asked(self, name: str, word: str, channel: str, most: int = 400) -> str:
         """Type a word of the command until there is an answer to it; return that."""

@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ _MODAL_SECONDS = 8.0
 """How long a person looks at a modal that does not show what it should, before they begin again."""
 _PATIENCE_SECONDS = 20.0
 """How long a person waits for Slack to show what they are asked, before they go to a terminal."""
+_NO_CHANNEL_SECONDS = 6.0
+"""The same, while the incident has no channel at all."""
 _AGAIN_SECONDS = 3.0
 """After how long a person tries again what did not go well."""
 _WAITING = "one moment"
@@ -37,6 +39,9 @@ class Colleagues(People):
     """Answers for everybody who may, at Slack; one at a time, so that what is told can be followed."""
 
     tell: Callable[[str], None] = print
+    incident: str = ""
+    """The incident whose lead they pass on once, after the first answer."""
+    handed_over: bool = False
     answers: int = 0
     """How many answers were given at Slack."""
     by_terminal: int = 0
@@ -53,6 +58,12 @@ class Colleagues(People):
             self._persons[name] = Person(name, through_control(port))
         return self._persons[name]
 
+    def look_once(self) -> None:
+        """Answer every question whose time has come, and pass the lead on once somebody else is there."""
+        super().look_once()
+        if self.answers and not self.handed_over:
+            self.handed_over = self.hand_over(self.incident)
+
     # Answering ---------------------------------------------------------------------------------------------------
 
     def give(self, state: RunState, ask: Ask, reply: str) -> None:
@@ -62,14 +73,14 @@ class Colleagues(People):
         since = self._since.setdefault(mark, time.monotonic())
         if time.monotonic() < self._not_before:
             return
+        channel = self.channel(state.incident["id"])
         with self._slack(name):
-            channel = self.channel(state.incident["id"])
             found = self._question(self.person(name), channel, mark) if channel else None
             if found is not None:
                 self._press(name, channel, *found, reply)
                 self._since.pop(mark, None)
                 return
-        if time.monotonic() - since > _PATIENCE_SECONDS:
+        if time.monotonic() - since > (_PATIENCE_SECONDS if channel else _NO_CHANNEL_SECONDS):
             self.tell(f"Slack: it does not show {name} what {ask.unit} asks; {name} answers at a terminal")
             self.by_terminal += 1
             super().give(state, ask, reply)
@@ -196,10 +207,8 @@ class Colleagues(People):
         except (Stuck, Impossible, OSError, http.client.HTTPException) as error:
             self.tell(f"Slack: it shows {name} an error ({error}); {name} tries again")
             self._not_before = time.monotonic() + _AGAIN_SECONDS
-            try:
+            with suppress(Impossible, OSError, http.client.HTTPException):  # where there is no modal to close
                 self.person(name).close(everything=True)
-            except (Impossible, OSError, http.client.HTTPException):
-                pass  # there is no modal to close
 
 
 def buttons_of(message: Mapping[str, Any]) -> Iterator[Block]:
