@@ -3,6 +3,7 @@
 #   make drill                       practise the founding incident against a loopback world
 #   make drill LIVE=1                the same, and you are the commander
 #   make drill ARGS="--seed 3 --fault lost-answer:kill"
+#   make drill ARGS=--slack          begun, answered and closed at the world's Slack alone
 #   make test ARGS="tests/test_docs.py"
 
 PYTHON ?= python3
@@ -31,11 +32,15 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed $@
 
+$(VENV)/installed-slack: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[slack,drill]'
+	@touch $(VENV)/installed $@
+
 $(VENV)/installed-bench: $(VENV)/installed-dev
 	$(PIP) --editable '.[dev,bench]'
 	@touch $@
 
-drill: $(VENV)/installed  ## contain a leak in a loopback world (LIVE=1: you are the commander)
+drill: $(VENV)/installed$(if $(findstring --slack,$(ARGS)),-slack)  ## contain a leak in a loopback world (LIVE=1: you are the commander)
 	@rm -rf $(DRILLS)
 	@$(RUN) -m responder drill --keep $(DRILLS) $(if $(LIVE),--live) $(ARGS)
 

@@ -27,7 +27,7 @@ class Check:
     """One thing that was looked at."""
 
     about: str
-    """`connection`, `playbook`, `store`, `worker`, `key` or `person`."""
+    """`connection`, `playbook`, `store`, `worker`, `key`, `person` or `slack`."""
     name: str
     state: str
     """`ok`, `missing` (something a playbook needs), or `note`."""

@@ -18,7 +18,8 @@ MOST_FUNCTION_LINES = 50
 ROWS = """
 __main__
 cli
-slack drill scenario
+drill scenario
+slack
 doctor probing breaking closing rendering tending
 app
 voice
@@ -69,7 +70,7 @@ ONLY_IN = {
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
     "wsproto": ("drill",),
-    "slack_sdk": ("slack", "drill.world.slack"),  # the drill looks at blocks with it, where it is installed
+    "slack_sdk": ("slack", "drill"),  # the drill looks at blocks with it, where it is installed
 }
 """Libraries that one part of the code knows, so that another can take their place there."""
 

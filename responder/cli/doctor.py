@@ -11,6 +11,7 @@ from responder.cli.group import Command
 from responder.doctor import Check, examine
 from responder.library import built_in
 from responder.playbook import Playbook
+from responder.slack.checkup import examine_slack
 
 _MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "note": ("note", "yellow")}
 
@@ -21,13 +22,14 @@ def command(playbooks: tuple[str, ...]) -> Exit:
     """Check the connections, their permissions, and the store.
 
     Each connection: reachable, whose account it is, which permissions the playbooks need there, and whether a
-    proof of death is possible. With PLAYBOOK, everything it needs must be there; without, what your own
-    playbooks need.
+    proof of death is possible. Where responder.yaml speaks of Slack: whether the app's tokens are accepted, what
+    they lack, and which people's accounts are gone. With PLAYBOOK, everything it needs must be there; without, what
+    your own playbooks need.
     """
     call = current()
     with call.open_for_reading() as app:
         wanted, others = _chosen(app, playbooks)
-        checks = examine(app, wanted, others)
+        checks = [*examine(app, wanted, others), *examine_slack(app.means)]
     if call.json:
         call.document({"ready": _ready(checks), "checks": [asdict(check) for check in checks]})
     else:

@@ -49,6 +49,8 @@ DEFAULT = "shared-access-token-public"
     metavar="N",
     help="How many workers advance the run; 2 on a record that is shared, else none.",
 )
+@click.option("--slack", is_flag=True, help="Begin, answer, hand over and close at the world's Slack alone.")
+@click.option("--slack-http", is_flag=True, hidden=True, help="The same, by signed requests instead of Socket Mode.")
 @click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
 def command(
     *,
@@ -60,6 +62,8 @@ def command(
     holders: int,
     live: bool,
     workers: int | None,
+    slack: bool,
+    slack_http: bool,
     no_restart: bool,
 ) -> Exit:
     """Practise a playbook in a loopback world that misbehaves.
@@ -75,7 +79,8 @@ def command(
     options = Options(
         playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live,
         restart=not no_restart, seconds=3600.0 if live else 420.0, debug=call.debug,
-        store=call.store, workers=workers if workers is not None else 2 * ("://" in (call.store or "")),
+        store=call.store, slack="http" if slack_http else "socket" if slack else "",
+        workers=workers if workers is not None else 2 * ("://" in (call.store or "")),
     )  # fmt: skip
     document = _practise(call, options)
     if call.json:
@@ -92,7 +97,7 @@ def _practise(call: Call, options: "Options") -> dict[str, Any]:
     from responder.drill.report import report  # noqa: PLC0415
 
     call.say(f"A world of its own is being set up in {options.folder}")
-    drill = begin(options)
+    drill = begin(options, call.say)
     call.redactor = drill.app.means.sealer.redactor
     try:
         _show(call, drill)
@@ -106,11 +111,11 @@ def _practise(call: Call, options: "Options") -> dict[str, Any]:
 
 def _show(call: Call, drill: "Drill") -> None:
     """Show the run while a thread carries the drill out."""
-    from responder.cli.follow import Follower, display, follow  # noqa: PLC0415
+    from responder.cli.follow import Follower, PlainDisplay, display, follow  # noqa: PLC0415
     from responder.drill.drill import carry_out  # noqa: PLC0415
 
     follower = Follower(drill.app, drill.run, f"{_program()} --config {_near(drill.stage.config)}")
-    shown = display(call, drill.run)
+    shown = display(call, drill.run) if drill.chat is None else PlainDisplay(call, drill.run, commands=False)
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -176,9 +181,18 @@ def score_lines(document: dict[str, Any]) -> list[str]:
             for fault in document["faults"]
         )
         lines.append(f"  faults                  {', '.join(told)}; {record['restarts']} restarts")
+    if document["slack"] is not None:
+        lines.append(f"  slack                   {_at_slack(document['slack'])}")
     here, least = timing["wall_seconds"], timing["critical_path_seconds"]
     lines += [f"  time                    {here:.1f} s here, {least:.1f} s at the least", ""]
     return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
+
+
+def _at_slack(slack: dict[str, Any]) -> str:
+    elsewhere = slack["answers_at_a_terminal"]
+    told = [f"{slack['answers']} answers" + (f", {elsewhere} at a terminal" if elsewhere else "")]
+    told += [f"{slack['lead']} leads", "postmortem shown" if slack["postmortem"] else "no postmortem"]
+    return ", ".join([*told, "closed" if slack["closed"] else "not closed"])
 
 
 def _span(seconds: float | None) -> str:

@@ -66,6 +66,24 @@ class FaultShown(TypedDict):
     happened: bool
 
 
+class SlackShown(TypedDict):
+    """What happened at Slack, where the drill took place there."""
+
+    by: str
+    """How Slack reached us: `socket` or `http`."""
+    answers: int
+    """How many answers were given at Slack."""
+    answers_at_a_terminal: int
+    """How many were given at a terminal instead, because Slack did not show the question."""
+    lead: str
+    """Who leads in the end."""
+    postmortem: bool
+    """Whether the postmortem was shown there."""
+    closed: bool
+    closing: str
+    """What Slack answered when the incident was to be closed."""
+
+
 class TimingShown(TypedDict):
     """Real seconds."""
 
@@ -112,6 +130,8 @@ class Drilled(TypedDict):
     notices: list[NoticeShown]
     record: RecordShown
     faults: list[FaultShown]
+    slack: SlackShown | None
+    """Null where the drill did not take place at Slack."""
     timing: TimingShown
     score: ScoreShown
     paths: PathsShown

@@ -101,8 +101,9 @@ class Display(Protocol):
 class PlainDisplay:
     """One line for each noteworthy entry; nothing is ever drawn again."""
 
-    def __init__(self, call: Call, run: str) -> None:
+    def __init__(self, call: Call, run: str, *, commands: bool = True) -> None:
         self._call = call
+        self._commands = commands
         self._lines = Lines(run)
         self._asked: set[tuple[str, str, datetime]] = set()
 
@@ -110,7 +111,7 @@ class PlainDisplay:
         """Print the new lines, and below a new question how it is answered."""
         for line in self._lines.of(fresh, follower.state):
             self._call.say(line)
-        if not fresh:
+        if not fresh or not self._commands:
             return
         for ask in follower.view().awaiting:
             if (ask.run, ask.step, ask.asked_at) not in self._asked:

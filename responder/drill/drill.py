@@ -1,9 +1,5 @@
 """A drill: the real playbook, runner and providers against the loopback world, killed and misled as asked; scored."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,16 +10,15 @@ from typing import Any
 
 from responder.app import App, open_app
 from responder.clock import SeededIds
+from responder.drill.chat import Chat, check_installed
 from responder.drill.crew import Crew
-from responder.drill.faults import Fault, parse_faults, show_fault
+from responder.drill.faults import Fault, parse_faults
+from responder.drill.lives import Lives
 from responder.drill.people import People
 from responder.drill.stage import ORIGIN, Stage, set_stage
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding
 from responder.plan import Plan
-
-_MOST_RESTARTS = 20
-_POLL_SECONDS = 0.05
 
 Told = Callable[[str], None]
 """Called with a line for whoever watches."""
@@ -48,6 +43,8 @@ class Options:
     debug: bool = False
     store: str | None = None
     """The file or the URL of the record, where it is not to be a file in the folder."""
+    slack: str = ""
+    """How Slack reaches the listener where people begin and answer there, `socket` or `http`; else empty."""
     workers: int = 0
     """How many workers advance the run, on a shared record; 0 for one process that drives it."""
 
@@ -68,11 +65,15 @@ class Drill:
     """The faults that struck the runner, as they are written."""
     restarts: int = 0
     wall_seconds: float = 0.0
+    chat: Chat | None = None
+    """What happens at Slack, where the drill takes place there."""
 
 
-def begin(options: Options) -> Drill:
+def begin(options: Options, tell: Told = lambda _: None) -> Drill:
     """Set the stage, and begin a run as the world's on-call engineer would. InputError for a wrong fault."""
     faults = parse_faults(options.faults)
+    if options.slack:
+        _check_slack(options)
     if any(fault.name == "stop" for fault in faults) and not options.workers:
         raise RequestError(
             "Only one of several workers can be stopped and continued", remedy="--store postgresql://HOST/DATABASE"
@@ -89,11 +90,47 @@ def begin(options: Options) -> Drill:
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
         app.person = "ruth"
-        begun = app.begin(app.library.load(options.playbook), finding(stage, app), inputs(stage, app, options.playbook))
+        drill = Drill(options, stage, app, "", "", faults, time.time())
+        if options.slack:
+            _begin_at_slack(drill, tell)
+        if not drill.run:
+            _begin(drill)
     except BaseException:
         stage.close()
         raise
-    return Drill(options, stage, app, begun.run, begun.incident, faults, time.time())
+    return drill
+
+
+def _begin(drill: Drill) -> None:
+    stage, app, playbook = drill.stage, drill.app, drill.options.playbook
+    begun = app.begin(app.library.load(playbook), finding(stage, app), inputs(stage, app, playbook))
+    drill.run, drill.incident, drill.started = begun.run, begun.incident, time.time()
+
+
+def _check_slack(options: Options) -> None:
+    """Raise RequestError where a drill cannot take place at Slack as it is asked for."""
+    check_installed()
+    if options.live or options.workers:
+        raise RequestError(
+            "At Slack the world's people answer all that is asked, and the listener advances the run",
+            where="--slack",
+            remedy="leave --live and --workers out",
+        )
+
+
+def _begin_at_slack(drill: Drill, tell: Told) -> None:
+    """Let the on-call engineer begin at Slack; where it is away, they are told so and go to a terminal."""
+    stage, app, playbook = drill.stage, drill.app, drill.options.playbook
+    chat = drill.chat = Chat(drill, second_opening(drill), surroundings(drill), tell)
+    try:
+        drill.run = chat.begin("ruth", finding(stage, app), stage.leaked, dict(inputs(stage, app, playbook)))
+    except BaseException:
+        chat.close()
+        raise
+    if drill.run:
+        drill.incident, drill.started = app.row(drill.run).incident, time.time()
+    else:
+        tell("Slack: it did not let ruth begin; ruth begins at a terminal")
 
 
 def plan(options: Options) -> Plan:
@@ -146,8 +183,14 @@ def inputs(stage: Stage, app: App, playbook: str) -> Mapping[str, Any]:
 
 def carry_out(drill: Drill, tell: Told) -> None:
     """Drive the run in a process of its own, restart it when it was killed, and let the people answer."""
+    if drill.chat is not None:
+        try:
+            drill.chat.carry_out()
+        finally:
+            drill.chat.close()
+        return
     people = People(
-        app=_second_opening(drill),
+        app=second_opening(drill),
         clock=drill.stage.clock,
         control=drill.stage.urls["control"],
         seed=drill.options.seed,
@@ -167,7 +210,7 @@ def carry_out(drill: Drill, tell: Told) -> None:
         people.app.close()
 
 
-def _second_opening(drill: Drill) -> App:
+def second_opening(drill: Drill) -> App:
     """Open the store once more: the people are not the runner, and see only what is on disk."""
     return open_app(config=drill.stage.config, environment=drill.stage.environment)
 
@@ -175,7 +218,7 @@ def _second_opening(drill: Drill) -> App:
 def _work_to_the_end(drill: Drill, tell: Told) -> None:
     """Let workers advance the run, as they would on hosts of their own."""
     crew = Crew(
-        app=drill.app, run=drill.run, folder=drill.options.folder, environment=_surroundings(drill),
+        app=drill.app, run=drill.run, folder=drill.options.folder, environment=surroundings(drill),
         faults=drill.faults, size=drill.options.workers, tell=tell, restart=drill.options.restart,
     )  # fmt: skip
     try:
@@ -184,62 +227,18 @@ def _work_to_the_end(drill: Drill, tell: Told) -> None:
         drill.crashes, drill.restarts = crew.struck, crew.restarts
 
 
-def _surroundings(drill: Drill) -> Mapping[str, str]:
+def surroundings(drill: Drill) -> Mapping[str, str]:
+    """Return the environment of the processes that advance the run."""
     return {**drill.stage.environment, **({"RESPONDER_DEBUG": "1"} if drill.options.debug else {})}
 
 
 def _run_to_the_end(drill: Drill, tell: Told) -> None:
-    pending = [fault for fault in drill.faults if fault.name == "crash"]
-    deadline = drill.started + drill.options.seconds
-    for _ in range(_MOST_RESTARTS):
-        runner = _start_runner(drill, pending)
-        code = _wait(runner, deadline)
-        if code != -signal.SIGKILL:
-            return
-        pending = _take_crash(drill, pending)
-        tell(f"The runner was killed ({drill.crashes[-1]}). Nothing is lost: the record is on disk.")
-        if not drill.options.restart:
-            tell(f"It is not restarted. Go on with: responder resume {drill.run}")
-            return
-        drill.restarts += 1
-        tell("A new process takes the run over.")
-
-
-def _start_runner(drill: Drill, pending: list[Fault]) -> subprocess.Popen[bytes]:
-    kills = [f"{fault.where}:{fault.point}" for fault in pending[:1]]
-    command = [sys.executable, "-m", "responder.drill.runner", str(drill.stage.state), drill.run, *kills]
-    environment = _surroundings(drill)
-    with (drill.stage.output / "run.log").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)  # noqa: S603 - our own command
-
-
-def _wait(runner: subprocess.Popen[bytes], deadline: float) -> int:
-    """Wait for the runner; end it when the drill takes too long or is interrupted."""
+    words = (str(drill.stage.state), drill.run)
+    lives = Lives(
+        "runner", lambda _: words, surroundings(drill), drill.stage.output / "run.log", drill.faults, tell,
+        go_on=f"responder resume {drill.run}", restart=drill.options.restart,
+    )  # fmt: skip
     try:
-        while True:
-            try:
-                return runner.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                if time.time() > deadline:
-                    raise RequestError(
-                        "The drill took too long and was given up",
-                        where=f"pid {runner.pid}",
-                        remedy="read output/run.log",
-                    ) from None
+        lives.live(lambda: drill.started + drill.options.seconds)
     finally:
-        if runner.stdin is not None:
-            runner.stdin.close()
-        if runner.poll() is None:
-            os.kill(runner.pid, signal.SIGTERM)
-            try:
-                runner.wait(5)
-            except subprocess.TimeoutExpired:
-                runner.kill()
-                runner.wait()
-
-
-def _take_crash(drill: Drill, pending: list[Fault]) -> list[Fault]:
-    """Note that the first crash of those that were asked for has happened."""
-    if pending:
-        drill.crashes.append(show_fault(pending[0]))
-    return pending[1:]
+        drill.crashes, drill.restarts = lives.struck, lives.restarts

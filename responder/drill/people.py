@@ -74,16 +74,29 @@ class People:
             self._answer(state, ask)
 
     def _answer(self, state: RunState, ask: Ask) -> None:
+        """Answer as the person for whom `app` speaks."""
+        self.give(state, ask, self._reply(state, ask))
+
+    def _reply(self, state: RunState, ask: Ask) -> str:
+        """Return what is answered: an option, or what was done; empty where a change is agreed to."""
+        if ask.kind == "approval":
+            return ""
+        if ask.kind == "decide":
+            return "restore" if "restore" in ask.options else next(iter(ask.options))
+        if ask.kind == "gate":
+            return "continue"
+        if ask.kind == "task":
+            return self._task(state, ask)
+        return "happened" if self._did_it_happen(state, ask) else "not-happened"
+
+    def give(self, state: RunState, ask: Ask, reply: str) -> None:
+        """Give an answer as whoever sits at a terminal does."""
         if ask.kind == "approval":
             self.app.approve(state.run, ask.unit, ask.digest)
-        elif ask.kind == "decide":
-            self.app.decide(state.run, ask.unit, "restore" if "restore" in ask.options else next(iter(ask.options)))
-        elif ask.kind == "gate":
-            self.app.decide(state.run, ask.unit, "continue")
         elif ask.kind == "task":
-            self.app.done(state.run, ask.unit, self._task(state, ask))
+            self.app.done(state.run, ask.unit, reply)
         else:
-            self.app.decide(state.run, ask.unit, "happened" if self._did_it_happen(state, ask) else "not-happened")
+            self.app.decide(state.run, ask.unit, reply)
 
     def _task(self, state: RunState, ask: Ask) -> str:
         """Do what a task asks, in the world, and say what was done."""

@@ -46,6 +46,7 @@ def report(drill: Drill) -> dict[str, Any]:
         "notices": rows,
         "record": record,
         "faults": _faults(drill, finished),
+        "slack": drill.chat.document() if drill.chat is not None else None,
         "timing": {
             "wall_seconds": round(drill.wall_seconds, 3),
             "critical_path_seconds": round(critical_path(state, entries, drill.stage.clock), 3),

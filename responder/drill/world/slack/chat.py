@@ -134,7 +134,8 @@ def metadata_of(asked: Asked) -> dict[str, Any]:
 def _marker(metadata: dict[str, Any], content: dict[str, Any]) -> str:
     payload = metadata.get("event_payload", {})
     if payload.get("marker"):
-        return str(payload["marker"])
+        upto = payload.get("upto")  # messages of one kind that tell how far they go are one thing each
+        return f"{payload['marker']}:{upto}" if upto else str(payload["marker"])
     told = metadata or [content["text"], content["blocks"] or None]
     return "sha256:" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
