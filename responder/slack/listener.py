@@ -272,7 +272,7 @@ class Listener:
     def _hand_over(self, incident: str, rest: str, person: str) -> str:
         found = re.search(r"<@([A-Z0-9]+)", rest)
         user = found[1] if found else rest.lstrip("@")
-        receiver = next((name for name, one in self._settings.people.items() if one.slack == user), rest)
+        receiver = next((name for name, one in self._settings.people.items() if one.slack == user), user)
         self._desk.offer(incident, receiver, person)
         return f"Offered to {receiver}. It is theirs once they press the button."
 

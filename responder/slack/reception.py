@@ -27,6 +27,7 @@ from responder.tending import Tender
 PATH = "/slack/events"
 _SOCKETS = 2
 """While one connection is replaced, the library hears nothing on it for some seconds; the other goes on."""
+_AGAIN_SECONDS = 2.0
 _REPLAY_SECONDS = 310.0
 """For how long a signature is remembered: Slack's own requests are refused after five minutes anyway."""
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Reception:
         self.keeper = Keeper(app, self.speaker, self.connection)
         self.tender = Tender(means, app.dispatcher, app.attendance)
         self._sockets: list[SocketModeHandler] = []
+        self._closing = threading.Event()
         self._server: WSGIServer | None = None
 
     def start(self) -> None:
@@ -69,9 +71,20 @@ class Reception:
             return SocketModeHandler(self.listener.bolt, value, web_client=self.speaker.client)
 
         for _ in range(_SOCKETS):
-            handler = self.app.means.transport.wire("slack", "").with_value(token, socket)
-            handler.connect()  # type: ignore[no-untyped-call]
-            self._sockets.append(handler)
+            self._sockets.append(self.app.means.transport.wire("slack", "").with_value(token, socket))
+        threading.Thread(target=self._connect, name="connect", daemon=True).start()
+
+    def _connect(self) -> None:
+        """Connect, and try again while Slack is away: the runs go on, and people are asked by mail."""
+        for handler in self._sockets:
+            while not self._closing.is_set():
+                try:
+                    handler.connect()  # type: ignore[no-untyped-call]
+                except Exception as error:  # noqa: BLE001 - whatever it is, Slack cannot be heard now
+                    _log.warning("Slack cannot be heard yet: %s", type(error).__name__)
+                    self._closing.wait(_AGAIN_SECONDS)
+                else:
+                    break
 
     def serve(self, host: str, port: int) -> str:
         """Take signed requests by HTTP, in a thread; return the address. SettingsError where there is no secret."""
@@ -83,6 +96,7 @@ class Reception:
 
     def close(self) -> None:
         """Hear nothing more, do what was acknowledged, and let the steps under way end."""
+        self._closing.set()
         for handler in self._sockets:
             handler.client.auto_reconnect_enabled = False
             with suppress(Exception):  # the library's own threads may be closing it at the same moment
