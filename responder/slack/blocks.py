@@ -16,6 +16,8 @@ _METADATA = 3000
 _CONTEXT = 1900
 _WORD = 40
 """How far back a text is cut at most, so that it does not end within a word."""
+_TOKEN = 100
+"""How long what Slack reads as one thing is at most."""
 _TODAY = timedelta(hours=12)
 _DIGEST = re.compile(r"\s*\[sha256:[0-9a-f]+\]")
 _STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
@@ -35,10 +37,10 @@ def cut(text: str, most: int) -> str:
         return text
     kept = text[: most - 1]
     for opening, closing in (("<", ">"), ("&", ";")):  # a token that is cut in two shows as what it is made of
-        if kept.rfind(opening) > max(kept.rfind(closing), len(kept) - _WORD):
+        if kept.rfind(opening) > max(kept.rfind(closing), len(kept) - _TOKEN):
             kept = kept[: kept.rfind(opening)]
     word = max(kept.rfind(" "), kept.rfind("\n"))
-    return (kept[:word] if word > len(kept) - _WORD else kept).rstrip() + "…"
+    return (kept[:word] if word > max(0, len(kept) - _WORD) else kept).rstrip() + "…"
 
 
 def readable(text: object) -> str:
@@ -126,11 +128,11 @@ def option(text: str, value: str, help_text: str = "") -> Block:
 
 def asked(name: str, label: str, element: Block, *, hint: str = "", optional: bool = False) -> Block:
     """Return an input of a modal; its value comes back under its name."""
-    hinted = {"hint": plain(cut(hint, _SECTION))} if hint else {}
+    hinted = {"hint": plain(cut(hint, _FIELD))} if hint else {}
     return {
         "type": "input",
         "block_id": name,
-        "label": plain(cut(label, _SECTION)),
+        "label": plain(cut(label, _FIELD)),
         "element": {**element, "action_id": name},
         "optional": optional,
         **hinted,

@@ -1,5 +1,6 @@
 """The modals that begin a response: the finding, what the playbook asks, the plan, and what came of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from responder.slack.blocks import (
     cut,
     day,
     divider,
+    mention,
     modal,
     option,
     radio,
@@ -32,6 +34,7 @@ FOUND, INPUTS, PLAN = "found", "inputs", "plan"
 _KINDS = (("public", "Anybody: it is public"), ("private", "Only some people"), ("unknown", "Nobody knows"))
 _EFFECTS = {"final": "🔴", "reversible": "🟠", "message": "✉️", "read": "👁️"}
 _OPTION = 74
+_SOMEBODY = re.compile(r"\b[UW][A-Z0-9]{4,20}\b")
 _TARGET, _AFTER = 60, 60
 _SEVERITIES = ("P1", "P2", "P3", "P4")
 BY_MATCH = "by-match"
@@ -144,7 +147,7 @@ def _is_quiet(step: PlannedStep) -> bool:
 
 def _step(step: PlannedStep) -> str:
     count = f" ({step.items})" if step.items is not None and step.items > 1 else ""
-    signed = f"\n      ✋ {safe(step.approval.partition(', else')[0])}" if step.approval else ""
+    signed = f" · ✋ _{safe(step.approval.partition(', else')[0])}_" if step.approval else ""
     mark = "✋" if step.action.startswith("human.") else _EFFECTS.get(step.effect, "•")
     return f"{mark} *{safe(step.id)}*{count}{_would(step)}{signed}"
 
@@ -152,6 +155,8 @@ def _step(step: PlannedStep) -> str:
 def _would(step: PlannedStep) -> str:
     """Return what a step would do; of a message, to whom it goes."""
     target, after = readable(cut(step.target, _TARGET)), readable(cut(step.after, _AFTER))
+    if step.action.startswith("slack."):
+        after = _SOMEBODY.sub(lambda found: mention(found[0]), after)
     if step.effect == "message" or not after:
         return f": {target}" if target else ""
     return f": {target} → {after}"
