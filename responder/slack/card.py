@@ -18,6 +18,7 @@ from responder.slack.blocks import (
     safe,
     section,
 )
+from responder.slack.questions import what
 from responder.view import AskView, RunView
 from responder.words import headline
 
@@ -93,7 +94,7 @@ def _awaited(ask: AskView, slack_ids: dict[str, str]) -> str:
     left = [one for one in ask.may_answer if one not in ask.agreed][:4]
     who = " or ".join(mention(slack_ids[one]) if slack_ids.get(one) else safe(one) for one in left)
     until = f", by {due(ask.due_at, ask.asked_at)}" if ask.due_at else ""
-    return f"• {who or safe(ask.role)}: {readable(cut(ask.title or ask.step, _NAME))}{until}"
+    return f"• {who or safe(ask.role)}: {readable(cut(what(ask), _NAME))}{until}"
 
 
 def bar(done: int, total: int) -> str:

@@ -50,7 +50,7 @@ def key(ask: AskView) -> str:
 
 def question(ask: AskView, slack_ids: dict[str, str]) -> tuple[str, list[Block]]:
     """Return the message that asks, and tells those who may answer; what is asked comes first, the buttons last."""
-    told = f"{_VERBS.get(ask.kind, 'Answer')}: {_what(ask)}"
+    told = f"{_VERBS.get(ask.kind, 'Answer')}: {what(ask)}"
     blocks = [section(_asking(ask, told)), *_change(ask, _BRIEF), context(*_who(ask, slack_ids))]
     value = named(ask)
     second = [button("Decline…", f"{ANSWER}:decline", {**value, "act": "decline"}, "danger")]
@@ -59,7 +59,7 @@ def question(ask: AskView, slack_ids: dict[str, str]) -> tuple[str, list[Block]]
     return f"{told} ({ask.step})" if ask.title else told, blocks
 
 
-def _what(ask: AskView) -> str:
+def what(ask: AskView) -> str:
     """Return what a question is about as people call it; which item, where it is about one of many."""
     item = ask.step.partition("[")[2].rstrip("]")
     return f"{ask.title} ({item})" if ask.title and item else ask.title or ask.step
@@ -109,7 +109,7 @@ def _change(ask: AskView, most: int = _LONG) -> list[Block]:
 def answering(ask: AskView, act: str) -> Block:
     """Return the modal in which a question is answered: the exact change, its digest, and what is to be said."""
     about = {**named(ask), "act": act}
-    blocks = [section(_asking(ask, _what(ask))), *_change(ask)]
+    blocks = [section(_asking(ask, what(ask))), *_change(ask)]
     if ask.digest and act != "decline":
         blocks.append(context(f"You sign exactly this change: `{safe(ask.digest[:_DIGEST])}`"))
     if act == "decline":
