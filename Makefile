@@ -15,7 +15,7 @@ ARGS ?=
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test properties servers lint format docs picture bench bench-peers bench-chains bench-workers crash-matrix clean bench-slack
+.PHONY: help drill test properties servers lint format docs picture slack-pictures bench bench-peers bench-chains bench-workers bench-slack crash-matrix clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ docs: $(VENV)/installed-dev  ## write the reference pages again from the code
 
 picture: $(VENV)/installed-dev  ## draw the README's picture from a real drill
 	$(RUN) docs/make_picture.py
+
+slack-pictures: $(VENV)/installed-dev  ## draw every screen of the Slack part (with Chromium; skipped without)
+	$(RUN) docs/make_slack_pictures.py
 
 bench: $(VENV)/installed-bench  ## measure what responder costs (ARGS=--write-docs: into docs/benchmarks.md, too)
 	@$(RUN) -m bench $(ARGS)

@@ -23,6 +23,8 @@ class AskView:
     run: str
     """The run that asks: this one, or one that it opened."""
     step: str
+    title: str
+    """What the playbook calls the step; empty where it says nothing, or the whole incident is concerned."""
     kind: str
     """`approval`, `decide`, `task` or `unknown`."""
     role: str
@@ -216,6 +218,7 @@ def _ask(state: RunState, ask: Ask, now: datetime, program: str) -> AskView:
     return AskView(
         run=state.run,
         step=ask.unit,
+        title=step.title if (step := state.playbook.by_id.get(ask.unit.partition("[")[0])) else "",
         kind=ask.kind,
         role=ask.role,
         may_answer=tuple(may_answer(state, ask)),
@@ -243,6 +246,7 @@ def _correction(asked: Correction, run: str, program: str, state: RunState) -> A
     return AskView(
         run=run,
         step=asked.address,
+        title="",
         kind=ask.kind,
         role=", ".join(asked.roles),
         may_answer=tuple(dict.fromkeys(name for one in asked.asks() for name in may_answer(state, one))),

@@ -1,8 +1,9 @@
 """Block Kit as plain data: each piece within Slack's limits, and with what it quotes made harmless."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from responder.errors import RequestError
@@ -13,6 +14,13 @@ _SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 190
 _MOST_CONTEXT = 10
 _METADATA = 3000
 _CONTEXT = 1900
+_WORD = 40
+"""How far back a text is cut at most, so that it does not end within a word."""
+_TOKEN = 100
+"""How long what Slack reads as one thing is at most."""
+_TODAY = timedelta(hours=12)
+_DIGEST = re.compile(r"\s*\[sha256:[0-9a-f]+\]")
+_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
 def safe(text: object) -> str:
@@ -24,8 +32,28 @@ def safe(text: object) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """Return text that is not longer than Slack takes, and says so where it was."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Return text that is not longer than Slack takes, and says so where it was; between words, where there are any."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    for opening, closing in (("<", ">"), ("&", ";")):  # a token that is cut in two shows as what it is made of
+        if kept.rfind(opening) > max(kept.rfind(closing), len(kept) - _TOKEN):
+            kept = kept[: kept.rfind(opening)]
+    word = max(kept.rfind(" "), kept.rfind("\n"))
+    return (kept[:word] if word > max(0, len(kept) - _WORD) else kept).rstrip() + "…"
+
+
+def readable(text: object) -> str:
+    """Return text as it is read in Slack: harmless, times in the reader's own zone, and without digests."""
+    return _STAMP.sub(lambda found: _stamp(found[0]), safe(_DIGEST.sub("", str(text))))
+
+
+def _stamp(text: str) -> str:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return day(at)
 
 
 def mention(slack_id: str) -> str:
@@ -35,7 +63,17 @@ def mention(slack_id: str) -> str:
 
 def moment(at: datetime) -> str:
     """Return a moment in the reader's own time zone, with UTC for those who cannot see that."""
-    return f"<!date^{int(at.timestamp())}^{{time}}|{at:%H:%M}Z>"
+    return f"<!date^{int(at.timestamp())}^{{time}}|{at.astimezone(UTC):%H:%M}Z>"
+
+
+def day(at: datetime) -> str:
+    """Return a moment with its day: today and tomorrow are said so."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M}Z>"
+
+
+def due(at: datetime, now: datetime) -> str:
+    """Return a moment that is near by its time alone, and one that is not with its day."""
+    return moment(at) if abs(at - now) < _TODAY else day(at)
 
 
 def header(text: str) -> Block:
@@ -90,11 +128,11 @@ def option(text: str, value: str, help_text: str = "") -> Block:
 
 def asked(name: str, label: str, element: Block, *, hint: str = "", optional: bool = False) -> Block:
     """Return an input of a modal; its value comes back under its name."""
-    hinted = {"hint": plain(cut(hint, _SECTION))} if hint else {}
+    hinted = {"hint": plain(cut(hint, _FIELD))} if hint else {}
     return {
         "type": "input",
         "block_id": name,
-        "label": plain(cut(label, _SECTION)),
+        "label": plain(cut(label, _FIELD)),
         "element": {**element, "action_id": name},
         "optional": optional,
         **hinted,
@@ -110,7 +148,7 @@ def text_input(*, lines: bool = False, initial: str = "", placeholder: str = "")
 
 def select(options: Sequence[Block], initial: str = "") -> Block:
     """Return a menu of at most a hundred choices."""
-    shown = list(options)[:100]
+    shown = list(options)[:100] or [option("nothing to choose", "none")]
     chosen = next((one for one in shown if one["value"] == initial), None)
     return {"type": "static_select", "options": shown, **({"initial_option": chosen} if chosen else {})}
 

@@ -9,7 +9,6 @@ from typing import Any
 from responder import lead
 from responder.app import App
 from responder.breaking import break_glass, tell
-from responder.clock import show_time
 from responder.closing import close
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding, read_finding
@@ -23,6 +22,7 @@ from responder.slack.blocks import Block, safe, unpacked, values
 from responder.slack.forms import BY_MATCH, finding_form, inputs_form, join_form, plan_form, said
 from responder.slack.preview import preview
 from responder.slack.questions import answering, outcome
+from responder.slack.words import happened, review
 from responder.state import NOTICE, RunState
 from responder.view import AskView, RunView, view
 from responder.words import headline
@@ -201,7 +201,7 @@ class Desk:
     def timeline(self, incident: str) -> str:
         """Return the newest lines of an incident's record."""
         told = [(entry.at, line) for entry in self.app.timeline(incident) if (line := sentence(entry))]
-        return "\n".join(f"{show_time(at)} {safe(line)}" for at, line in told[-_MOST_LINES:])
+        return happened(told[-_MOST_LINES:])
 
     def note(self, incident: str, text: str, person: str) -> str:
         """Put a person's words onto the timeline."""
@@ -258,7 +258,7 @@ class Desk:
         theirs = self.speaking_for(person)
         text = review_of(theirs, self.app.timeline(incident))
         theirs.note_rendering(incident)
-        return text
+        return review(text)
 
     # Handing over ------------------------------------------------------------------------------------------------
 

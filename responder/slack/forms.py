@@ -1,6 +1,8 @@
 """The modals that begin a response: the finding, what the playbook asks, the plan, and what came of it."""
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from responder.errors import ResponderError
@@ -14,10 +16,13 @@ from responder.slack.blocks import (
     asked,
     context,
     cut,
+    day,
     divider,
+    mention,
     modal,
     option,
     radio,
+    readable,
     safe,
     section,
     select,
@@ -26,44 +31,55 @@ from responder.slack.blocks import (
 )
 
 FOUND, INPUTS, PLAN = "found", "inputs", "plan"
-_KINDS = (("public", "anybody can see it"), ("private", "only some can see it"), ("unknown", "nobody knows"))
+_KINDS = (("public", "Anybody: it is public"), ("private", "Only some people"), ("unknown", "Nobody knows"))
 _EFFECTS = {"final": "🔴", "reversible": "🟠", "message": "✉️", "read": "👁️"}
-_MOST_STEPS = 40
+_OPTION = 74
+_SOMEBODY = re.compile(r"\b[UW][A-Z0-9]{4,20}\b")
+_TARGET, _AFTER = 60, 60
 _SEVERITIES = ("P1", "P2", "P3", "P4")
 BY_MATCH = "by-match"
 
 
 def finding_form(playbooks: Mapping[str, Playbook], waiting: Sequence[Held], about: Mapping[str, Any]) -> Block:
     """Return the modal in which somebody says what was found."""
-    chosen = str(about.get("held") or "")
-    kinds = [option(one, one, told) for one, told in _KINDS]
     books = [option(book.title, name) for name, book in playbooks.items()]
-    where = text_input(placeholder="https://…", initial=str(about.get("url") or ""))
-    blocks: list[Block] = []
-    if waiting:
-        shown = [option(_found(one), one.id) for one in waiting]
-        blocks.append(asked("held", "A finding that waits", select(shown, chosen), optional=True))
+    blocks = [] if about.get("held") else _what_leaked(waiting)
     blocks += [
-        asked(
-            "finding",
-            "Or paste it, or describe it",
-            text_input(lines=True, placeholder="the leaked credential, or a report that holds it"),
-            hint="It goes to responder alone, and is sealed. It never becomes a message.",
-            optional=True,
-        ),
-        asked("url", "Where is it?", where, optional=True),
-        asked("kind", "Who can see it there?", radio(kinds, str(about.get("kind") or "public"))),
-        asked("playbook", "Playbook", select([option("the one that fits", BY_MATCH), *books], BY_MATCH)),
+        asked("playbook", "Playbook", select([option("The one that fits", BY_MATCH), *books], BY_MATCH)),
         asked("severity", "Severity", select([option(one, one) for one in _SEVERITIES]), optional=True),
-        asked("dry", "Dry run", ticks([option("show the plan, and begin nothing", "dry")]), optional=True),
+        asked("dry", "Dry run", ticks([option("Show the plan, and begin nothing", "dry")]), optional=True),
     ]
     return modal("Respond to a leak", blocks, callback=FOUND, submit="Show the plan", about=about)
 
 
+def _what_leaked(waiting: Sequence[Held]) -> list[Block]:
+    """Return the questions what leaked and where; they are not asked where a message was chosen, which says both."""
+    kinds = [option(told, one) for one, told in _KINDS]
+    blocks: list[Block] = []
+    if waiting:
+        blocks.append(
+            asked(
+                "held", "A finding that waits", select([option(_found(one), one.id) for one in waiting]), optional=True
+            )
+        )
+    blocks += [
+        asked(
+            "finding",
+            "Or paste what leaked" if waiting else "What leaked?",
+            text_input(lines=True, placeholder="The leaked credential, or a report that holds it"),
+            hint="It goes to responder alone, and is sealed. It never becomes a message.",
+            optional=True,
+        ),
+        asked("url", "Where is it?", text_input(placeholder="https://…"), optional=True),
+        asked("kind", "Who can see it there?", radio(kinds, "public")),
+    ]
+    return blocks
+
+
 def _found(one: Held) -> str:
     where = one.finding.exposure.place or one.finding.exposure.url or "somewhere"
-    what = one.finding.fingerprint or one.finding.key_id
-    return f"{what} at {where}"
+    what = one.finding.key_id or one.finding.connection or "a credential"
+    return cut(f"{what} at {where}, {one.at:%H:%M}Z", _OPTION)
 
 
 def inputs_form(book: Playbook, people: Mapping[str, Person], about: Mapping[str, Any]) -> Block:
@@ -72,9 +88,9 @@ def inputs_form(book: Playbook, people: Mapping[str, Person], about: Mapping[str
     blocks += [
         asked(
             name,
-            name.replace("_", " "),
+            _label(name),
             _field(one, people),
-            hint=one.help,
+            hint=one.help.replace("`", ""),
             optional=not one.required,
         )
         for name, one in book.inputs.items()
@@ -82,10 +98,15 @@ def inputs_form(book: Playbook, people: Mapping[str, Person], about: Mapping[str
     return modal("What the playbook asks", blocks, callback=INPUTS, submit="Show the plan", about=about)
 
 
+def _label(name: str) -> str:
+    words = name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
 def _field(one: Input, people: Mapping[str, Person]) -> Block:
     initial = "" if one.default is None else str(one.default)
     if one.type == "boolean":
-        return radio([option("yes", "true"), option("no", "false")], str(initial).lower())
+        return radio([option("Yes", "true"), option("No", "false")], str(initial).lower())
     if one.type == "person":
         return select([option(person.name, name) for name, person in people.items()], initial)
     if one.type == "integer":
@@ -95,31 +116,56 @@ def _field(one: Input, people: Mapping[str, Person]) -> Block:
 
 
 def plan_form(plan: Plan, about: Mapping[str, Any]) -> Block:
-    """Return the modal that shows what a run would do; to begin is a second act."""
-    blocks = [
-        section(f"*{safe(plan.title)}*\n{safe(plan.credential)}, {safe(plan.ownership)}"),
-        context(safe(summary(plan))),
-    ]
+    """Return the modal that shows what a run would do; to begin is a second act.
+
+    What changes something is listed, with who is asked first; what only reads is named in a line.
+    """
+    blocks = [section(f"*{safe(plan.title)}*\n{safe(plan.credential)}, {safe(plan.ownership)}")]
     if plan.problems:
-        told = "\n".join(f"• {safe(problem)}" for problem in plan.problems)
+        told = "\n".join(f"• {readable(problem)}" for problem in plan.problems)
         blocks.append(section(f"🛑 *It may not begin*\n{told}"))
+    blocks.append(context(safe(summary(plan))))
     for phase in dict.fromkeys(step.phase for step in plan.steps):
-        blocks.append(divider())
-        shown = [_step(step) for step in plan.steps if step.phase == phase]
-        blocks.append(section(f"*{safe(phase)}*\n" + "\n".join(shown)))
+        steps = [step for step in plan.steps if step.phase == phase]
+        quiet = [safe(step.id) for step in steps if _is_quiet(step)]
+        shown = [_step(step) for step in steps if not _is_quiet(step)]
+        shown += [f"👁️ {', '.join(quiet)}"] if quiet else []
+        blocks += [divider(), section(f"*{safe(_label(phase))}*\n" + "\n".join(shown))]
     if plan.deadlines:
-        due = "\n".join(f"⏱️ {safe(row['name'])}: {safe(row.get('role', ''))}" for row in plan.deadlines)
-        blocks += [divider(), section(due)]
+        rows = sorted(plan.deadlines, key=lambda row: str(row.get("due_at") or "9"))
+        blocks += [divider(), section("*By when*\n" + "\n".join(map(_deadline, rows)))]
+    blocks.append(context("🔴 final · 🟠 can be taken back · ✉️ tells somebody · 👁️ reads · ✋ asks first"))
     if plan.problems or about.get("dry"):
         return modal("The plan", blocks, about=about)
     return modal("The plan", blocks, callback=PLAN, submit="Begin", about=about)
 
 
+def _is_quiet(step: PlannedStep) -> bool:
+    """Tell whether a step changes nothing, and asks nobody."""
+    return step.effect == "read" and not (step.approval or step.problems or step.action.startswith("human."))
+
+
 def _step(step: PlannedStep) -> str:
-    count = f" x {step.items}" if step.items is not None else ""
-    signed = f" · _{safe(step.approval)}_" if step.approval else ""
-    change = f": {safe(cut(step.target, 80))} → {safe(cut(step.after, 80))}" if step.after else ""
-    return f"{_EFFECTS.get(step.effect, '•')} {safe(step.id)}{count}{change}{signed}"
+    count = f" ({step.items})" if step.items is not None and step.items > 1 else ""
+    signed = f" · ✋ _{safe(step.approval.partition(', else')[0])}_" if step.approval else ""
+    mark = "✋" if step.action.startswith("human.") else _EFFECTS.get(step.effect, "•")
+    return f"{mark} *{safe(step.id)}*{count}{_would(step)}{signed}"
+
+
+def _would(step: PlannedStep) -> str:
+    """Return what a step would do; of a message, to whom it goes."""
+    target, after = readable(cut(step.target, _TARGET)), readable(cut(step.after, _AFTER))
+    if step.action.startswith("slack."):
+        after = _SOMEBODY.sub(lambda found: mention(found[0]), after)
+    if step.effect == "message" or not after:
+        return f": {target}" if target else ""
+    return f": {target} → {after}"
+
+
+def _deadline(row: Mapping[str, Any]) -> str:
+    due_at = row.get("due_at")
+    when = day(datetime.fromisoformat(str(due_at))) if due_at else f"starts at {safe(row.get('from', ''))}"
+    return f"⏱️ {safe(str(row['name']).replace('-', ' '))}: {when} ({safe(row.get('role', ''))})"
 
 
 def join_form(run: str, about: Mapping[str, Any]) -> Block:
@@ -140,8 +186,8 @@ def said(title: str, told: str) -> Block:
 
 def refused(error: ResponderError) -> Block:
     """Return the modal that says what was refused, where, and what to do next."""
-    lines = [f"🛑 *{safe(error.message)}*"]
-    lines += [f"at {safe(error.where)}"] if error.where else []
-    lines += [f"→ {safe(error.remedy)}"] if error.remedy else []
-    lines += [f"• {safe(problem)}" for problem in error.problems if str(problem) != str(error)][:20]
+    lines = [f"🛑 *{readable(error.message)}*"]
+    lines += [f"at {readable(error.where)}"] if error.where else []
+    lines += [f"→ {readable(error.remedy)}"] if error.remedy else []
+    lines += [f"• {readable(problem)}" for problem in error.problems if str(problem) != str(error)][:20]
     return modal("Refused", [section("\n".join(lines))])
