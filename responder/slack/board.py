@@ -15,7 +15,7 @@ from responder.room import channel_of
 from responder.settings import Connection, Settings
 from responder.slack.blocks import Block, moment, packed, safe, section
 from responder.slack.card import card
-from responder.slack.questions import answered, handover, key, outcome, question
+from responder.slack.questions import answered, handover, key, outcome, question, what
 from responder.slack.sight import Sight
 from responder.slack.speaker import Later, Refused, Speaker
 from responder.suspicion import overheard, suspects_among, was_checked
@@ -174,7 +174,7 @@ class Board:
         for marker, shown in list(self._shown.items()):
             if marker.startswith("ask:") and shown.open and marker not in open_now:
                 told = outcome(self._sight.entries, shown.about)
-                says, blocks = answered(str(shown.about.get("step", "")), told)
+                says, blocks = answered(str(shown.about.get("what", "")), told)
                 self._show(marker, says, blocks, shown.about, still=False)
 
     def _handover(self) -> None:
@@ -253,7 +253,7 @@ class Board:
 
 
 def _question(ask: AskView) -> dict[str, Any]:
-    return {"run": ask.run, "step": ask.step, "at": ask.asked_at.isoformat()}
+    return {"run": ask.run, "step": ask.step, "at": ask.asked_at.isoformat(), "what": what(ask)}
 
 
 def _about(message: dict[str, Any]) -> dict[str, Any]:

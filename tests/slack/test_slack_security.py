@@ -50,11 +50,11 @@ def test_an_event_that_is_told_again_is_taken_once(town: Town) -> None:
         channel = town.begun()
         town.asked("ines", channel, "kill")
         ts = town.person("ines").say(channel, "The CDN still serves it").ts
-        town.slack.pace.acknowledge = 0.0001  # whatever we answer comes too late
+        town.slack.pace.acknowledge = 0.0 if town.mode == "socket" else 0.001  # whatever we answer comes too late
 
         town.person("ines").react(channel, ts, "pushpin")
 
-        until(lambda: len(town.slack.diary.deliveries(kind="events_api")) >= 4)
+        until(lambda: len(town.slack.diary.deliveries(kind="events_api")) >= 2)
         town.slack.courier.settle()
         until(lambda: [e for e in town.entries(reception) if e.event == "noted"])
         assert 1 == len([e for e in town.entries(reception) if e.event == "noted"])
