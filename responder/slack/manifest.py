@@ -16,7 +16,7 @@ def manifest(slack: Slack, url: str = "") -> dict[str, Any]:
     command = {
         "command": slack.command,
         "description": "Respond to a leaked credential",
-        "usage_hint": "status | timeline | note TEXT | update TEXT | handover @name | postmortem | abort REASON | close",
+        "usage_hint": "status | timeline | note TEXT | update TEXT | handover @name | close",
         "should_escape": True,
         **({"url": address["request_url"]} if address else {}),
     }

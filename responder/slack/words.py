@@ -9,8 +9,9 @@ from responder.slack.blocks import cut, moment, readable, safe
 
 HELP = (
     "`/responder` begins a response.\nIn an incident's channel, behind it:\n• `status` how every response stands\n"
-    "• `timeline` what happened last\n• `note TEXT` puts a sentence on record\n• `update TEXT` tells everybody here, too\n"
-    "• `handover @NAME` offers the lead\n• `break-glass REASON` lets you approve containment alone, and tells everybody\n"
+    "• `timeline` what happened last\n• `note TEXT` puts a sentence on record\n"
+    "• `update TEXT` does that, and tells everybody here\n• `handover @NAME` offers the lead\n"
+    "• `break-glass REASON` lets you approve containment alone; everybody is told\n"
     "• `postmortem` shows the review\n• `abort REASON` lets no further step start\n• `close` closes the incident"
 )
 _MOST_REVIEW = 2700
