@@ -212,14 +212,18 @@ class Voice:
         self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
         return self.attendance.attended(row)
 
-    def note(self, run: str, text: str, source: str = "") -> None:
-        """Add a person's words to the timeline; `source`: the message in which they stood, if they did."""
+    def note(self, run: str, text: str, source: str = "", next_at: datetime | None = None) -> None:
+        """Add a person's words to the timeline.
+
+        `source`: the message in which they stood, if they did; `next_at`: when they promise to say more.
+        """
         row = self.row(run)
         if looks_like_credential(text):
             raise RequestError(
                 "The note seems to hold a credential", remedy="leave the value out; its fingerprint is on the timeline"
             )
-        facts = {"text": text, **({"source": source} if source else {})}
+        more = {"source": source, "next_at": next_at.isoformat() if next_at else ""}
+        facts = {"text": text, **{name: value for name, value in more.items() if value}}
         self.say(row, Draft("noted", facts, row.run, actor=self.somebody()))
 
     def set(self, run: str, name: str, text: str, reason: str = "") -> Correction | None:

@@ -85,9 +85,13 @@ def _begin(reception: "Reception", address: str) -> str:
 
 def _until(stopping: threading.Event, call: Call, reception: "Reception") -> None:
     """Wait until stopped, and say when Slack does not take what is said, and when it does again."""
-    told = ""
+    told, silent = "", list[str]()
     while not stopping.wait(1.0):
         trouble = reception.keeper.trouble
         if bool(trouble) != bool(told):
             call.say(f"Slack does not take what is said: {trouble}" if trouble else "Slack takes what is said again.")
         told = trouble
+        for line in reception.keeper.silent:
+            if line not in silent:
+                call.say(f"Nothing is said in the channel, and people are asked by mail: {line}")
+        silent = reception.keeper.silent

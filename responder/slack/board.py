@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from responder.lines import Lines
@@ -24,6 +25,8 @@ from responder.view import AskView
 EVENT = "responder_view"
 """The type of the metadata that our messages bear."""
 _CARD, _NEWS = "card", "news"
+UPDATE = "update"
+"""The source of a note that everybody in the channel is to read."""
 _EVERY_SECONDS = 1.0
 """How often the card is edited at most, and news are told."""
 _CHECK_SECONDS = 30.0
@@ -193,7 +196,7 @@ class Board:
     def _updates(self) -> None:
         """Tell what somebody wants everybody to read; each once, in the order in which it was said."""
         for entry in self._sight.entries:
-            if entry.event == "noted" and entry.facts.get("source") == "update" and entry.seq > self._upto:
+            if entry.event == "noted" and entry.facts.get("source") == UPDATE and entry.seq > self._upto:
                 says = f"{entry.actor}: {entry.facts['text']}"
                 told = [section(f"📣 *{safe(entry.actor)}* {moment(entry.at)}\n{safe(entry.facts['text'])}")]
                 self._show(f"update:{entry.seq}", says, told, {})
@@ -214,7 +217,11 @@ class Board:
         views, main = self._sight.views(), self._sight.main
         if main is None:
             return
-        says, blocks = card(views, self._slack_ids, main.standing.lead, closed=main.standing.closed)
+        standing = main.standing
+        told = [entry.facts for entry in self._sight.entries if entry.event == "noted"]
+        promises = [str(facts.get("next_at") or "") for facts in told if facts.get("source") == UPDATE]
+        promised = datetime.fromisoformat(promises[-1]) if promises and promises[-1] else None
+        says, blocks = card(views, self._slack_ids, standing.lead, closed=standing.closed, promised=promised)
         new = _CARD not in self._shown
         self._show(_CARD, says, blocks, {})
         if new:

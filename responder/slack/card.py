@@ -30,12 +30,17 @@ _STATES = {"ended": "🏁", "halted": "🛑", "waiting": "✋", "aborting": "�
 _CLOSED = "🔒"
 
 
-def card(seen: Sequence[RunView], slack_ids: dict[str, str], lead: str, *, closed: bool) -> tuple[str, list[Block]]:
-    """Return the text and the blocks of an incident's card; the first run is the response itself."""
+def card(
+    seen: Sequence[RunView], slack_ids: dict[str, str], lead: str, *, closed: bool, promised: datetime | None = None
+) -> tuple[str, list[Block]]:
+    """Return the text and the blocks of an incident's card; the first run is the response itself.
+
+    `promised`: when somebody promised to tell more.
+    """
     main = seen[0]
     stands = "closed" if closed else headline(main)
     mark = _CLOSED if closed else _STATES.get(main.state, "▶️")
-    facts = "\n".join(_facts(main, lead, slack_ids))
+    facts = "\n".join([*_facts(main, lead, slack_ids), *_promise(promised, main.now, closed=closed)])
     blocks = [header(main.title), section(f"{mark} *{safe(stands)}*\n{facts}")]
     awaited = [ask for one in seen for ask in one.awaiting] if not closed else []
     if awaited:
@@ -62,6 +67,15 @@ def _facts(main: RunView, lead: str, slack_ids: dict[str, str]) -> list[str]:
     return [
         f"{'🟢' if main.contained_at else '🔴'} {safe(main.credential)}: *{proven}*",
         f"Lead: {named} · {safe(main.severity)}{known}",
+    ]
+
+
+def _promise(promised: datetime | None, now: datetime, *, closed: bool) -> list[str]:
+    """Return when the next update is due, while there will be one."""
+    if promised is None or closed:
+        return []
+    return [
+        f"📣 next update by {due(promised, now)}" if promised > now else f"🔴 *an update was due {due(promised, now)}*"
     ]
 
 

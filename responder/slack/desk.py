@@ -4,12 +4,14 @@ import copy
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from responder import lead
 from responder.app import App
 from responder.breaking import break_glass, tell
 from responder.closing import close
+from responder.durations import duration
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding, read_finding
 from responder.held import held, hold, let_go, waiting
@@ -18,7 +20,8 @@ from responder.playbook import Playbook
 from responder.redaction import Secret
 from responder.rendering import review_of
 from responder.room import channel_of
-from responder.slack.blocks import Block, safe, unpacked, values
+from responder.slack.blocks import Block, moment, safe, unpacked, values
+from responder.slack.board import UPDATE
 from responder.slack.forms import BY_MATCH, finding_form, inputs_form, join_form, plan_form, said
 from responder.slack.preview import preview
 from responder.slack.questions import answering, outcome
@@ -28,8 +31,6 @@ from responder.view import AskView, RunView, view
 from responder.words import headline
 
 _MOST_LINES = 25
-UPDATE = "update"
-"""The source of a note that everybody in the channel is to read."""
 
 
 @dataclass(frozen=True)
@@ -220,11 +221,21 @@ class Desk:
         return True
 
     def update(self, incident: str, text: str, person: str) -> str:
-        """Tell everybody in the channel how it stands, in a person's words, and put them on record."""
-        if not text.strip():
+        """Tell everybody in the channel how it stands, in a person's words, and put them on record.
+
+        Where the words begin with a length of time, like `30m`, that is when the next update is due.
+        """
+        first, _, rest = text.strip().partition(" ")
+        again = _span(first)
+        if not (text if again is None else rest).strip():
             raise RequestError("There is nothing to tell", remedy="write the sentence behind the word")
-        self.speaking_for(person).note(self.app.runs(incident)[0].run, text, source=UPDATE)
-        return "It is on the timeline, and follows here."
+        run = self.app.runs(incident)[0].run
+        if again is None:
+            self.speaking_for(person).note(run, text, source=UPDATE)
+            return "It is on the timeline, and follows here. Say when the next one comes: `update 30m TEXT`."
+        next_at = self.app.means.clock.now() + again
+        self.speaking_for(person).note(run, rest, source=UPDATE, next_at=next_at)
+        return f"It is on the timeline, and follows here. The next update is due at {moment(next_at)}."
 
     def break_glass(self, incident: str, reason: str, person: str) -> str:
         """Let a person approve containment alone, and tell everybody at once. PlanRefused where they may not."""
@@ -276,6 +287,14 @@ class Desk:
         state = self.app.state(row.run)
         theirs.say(row, lead.taken(state, theirs.decides(state)))
         return f"{person} leads now."
+
+
+def _span(word: str) -> timedelta | None:
+    """Return the length of time that a word is; None where it is a word like any other."""
+    try:
+        return duration(word)
+    except ValueError:
+        return None
 
 
 def _is_bare(text: str) -> bool:

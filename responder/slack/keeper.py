@@ -45,6 +45,11 @@ class Keeper:
         self.trouble = ""
         """Why Slack does not take what is said; empty where it does."""
 
+    @property
+    def silent(self) -> list[str]:
+        """Where nothing is said, and why: the channel, or who is in it, may be on the other side."""
+        return sorted(f"{incident}: {board.silent}" for incident, (_, board) in self._boards.items() if board.silent)
+
     def start(self) -> None:
         """Begin, in a thread of its own."""
         self._thread.start()

@@ -5,6 +5,8 @@ import time
 
 import pytest
 from conftest import leaked_value
+from test_world_contracts import CONTRACTS, described
+from test_world_slack_contracts import as_described
 from town import KILL, TWO, Town, until
 
 from responder.drill.world.slack import Impossible
@@ -262,8 +264,9 @@ def test_an_update_is_told_to_everybody_once_and_is_on_record(town: Town) -> Non
         channel = town.begun()
         town.asked("ines", channel, "kill")
 
-        town.says("ines", "update The token is public; we are switching it off", channel)
+        town.says("ines", "update 30m The token is public; we are switching it off", channel)
 
+        until(lambda: "next update by" in json.dumps(town.person("leo").pins(channel)))
         until(lambda: [one for one in town.person("leo").messages(channel) if "switching it off" in one["text"]])
         time.sleep(1.5)
         told = [one for one in town.person("leo").messages(channel) if "switching it off" in one["text"]]
@@ -308,3 +311,25 @@ def test_breaking_the_glass_lets_one_approve_containment_alone_and_tells_everybo
         assert "Recorded" == town.answered("ruth", channel, ts)
         until(lambda: "broke the glass" in json.dumps([mail.subject for mail in town.guest.world.mail.kept]))
         until(lambda: town.state(reception).state == "ended")
+
+
+@pytest.mark.skipif(not CONTRACTS.is_dir(), reason="the descriptions are not beside this repository")
+def test_whatever_we_ask_of_slack_is_what_slack_describes(town: Town) -> None:
+    contract = described("slack_web_oas3.json")
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        town.says("ruth", "handover <@ULEO>", channel)
+        said = town.person("ines").say(channel, "The CDN still serves it").ts
+        town.person("ines").react(channel, said, "pushpin")
+        town.answered("ines", channel, ts)
+        until(lambda: town.state(reception).state == "ended")
+        until(lambda: "ended" in json.dumps(town.person("ines").pins(channel)))
+
+    requests = [one.request for one in town.slack.diary.sent(kind="call") if one.request is not None]
+    methods = {request.path.rpartition("/")[2] for request in requests}
+    assert {"views.open", "views.update", "chat.postMessage", "chat.update", "pins.add", "users.info"} <= methods
+    for request in requests:
+        if request.path.endswith("/apps.connections.open"):
+            continue  # the description leaves it out
+        contract.validate_request(as_described(request))
