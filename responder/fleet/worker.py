@@ -56,7 +56,6 @@ class Worker:
         self._tell = tell
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="turn")
         self._stopping = asyncio.Event()
-        self._bringer: Bringer | None = None
         self._turns = Turns()
         self._interrupted = False
         self._lock = threading.Lock()
@@ -96,9 +95,14 @@ class Worker:
         app = procrastinate.App(connector=connector(self._jobs.location))
         app.task(name=TASK, queue=QUEUE)(self._turn)
         async with app.open_async():
-            settings = work_settings(self.name, self._concurrency)
-            self._bringer = Bringer(app, install_signal_handlers=False, **settings)
-            await self._bringer.run()  # type: ignore[no-untyped-call]
+            bringer = Bringer(app, install_signal_handlers=False, **work_settings(self.name, self._concurrency))
+            bringing = asyncio.create_task(bringer.run())  # type: ignore[no-untyped-call]
+            stopped = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({bringing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            # It forgets a stop that it hears of before it runs: it is told here, when it surely does.
+            bringer.stop()  # type: ignore[no-untyped-call]
+            stopped.cancel()
+            await bringing
 
     async def _turn(self, run: str) -> None:
         """Advance one run, in a thread."""
@@ -168,8 +172,6 @@ class Worker:
         self._tell("Stopping: the steps under way end first. Once more leaves at once; the runs are safe either way.")
         self._stopping.set()
         self._dispatcher.stop()
-        if self._bringer is not None:
-            self._bringer.stop()  # type: ignore[no-untyped-call]
 
 
 def make_queue(jobs: Jobs) -> None:
