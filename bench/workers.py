@@ -61,10 +61,15 @@ LEAST = 0.4
 """The part of Procrastinate's own rate that runs must reach."""
 
 
-def opened(place: Path, url: str, playbook: str = ONE_STEP) -> App:
+def furnish(place: Path, playbook: str) -> None:
     (place / "responder.yaml").write_text(SETTINGS.format(folder=place))
     (place / "playbooks").mkdir(exist_ok=True)
     (place / "playbooks" / "p.yaml").write_text(playbook)
+
+
+def opened(place: Path, url: str, playbook: str = "") -> App:
+    if playbook:  # only who begins: a worker that wrote the files again would take them from the other one's eyes
+        furnish(place, playbook)
     app = open_app(
         config=place / "responder.yaml",
         store=url,
@@ -168,7 +173,7 @@ def runs(running: Server, count: int) -> float:
     """Return at how many runs a second two workers advance runs of one step; every chain is verified."""
     url = running.database()
     with tempfile.TemporaryDirectory() as folder:
-        app = opened(Path(folder), url)
+        app = opened(Path(folder), url, ONE_STEP)
         assert app.attendance.jobs is not None
         make_queue(app.attendance.jobs)
         begun(app, count)
