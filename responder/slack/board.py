@@ -79,10 +79,8 @@ class Board:
         """
         self._channel = channel_of(self._sight.states)
         main = self._sight.main
-        if not self._channel or main is None:
-            return True
         self.silent = self._unsafe()
-        if self.silent:
+        if not self._channel or main is None or self.silent:
             return True
         if not self._read:
             self._recognise()
@@ -104,7 +102,7 @@ class Board:
         if main is None:
             return ""
         standing = main.standing
-        if standing.suspects and time.monotonic() - self._looked > _CHECK_SECONDS:
+        if self._channel and standing.suspects and time.monotonic() - self._looked > _CHECK_SECONDS:
             found = self._speaker.read("conversations.info", channel=self._channel).get("channel") or {}
             members = self._speaker.pages("conversations.members", "members", channel=self._channel)
             self._heard = [self._channel, str(found.get("name") or ""), *map(str, members)]

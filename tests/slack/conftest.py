@@ -19,8 +19,8 @@ def build(tmp_path: Path) -> Iterator[Build]:
     """Makes a town whose Slack is told of events again soon, so that tests are short."""
     with ExitStack() as stack:
 
-        def made(mode: str = "socket") -> Town:
-            clock = ScaledClock.create(tmp_path / "clock.json", datetime.now(UTC), 1.0)
+        def made(mode: str = "socket", speed: float = 1.0) -> Town:
+            clock = ScaledClock.create(tmp_path / "clock.json", datetime.now(UTC), speed)
             spec = WorldSpec(dir=tmp_path / "w", clock=tmp_path / "clock.json", holders=5, public_rate=0)
             world = stack.enter_context(World(spec, clock))
             guest = Guest(world, stack.enter_context(httpx.Client(timeout=10)), tmp_path / "w" / "ledger.jsonl")

@@ -11,6 +11,8 @@ from town import KILL, TWO, Town, until
 
 from responder.drill.world.slack import Impossible
 from responder.errors import RequestError
+from responder.finding import Exposure, Finding
+from responder.held import hold, waiting
 from responder.slack.identity import Somebody, checked
 
 WATCH = "  - {id: look, phase: analysis, action: clockwork.nothing}\n"
@@ -333,3 +335,23 @@ def test_whatever_we_ask_of_slack_is_what_slack_describes(town: Town) -> None:
         if request.path.endswith("/apps.connections.open"):
             continue  # the description leaves it out
         contract.validate_request(as_described(request))
+
+
+def test_a_finding_that_waits_is_picked_and_waits_no_longer(town: Town) -> None:
+    with town.listening() as reception:
+        means = reception.app.means
+        name = hold(means, Finding(value=means.sealer.secret(leaked_value()), exposure=Exposure(place="a gist")))
+        ruth = town.person("ruth")
+        ruth.command("/responder")
+        town.form(ruth, "Respond to a leak")
+        ruth.fill("held", name)
+        ruth.fill("playbook", "p")
+        ruth.fill("severity", "P2")
+        ruth.submit()
+        town.form(ruth, "The plan")
+        ruth.submit()
+        town.form(ruth, "Begun")
+
+        assert "a gist" == town.state(reception).started["exposure"]["place"]
+        assert "P2" == town.state(reception).incident["severity"]
+        assert [] == waiting(means)

@@ -3,8 +3,10 @@
 import json
 import time
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from conftest import leaked_value
 from town import KILL, TWO, Build, Town, until
 
@@ -101,12 +103,17 @@ def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go
         assert expected(town, reception) == lines(town, channel)
 
 
-def test_while_slack_is_away_the_run_goes_on_people_are_asked_by_mail_and_slack_catches_up(town: Town) -> None:
-    town.playbook(MANY + KILL.replace("action:", "needs: [s11], action:"))
+@pytest.mark.parametrize("mode", ["socket", "http"])
+def test_an_hour_without_slack_the_run_goes_on_people_are_asked_by_mail_and_slack_catches_up(
+    build: Build, mode: str
+) -> None:
+    town = build(mode, speed=600.0)
+    town.playbook(MANY + KILL.replace("action:", "needs: [s11], action:").replace("within: 1h", "within: 1d"))
     with town.listening(call_after=0.5) as reception:
         channel = town.begun()
         town.asked("ines", channel, "kill")
-        town.slack.go_down(6)
+        began = town.guest.clock.now()
+        town.slack.go_down(3600)
         reception.desk.speaking_for("ruth").note(town.state(reception).run, "the chat is away")
         until(lambda: reception.keeper.trouble)
 
@@ -119,6 +126,7 @@ def test_while_slack_is_away_the_run_goes_on_people_are_asked_by_mail_and_slack_
         until(lambda: not reception.keeper.trouble)
         ended(town, reception, channel)
 
+        assert town.guest.clock.now() - began >= timedelta(hours=1)
         assert ["ines@lumen.example", "leo@lumen.example"] == sorted(mails())
         assert any("the chat is away" in line for line in lines(town, channel))
         assert expected(town, reception) == lines(town, channel)
@@ -183,6 +191,7 @@ def test_our_own_token_is_the_leaked_one_nothing_is_said_at_slack(town: Town) ->
             return [mail.to for mail in town.guest.world.mail.kept if "approval of kill" in mail.subject]
 
         until(lambda: len(mails()) >= 2)
+        assert "the leaked credential may read what is said" in reception.keeper.silent[0]
         assert len(town.slack.diary.sent(name="chat.postMessage")) == before
         assert not [one for one in ruth.channels() if one["name"].startswith("inc-")]
         assert town.guest.value("slack-bot") not in json.dumps([one.raw for one in town.slack.diary.sent()])

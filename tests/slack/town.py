@@ -40,7 +40,7 @@ connections:
   chat: {{provider: slack, account: T0LUMEN, secret: "env:BOT", base_url: "{slack}"}}
   mail: {{provider: email, account: 127.0.0.1, secret: "env:SMTP", host: 127.0.0.1, port: {port}, tls: none,
           sender: security@lumen.example, user: {login}}}
-slack: {{connection: chat, app_token: "env:APP", signing_secret: "env:SIGNING"}}
+{clock}slack: {{connection: chat, app_token: "env:APP", signing_secret: "env:SIGNING"}}
 inventory:
   - {{id: shared, connection: cw, key_id: k1, known_by: "env:LEAKED"}}
 """
@@ -65,7 +65,8 @@ class Town:
         (place / "world").mkdir(exist_ok=True)
         port = world.mail.door.port
         login = world.ground.inventory.mail_login
-        text = SETTINGS.format(folder=place / "world", slack=world.urls["slack"], port=port, login=login)
+        clock = "clock: clock.json\n" if world.ground.clock.speed != 1.0 else ""  # else real time will do
+        text = SETTINGS.format(folder=place / "world", slack=world.urls["slack"], port=port, login=login, clock=clock)
         (place / "responder.yaml").write_text(text)
         self.playbook(KILL)
         self.slack.app.scopes = frozenset(SCOPES)  # what the manifest asks for is enough for everything here
