@@ -1,5 +1,6 @@
 """What the methods of the Web API have in common: they act for the bot, and see what the bot may see."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from responder.drill.world.slack.answers import Asked, Method, NotOk
@@ -8,7 +9,7 @@ from responder.drill.world.slack.channels import Channel
 from responder.drill.world.slack.workspace import Workspace
 
 
-class Desk:
+class Desk(ABC):
     """Some methods of the Web API."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -19,9 +20,9 @@ class Desk:
         """Return the app that asks."""
         return self.workspace.app
 
+    @abstractmethod
     def methods(self) -> dict[str, Method]:
         """Return the methods by their names."""
-        raise NotImplementedError
 
     def channel(self, asked: Asked, *, member: bool = False, live: bool = False) -> Channel:
         """Return the channel that is asked for; a private one is invisible to a bot that is no member; raises NotOk."""
