@@ -138,24 +138,25 @@ def test_an_hour_without_slack_the_run_goes_on_people_are_asked_by_mail_and_slac
 
 def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
     with town.listening() as reception:
-        channel = town.begun()
-        ts = town.asked("ines", channel, "kill")
-        speaker, lost = reception.speaker, []
-        call = speaker.client.api_call
+        lost: list[str] = []
+        call = reception.speaker.client.api_call
 
         def losing(method: str, **parts: Any) -> Any:
             answer = call(method, **parts)
-            if method == "chat.postMessage" and len(lost) < 2:
+            if method == "chat.postMessage" and len(lost) < 3:
                 lost.append(method)
                 raise TimeoutError
             return answer
 
-        speaker.client.api_call = losing  # type: ignore[method-assign] - an answer that never comes
-        town.answered("ines", channel, ts)
+        reception.speaker.client.api_call = losing  # type: ignore[method-assign] - an answer that never comes
+        channel = town.begun()
+        town.answered("ines", channel, town.asked("ines", channel, "kill"))
         ended(town, reception, channel)
 
-        assert lost
+        assert 3 == len(lost)  # the question, the card, and the first news
         assert expected(town, reception) == lines(town, channel)
+        texts = Counter(one["text"] for one in posts(town, channel))
+        assert [] == [text for text, count in texts.items() if count > 1]
 
 
 def test_two_people_who_click_at_once_count_once_each(town: Town) -> None:
