@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -264,6 +264,26 @@ class Traits(NamedTuple):
     """Whether it can be disabled."""
 
 
+class KeySeen(NamedTuple):
+    """A credential as its issuer lists it."""
+
+    key_id: str
+    state: str
+    """`live`, `disabled`, `dead` or `unknown`."""
+    name: str = ""
+    owner: str = ""
+    last_used_at: str = ""
+
+
+class PlaceSeen(NamedTuple):
+    """A consumer's place in a secret store, as the store shows it; never its value."""
+
+    exists: bool
+    updated_at: str = ""
+    exposed: bool = False
+    """Whether the store itself shows that outsiders can read it."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """What a provider's module exports as PROVIDER."""
@@ -283,3 +303,9 @@ class Provider:
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
     shape: Callable[[Any], str] = field(default=lambda _options: "")
     """A regular expression that finds this kind of credential in text; empty where there is none."""
+    keys: Callable[[Any], Iterable[KeySeen]] | None = None
+    """Lists every credential of the account, for `inventory check`; None where the provider has no such list."""
+    place: Callable[[Any, str], PlaceSeen] | None = None
+    """Looks at a consumer's `secret`, for `inventory check`; None where nothing is stored there."""
+    lacking: Callable[[Any, Sequence[str]], Sequence[str]] | None = None
+    """Returns which of these permissions our own credential lacks, for `doctor`; None where nobody tells."""

@@ -71,6 +71,8 @@ class Consumer(_Model):
     """Whether outsiders are known to see into it; nothing is delivered there, nor to `client` or `public` ones."""
     owner: str = ""
     """The id of a person."""
+    seen_as: tuple[str, ...] = ()
+    """How logs show it: the networks that it comes from, such as `192.0.2.0/24`, or parts of its program's name."""
 
 
 class CredentialEntry(_Model):

@@ -130,6 +130,7 @@ class Wire:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         expect: frozenset[int] = frozenset(),
         permission: str = "",
         most_bytes: int | None = None,
@@ -141,14 +142,14 @@ class Wire:
         see; `permission` is named in the remedy when we are denied. Unavailable and Denied mean that nothing
         changed; OutcomeUnknown that a write was sent and what came of it is not known. Who gives `most_bytes`
         is content with that much of the body, and with what arrives in `seconds`; for everybody else an answer
-        that does not end is lost.
+        that does not end is lost. `content` is a body that is encoded, and perhaps signed, already.
         """
         wait = self._patience(url, seconds)
         sent = {"user-agent": self.agent, **{name: _text(value) for name, value in (headers or {}).items()}}
         if bearer is not None:
             sent["authorization"] = f"Bearer {bearer.reveal()}"
-        content = _encode(body)
-        if content is not None:
+        content = _encode(body) if content is None else content
+        if body is not None:
             sent.setdefault("content-type", "application/json")
         parts = {"headers": sent, "params": params, "content": content, "data": form, "timeout": wait}
         answer, read, complete = self._exchange(method, url, parts, most_bytes or _MOST_BODY, wait, write=write)
@@ -253,6 +254,20 @@ class Wire:
                 server.close()
                 raise
         return server
+
+    @contextlib.contextmanager
+    def sending(self, place: str) -> Iterator[None]:
+        """Guard a write that leaves by another way than HTTP and mail: a file, a program, an SDK's own connection.
+
+        The permit is checked first. Whoever writes inside says by their errors whether anything changed.
+        """
+        self._check_permit(place, write=True)
+        started = time.perf_counter()
+        try:
+            yield
+            self.changed = True
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def _patience(self, url: str, seconds: float | None) -> float:
         """Return how many seconds the next request may take. Unavailable when the step's `timeout` is used up."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from cases.every import case_of
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
-from provider_cases import CASES
 
 from responder.testing.bench import Bench
 from responder.testing.loopback import Seen
@@ -20,7 +20,7 @@ CONTRACTS = Path(__file__).resolve().parents[1].parent / "shared" / "contracts"
 @contextlib.contextmanager
 def bench_of(provider: str) -> Iterator[Bench]:
     """Run a provider's fake."""
-    case = CASES[provider]
+    case = case_of(provider)
     with case.open() as live:
         bench = Bench(case.provider, live)
         try:

@@ -1,32 +1,31 @@
 """Every action of every provider keeps the contract; a provider without cases fails here."""
 
-import importlib
-import pkgutil
+import importlib.util
+from collections.abc import Iterator
 
 import pytest
-from provider_cases import CASES
+from cases.every import case_of, own_providers
 
-from responder import providers
+from responder.registry import Registry
 from responder.testing.contract import Check, checks
 
-ASKING = {"human", "incident"}
-"""Providers that reach no system: the runner asks a person, or the record itself is what changes."""
-ALL = [check for case in CASES.values() for check in checks(case)]
+
+def every_check() -> Iterator[Check]:
+    for name in own_providers():
+        if importlib.util.find_spec(f"cases.{name}"):
+            yield from checks(case_of(name))
 
 
-def test_every_provider_has_a_case() -> None:
-    named = {module.name for module in pkgutil.iter_modules(providers.__path__)}
-
-    assert named - ASKING == set(CASES)
+@pytest.mark.parametrize("provider", own_providers())
+def test_every_provider_has_a_case(provider: str) -> None:
+    assert importlib.util.find_spec(f"cases.{provider}"), f"tests/cases/{provider}.py is missing"
+    assert case_of(provider).provider.name == provider
 
 
 def test_a_provider_is_named_like_its_module() -> None:
-    named = {module.name for module in pkgutil.iter_modules(providers.__path__)}
-    found = {importlib.import_module(f"responder.providers.{name}").PROVIDER.name for name in named}
-
-    assert found == named
+    assert all(Registry().provider(name).name == name for name in Registry().names())
 
 
-@pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in ALL])
+@pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in every_check()])
 def test_contract(check: Check) -> None:
     check.run()

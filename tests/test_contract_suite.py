@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from responder.action import Access, Action, Change, Effect, Identity, Outcome, Provider, Unchanged, Verdict
 from responder.clock import Clock, SystemClock
+from responder.credential import Disable
 from responder.errors import Denied, Unavailable
 from responder.redaction import Secret
 from responder.settings import Connection
@@ -220,3 +221,40 @@ def test_an_action_without_a_case_is_found() -> None:
     without = ProviderCase(case.provider, case.open, missing)
 
     assert [message for message in broken(without) if "has no case for SwitchOff" in message]
+
+
+class EndsBoth(Disable):
+    """Switch it off, and the lamp beside it."""
+
+    permissions: ClassVar[tuple[str, ...]] = ("lamp:write",)
+
+    def plan(self, client: Access) -> Change | Unchanged:
+        return Change("the lamp", "on", "off") if ask(client, "GET")["on"] else Unchanged("it is off already")
+
+    def apply(self, client: Access, change: Change) -> Outcome:
+        return Outcome(ask(client, "POST"))
+
+    def verify(self, client: Access, change: Change) -> Verdict:
+        return Verdict.DOES_NOT_HOLD if ask(client, "GET")["on"] else Verdict.HOLDS
+
+
+def ending(**more: Any) -> ProviderCase:
+    case = case_of(SwitchOff)
+    provider = replace(case.provider, actions=(EndsBoth,))
+    return ProviderCase(provider, case.open, (ActionCase(lambda *_: EndsBoth(), "off", **more),))
+
+
+def test_whatever_ends_a_credential_must_show_whom_it_leaves_alone() -> None:
+    assert [message for message in broken(ending()) if "needs `spares` and `gone`" in message]
+
+
+def test_ending_another_credential_is_found() -> None:
+    case = ending(spares=lambda live: {"the other lamp": not live.gate.effective})
+
+    assert [message for message in broken(case) if "another credential was touched" in message]
+
+
+def test_a_case_without_another_credential_shows_nothing() -> None:
+    case = ending(spares=lambda live: {})
+
+    assert [message for message in broken(case) if "no other credential that it could end" in message]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cases.email import MailServer
 from cli_bench import advanced, as_person, begun, document, typed
 from guard_bench import assert_refused, effects, playbook, report, settings
-from provider_cases import MailServer
 
 from responder.state import RunState
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from cases.common import Gated
+from cases.email import Mailbox, a_mailbox
+from cases.slack import a_workspace
 from conftest import OpenApp, leaked_value
-from provider_cases import Gated, Mailbox, a_mailbox, a_workspace
 from test_crash import answer_all, spawn
 from test_run import begun, driven, effects, when_asked, written
 

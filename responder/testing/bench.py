@@ -60,6 +60,8 @@ class ActionCase:
     """Whether it needs a permission of ours at all."""
     leaves_orphan: bool = False
     """Whether a lost answer leaves something that the next plan must name, instead of calling it done."""
+    spares: Callable[[Any], Any] | None = None
+    """Reads from the fake what must be the same before and after: every other credential. Ending one needs it."""
     settle: Callable[[Any], None] | None = None
     """Lets the fake's time pass until a write can be read back."""
 

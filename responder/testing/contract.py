@@ -25,6 +25,7 @@ from responder.action import (
     Unchanged,
     Verdict,
 )
+from responder.credential import Disable, Revoke
 from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
 from responder.testing.bench import ActionCase, Bench, ContractBroken, ProviderCase
 from responder.testing.loopback import Trouble
@@ -39,11 +40,16 @@ class Check:
 
 
 def complete(provider: Provider, actions: Sequence[ActionCase], bench: Bench) -> None:
-    """Fail unless every action of a provider has a case."""
-    covered = {type(case.make(bench.live, bench.secret)) for case in actions}
-    missing = sorted(action.__name__ for action in set(provider.actions) - covered)
+    """Fail unless every action of a provider has a case, and whatever ends a credential a case that shows its aim."""
+    kinds = [type(case.make(bench.live, bench.secret)) for case in actions]
+    missing = sorted(action.__name__ for action in set(provider.actions) - set(kinds))
     if missing:
         raise ContractBroken(f"{provider.name} has no case for {', '.join(missing)}")
+    for case, kind in zip(actions, kinds, strict=True):
+        if issubclass(kind, Disable | Revoke) and not (case.spares and case.gone):
+            raise ContractBroken(
+                f"the case of {kind.__name__} needs `spares` and `gone`: whom it leaves alone, and when"
+            )
 
 
 def checks(case: ProviderCase) -> Iterator[Check]:
@@ -86,6 +92,8 @@ class _ChecksOf:
         yield self.is_unavailable_when_its_system_is
         if self.case.can_be_denied:
             yield self.names_the_permission_it_lacks
+        if self.case.spares:
+            yield self.never_ends_another_credential
         if self.case.gone:
             yield self.says_why_nothing_is_left_to_do
         yield self.tells_the_truth_after_a_lost_answer
@@ -177,6 +185,17 @@ class _ChecksOf:
         named = any(permission in error.remedy for permission in type(action).permissions)
         if not named:
             raise ContractBroken(f"the remedy names none of {type(action).permissions}: {error.remedy!r}")
+
+    def never_ends_another_credential(self, bench: Bench) -> None:
+        spared = self.case.spares or (lambda _: None)
+        action: Any = self._action(bench)
+        before = spared(bench.live)
+        if not before:
+            raise ContractBroken("there is no other credential that it could end by mistake")
+        action.apply(bench.client(may_write=True), _planned(bench, action))
+        self._settle(bench)
+        if spared(bench.live) != before:
+            raise ContractBroken(f"another credential was touched: {before} became {spared(bench.live)}")
 
     def says_why_nothing_is_left_to_do(self, bench: Bench) -> None:
         make = self.case.gone

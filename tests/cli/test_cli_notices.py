@@ -9,8 +9,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from cases.email import Mailbox, a_mailbox
 from cli_bench import advanced, agreed, as_person, begun, document, typed
-from provider_cases import Mailbox, a_mailbox
 from test_sending import WORD, connected, described
 
 from responder.cli import outputs

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from provider_cases import described
+from cases.http import described
 from pydantic import ValidationError
 
 from responder.errors import SettingsError

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cases.common import connection
+from cases.http import HOLDER, SITE, described, shared_key
 from provider_bench import bench_of
-from provider_cases import HOLDER, SITE, connection, described, shared_key
 
 from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Probe

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cases.huggingface import delivered, on_token, the_log
 from provider_bench import bench_of, check_requests
-from provider_cases import delivered, on_token, the_log
 
 from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject

@@ -1,137 +1,14 @@
-"""The verbs that every credential provider may offer: their requests, their results, and how death is proven."""
+"""How death, and a fence, are proven: the value is presented again and again, and every look is on the record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
-from responder.action import Action, Effect, Observation, Observed
+from responder.action import Effect, Observation, Observed
+from responder.credential.verbs import CredentialAction
 from responder.errors import Unavailable
 from responder.redaction import Secret
-from responder.settings import Consumer, Holder
-
-
-class Subject(BaseModel):
-    """The credential that a run is about, as actions get it."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    id: str = ""
-    """Its id in the inventory."""
-    kind: str = ""
-    connection: str = ""
-    key_id: str = ""
-    fingerprint: str = ""
-    value: Secret | None = None
-
-
-class CredentialAction(Action):
-    """An action on the run's own credential. The runner fills `subject`; a playbook cannot."""
-
-    verb: ClassVar[str]
-    subject: Subject = Subject()
-
-
-class Inspection(BaseModel):
-    """What `inspect` finds."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    state: Literal["live", "disabled", "dead", "unknown"]
-    """`unknown` counts as live."""
-    owner: str = ""
-    reach: tuple[str, ...] = ()
-    last_used_at: str = ""
-    dead_since: str = ""
-    """Since when it is dead, where its issuer tells; a time with its zone."""
-    key_id: str = ""
-
-
-class Inspect(CredentialAction):
-    """Say whether the credential is live, whose it is, what it reaches, and when it was used last."""
-
-    verb: ClassVar[str] = "inspect"
-    name: ClassVar[str] = "credential.inspect"
-    effect: ClassVar[Effect] = Effect.READ
-
-
-class Disable(CredentialAction):
-    """Make the credential stop working in a way that can be taken back."""
-
-    verb: ClassVar[str] = "disable"
-    name: ClassVar[str] = "credential.disable"
-    effect: ClassVar[Effect] = Effect.REVERSIBLE
-
-
-class Revoke(CredentialAction):
-    """Make the credential stop working for good."""
-
-    verb: ClassVar[str] = "revoke"
-    name: ClassVar[str] = "credential.revoke"
-    effect: ClassVar[Effect] = Effect.FINAL
-
-
-class Sessions(CredentialAction):
-    """List the sessions that were opened with the credential and are still open."""
-
-    verb: ClassVar[str] = "sessions"
-    name: ClassVar[str] = "credential.sessions"
-    effect: ClassVar[Effect] = Effect.READ
-
-
-class EndSessions(CredentialAction):
-    """End every session that was opened with the credential."""
-
-    verb: ClassVar[str] = "end_sessions"
-    name: ClassVar[str] = "credential.end_sessions"
-    effect: ClassVar[Effect] = Effect.REVERSIBLE
-
-
-class Issue(CredentialAction):
-    """Make a new credential for one holder or one consumer.
-
-    A holder claims theirs at the issuer, so that its value never passes through us; a consumer's value is sealed
-    until it is delivered. Facts: `key_id`, and `claim` or `value`.
-    """
-
-    verb: ClassVar[str] = "issue"
-    name: ClassVar[str] = "credential.issue"
-    effect: ClassVar[Effect] = Effect.REVERSIBLE
-    idempotent: ClassVar[bool] = False
-
-    holder: Holder | None = None
-    consumer: Consumer | None = None
-    label: str = ""
-    """The new credential's name at its issuer; the step's marker is added to it."""
-    scopes: tuple[str, ...] = ()
-    """What it may reach; at most what the leaked credential did, as `credential.inspect` has read it."""
-    wider: str = ""
-    """Why it must reach more than that; a refusal says when it is needed."""
-
-
-class Deliver(CredentialAction):
-    """Put a new credential into the secret store from which a consumer reads it."""
-
-    verb: ClassVar[str] = "deliver"
-    name: ClassVar[str] = "credential.deliver"
-    effect: ClassVar[Effect] = Effect.REVERSIBLE
-
-    consumer: Consumer
-    value: Secret
-
-
-class TestConsumer(CredentialAction):
-    """Ask a consumer to use what was delivered, and fail unless it works."""
-
-    __test__ = False  # not a test case, whatever its name looks like to a test runner
-    verb: ClassVar[str] = "test_consumer"
-    name: ClassVar[str] = "credential.test_consumer"
-    effect: ClassVar[Effect] = Effect.READ
-
-    consumer: Consumer
-    key_id: str = ""
-    """The id of the new credential, so that the old one cannot pass for it."""
+from responder.settings import Consumer
 
 
 class Probe(StrEnum):
@@ -219,12 +96,72 @@ class ProveDead(CredentialAction):
 
     def _presented(self, client: Any, surface: str, value: Secret | None) -> Probe:
         """Present a value once; a surface that cannot be reached or is busy shows nothing."""
-        if value is None:
-            return Probe.UNKNOWN
-        try:
-            return self.present(client, surface, value)
-        except Unavailable:
-            return Probe.UNKNOWN
+        return Probe.UNKNOWN if value is None else _quietly(self.present, client, surface, value)
+
+
+class ProveFenced(CredentialAction):
+    """Show that a fence refuses outsiders on every surface, and nobody who is known to use the credential.
+
+    A provider's subclass says where outsiders stand and how a consumer's path is tried; the rules are here. Facts:
+    `verdict`, `surfaces`, `paths`, and `newly_refused`, the consumers that it would stop.
+    """
+
+    verb: ClassVar[str] = "prove_fenced"
+    name: ClassVar[str] = "credential.prove_fenced"
+    effect: ClassVar[Effect] = Effect.READ
+
+    consumers: tuple[Consumer, ...] = ()
+    """Everybody who must go on being accepted."""
+
+    def surfaces(self, client: Any) -> Sequence[str]:
+        """Return every place where an outsider could present the credential."""
+        raise TypeError(f"{type(self).__name__} must say its surfaces")
+
+    def present(self, client: Any, surface: str) -> Probe:
+        """Present the fenced value at a surface from outside, once."""
+        raise TypeError(f"{type(self).__name__} must say how to present a value")
+
+    def path(self, client: Any, consumer: Consumer) -> Probe:
+        """Say whether the credential is accepted on a consumer's own path."""
+        raise TypeError(f"{type(self).__name__} must say how to try a consumer's path")
+
+    def window(self, client: Any) -> float:
+        """Return the propagation window of a fence in seconds."""
+        raise TypeError(f"{type(self).__name__} must know its propagation")
+
+    def observe(self, client: Any, history: Sequence[Observed]) -> Observation:
+        """Look once, outside and on every path; fenced only when all looks since the last opening span the window."""
+        window = self.window(client)
+        wait = max(1.0, window / REFUSALS)
+        outside = {surface: _quietly(self.present, client, surface) for surface in self.surfaces(client)}
+        paths = {one.id: _quietly(self.path, client, one) for one in self.consumers}
+        stopped = [name for name, probe in paths.items() if probe is Probe.REFUSED]
+        facts: dict[str, Any] = {
+            "surfaces": {name: probe.value for name, probe in outside.items()},
+            "paths": {name: probe.value for name, probe in paths.items()},
+            "newly_refused": stopped,
+        }
+        if Probe.ACCEPTED in outside.values():
+            return Observation("open", last=False, wait=min(wait, 5.0), facts=facts)
+        if not outside or Probe.UNKNOWN in {*outside.values(), *paths.values()}:
+            return Observation("unknown", last=False, wait=wait, facts=facts)
+        if stopped:
+            return Observation("stops consumers", last=False, wait=wait, facts=facts)
+        refused = refusals_since_acceptance(history)
+        facts["refusals"] = len(refused) + 1
+        now = client.access.clock.now()
+        first = refused[0].at if refused else now
+        if len(refused) + 1 >= REFUSALS and (now - first).total_seconds() >= window:
+            return Observation("fenced", last=True, ok=True, facts={**facts, "verdict": "fenced"})
+        return Observation("refused", last=False, wait=wait, facts=facts)
+
+
+def _quietly(look: Callable[..., Probe], *given: Any) -> Probe:
+    """Look once; what cannot be reached or is busy shows nothing."""
+    try:
+        return look(*given)
+    except Unavailable:
+        return Probe.UNKNOWN
 
 
 def refusals_since_acceptance(history: Sequence[Observed]) -> list[Observed]:
@@ -236,10 +173,3 @@ def refusals_since_acceptance(history: Sequence[Observed]) -> list[Observed]:
         elif look.verdict != "unknown":
             refused = []
     return refused
-
-
-VERBS: dict[str, type[CredentialAction]] = {
-    verb.verb: verb
-    for verb in (Inspect, Disable, Revoke, Sessions, EndSessions, Issue, Deliver, TestConsumer, ProveDead)
-}
-"""Every verb, by its name in playbooks after `credential.`."""
