@@ -17,7 +17,8 @@ from responder.anchors import CLOCKS, PROVEN
 from responder.cli.exits import Exit
 from responder.cli.group import GROUPS, group
 from responder.credential import VERBS, CredentialAction
-from responder.drill.faults import CRASH_POINTS, FORMS, SYSTEMS
+from responder.drill.faults import CRASH_POINTS, FORMS
+from responder.drill.scenes import FOUNDING, scene_called
 from responder.expressions.sandbox import _FILTERS as FILTERS
 from responder.library import Library
 from responder.lint import RULES
@@ -256,7 +257,7 @@ def faults() -> Page:
     lines = page("Faults", "What `responder drill --fault` takes. The option may stand more than once.")
     rows = [(f"`{form}`", FAULTS[re.split(r"[:\[=]", form)[0]]) for form in FORMS]
     lines += [*table(("form", "what happens"), rows), ""]
-    lines += [f"SYSTEM is one of {listed(SYSTEMS)}, or `all`.", ""]
+    lines += [f"SYSTEM is one of {listed(sorted(scene_called(FOUNDING).places))}, or `all`.", ""]
     lines += ["STEP is the id of a step; `STEP[key]` is one of its items.", ""]
     return [*lines, f"The instants of a crash are {listed(CRASH_POINTS)}.", ""]
 

@@ -52,7 +52,12 @@ class Chat:
         self._tell = tell
         stage, options = drill.stage, drill.options
         self.people = Colleagues(
-            app=people, clock=stage.clock, control=stage.urls["control"], seed=options.seed, tell=tell
+            app=people,
+            clock=stage.clock,
+            control=stage.urls["control"],
+            seed=options.seed,
+            tell=tell,
+            scene=stage.scene,
         )
         door = stage.urls["control"] if options.slack == HTTP else ""
         self._lives = Lives(

@@ -17,7 +17,7 @@ from responder.drill.lives import Lives
 from responder.drill.people import People
 from responder.drill.stage import ORIGIN, Stage, set_stage
 from responder.errors import RequestError
-from responder.finding import Exposure, Finding
+from responder.finding import Finding
 from responder.plan import Plan
 
 Told = Callable[[str], None]
@@ -86,6 +86,7 @@ def begin(options: Options, tell: Told = lambda _: None) -> Drill:
         holders=options.holders,
         live=options.live,
         store=options.store,
+        playbook=options.playbook,
     )
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
@@ -142,6 +143,7 @@ def plan(options: Options) -> Plan:
         faults=options.faults,
         holders=options.holders,
         live=False,
+        playbook=options.playbook,
     )
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
@@ -157,28 +159,24 @@ def plan(options: Options) -> Plan:
 
 
 def finding(stage: Stage, app: App) -> Finding:
-    """Return what the on-call engineer was told: the token, and the page where it stands."""
+    """Return what the on-call engineer was told: the value, and where it stands."""
+    exposed_at = datetime.fromisoformat(stage.urls["exposed_at"])
     return Finding(
         value=app.means.sealer.secret(stage.leaked),
-        exposure=Exposure(
-            url=f"{stage.urls['hub']}/spaces/{stage.inventory.space}",
-            place="app.py of a public Space",
-            kind="public",
-            exposed_at=datetime.fromisoformat(stage.urls["exposed_at"]),
-        ),
+        key_id=stage.scene.key_id(stage),
+        exposure=stage.scene.exposure(stage).model_copy(update={"exposed_at": exposed_at}),
         reported_by="a researcher, by mail",
         reported_at=ORIGIN - timedelta(minutes=2),
         aware_at=stage.clock.now(),
         public_coverage_at=ORIGIN - timedelta(minutes=5),
-        summary="The token of the early-access programme is in the code of a public Space, beside an open letter.",
+        summary=stage.scene.title,
     )
 
 
 def inputs(stage: Stage, app: App, playbook: str) -> Mapping[str, Any]:
     """Return the inputs that a playbook asks for, as far as the world knows them."""
-    known = {"host_space": stage.inventory.space, "partner": "petra", "sender": "ruth"}
     asked = app.library.load(playbook).inputs
-    return {name: value for name, value in known.items() if name in asked}
+    return {name: value for name, value in stage.scene.inputs(stage).items() if name in asked}
 
 
 def carry_out(drill: Drill, tell: Told) -> None:
@@ -195,6 +193,7 @@ def carry_out(drill: Drill, tell: Told) -> None:
         control=drill.stage.urls["control"],
         seed=drill.options.seed,
         me="ines" if drill.options.live else "",
+        scene=drill.stage.scene,
     )
     answering = threading.Thread(target=people.live, name="people", daemon=True)
     answering.start()

@@ -2,14 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from responder.errors import InputError, Problem
 
-SYSTEMS = ("issuer", "edge", "hub", "slack", "mail", "vault", "site")
-"""The systems of the world that can misbehave."""
 CRASH_POINTS = ("before-apply", "after-apply", "after-record")
 """The instants of a step at which the runner can be killed or stopped."""
 
@@ -51,8 +49,8 @@ Parse = Callable[[str, str], Fault]
 
 
 def _system(where: str) -> str:
-    if where not in (*SYSTEMS, "all"):
-        raise ValueError(f"the place must be one of {', '.join(SYSTEMS)}, all")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", where):
+        raise ValueError("the place must be a system of the drill, such as issuer, or all")
     return where
 
 
@@ -117,6 +115,8 @@ _FAULTS: dict[str, tuple[str, Parse]] = {
     "stop": ("stop:STEP:before-apply|after-apply|after-record", partial(_at_an_instant, "stop")),
 }
 
+_OF_SYSTEMS = frozenset({"latency", "429", "500", "down"})
+"""The faults whose place is a system."""
 FORMS = tuple(form for form, _ in _FAULTS.values())
 """How each fault is written."""
 
@@ -149,6 +149,19 @@ def parse_faults(texts: Sequence[str]) -> tuple[Fault, ...]:
     if problems:
         raise InputError(problems=problems)
     return tuple(item for item in read if isinstance(item, Fault))
+
+
+def check_places(faults: Sequence[Fault], systems: Collection[str]) -> None:
+    """Raise InputError with every fault whose place is no system of the world."""
+    problems = tuple(
+        Problem(
+            f"there is no system {fault.where!r} here", show_fault(fault), f"known: {', '.join(sorted(systems))}, all"
+        )
+        for fault in faults
+        if fault.name in _OF_SYSTEMS and fault.where not in {*systems, "all"}
+    )
+    if problems:
+        raise InputError(problems=problems)
 
 
 def show_fault(fault: Fault) -> str:

@@ -38,6 +38,8 @@ class Facts:
     """Mail addresses of the holders by their id."""
     consumers: tuple[str, ...] = ()
     """Owners, besides the holders, who get a new key."""
+    overlap: bool = False
+    """Whether old and new live side by side on purpose, until every consumer has moved."""
     expected: tuple[Expected, ...] = ()
     captures: bool = True
     """Whether the playbook keeps the page at all."""

@@ -65,7 +65,7 @@ def _is_evidence(line: Line, facts: Facts) -> bool:
 
 
 def _before_death(lines: Sequence[Line], facts: Facts, dead: datetime | None) -> list[str]:
-    owners = {*facts.holders, *facts.consumers}
+    owners = set() if facts.overlap else {*facts.holders, *facts.consumers}
     early = [line for line in lines if kind(line) and (dead is None or at(line) < dead)]
     issued = [line for line in early if kind(line) == "key_issued" and subject(line) in owners]
     takedowns = [line for line in early if kind(line) == "takedown"]

@@ -13,6 +13,8 @@ from urllib.parse import quote
 from responder.app import App
 from responder.approval import may_answer
 from responder.clock import Clock
+from responder.drill.scenes import FOUNDING, scene_called
+from responder.drill.scenes.scene import Scene
 from responder.errors import RequestError, ResponderError
 from responder.state import RunState
 from responder.unit import Ask
@@ -35,9 +37,10 @@ class People:
     """The address of the world's side door, through which they look and act as people do."""
     seed: int
     me: str = ""
+    scene: Scene = field(default_factory=lambda: scene_called(FOUNDING))
     _due: dict[tuple[str, str, str, str], datetime] = field(default_factory=dict)
-    _sent_already: bool = False
-    """Whether the takedown has been sent; a person remembers that."""
+    _done: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    """What was done in the world already; a person remembers that."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def live(self) -> None:
@@ -82,7 +85,7 @@ class People:
         if ask.kind == "approval":
             return ""
         if ask.kind == "decide":
-            return "restore" if "restore" in ask.options else next(iter(ask.options))
+            return self.scene.choice(state, ask)
         if ask.kind == "gate":
             return "continue"
         if ask.kind == "task":
@@ -100,14 +103,13 @@ class People:
 
     def _task(self, state: RunState, ask: Ask) -> str:
         """Do what a task asks, in the world, and say what was done."""
-        step = ask.unit.partition("[")[0]
-        if step == "takedown":
-            draft = state.unit("takedown-draft").planned
-            if not self._sent_already:
-                self._sent_already = True
-                self._post_world("/person/send", {"person": self.app.person, "about": str(draft.get("subject", ""))})
-            return "read and sent to the host's security address"
-        return "looked at it, and it works"
+        done = self.scene.act(state, ask, self.app.person)
+        if done is None:
+            return "looked at it, and it works"
+        if done not in self._done:
+            self._done.append(done)
+            self._post_world(*done)
+        return "done as asked, and seen"
 
     def _did_it_happen(self, state: RunState, ask: Ask) -> bool:
         """Look where a person would: in the mail server's log."""

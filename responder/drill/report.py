@@ -12,7 +12,7 @@ import httpx
 from responder.documents import Templates
 from responder.drill.drill import Drill
 from responder.drill.faults import show_fault
-from responder.drill.score import Expected, Facts, notices, score, total
+from responder.drill.score import Facts, notices, score, total
 from responder.drill.timing import critical_path
 from responder.entry import Entry
 from responder.moments import due
@@ -74,33 +74,23 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
     """Return what the score is taken from, besides the ledger: what was expected, and when the kill was agreed to."""
-    inventory = drill.stage.inventory
+    stage, scene = drill.stage, drill.stage.scene
     agreed = next(
         (entry.at for entry in entries if entry.step == "kill" and entry.event in {"agreed", "expired"}), None
     )
-    emails = {holder.id: holder.email for holder in inventory.holders}
-    expected = [Expected("mail_sent", email, "contributor-notice") for email in emails.values()]
-    restored = state.units.get("access") is not None and state.unit("access").facts.get("choice") == "restore"
-    if restored:
-        expected += [Expected("key_issued", holder) for holder in emails]
-        expected += [Expected("mail_sent", email, "contributor-followup") for email in emails.values()]
+    page = scene.evidence_path(stage)
     return Facts(
-        exposed_at=datetime.fromisoformat(drill.stage.urls["exposed_at"]),
+        exposed_at=datetime.fromisoformat(stage.urls["exposed_at"]),
         aware_at=datetime.fromisoformat(state.incident["aware_at"]),
-        leaked=tuple(one for one in inventory.leaked if one.label in _within_reach(state)),
-        holders=emails,
-        consumers=tuple(one.owner for one in inventory.consumers),
-        expected=tuple(expected) if "tell-holders" in state.playbook.by_id else (),
-        evidence_path=f"/spaces/{inventory.space}",
-        captures=any(step.action == "evidence.capture_page" for step in state.playbook.steps),
+        leaked=tuple(scene.all_leaked(stage, state)),
+        holders={holder.id: holder.email for holder in stage.inventory.holders} if scene.holders else {},
+        consumers=tuple(one.id for one in state.credential.consumers),
+        expected=tuple(scene.expected(stage, state)),
+        evidence_path=page,
+        captures=bool(page) and any(step.action == "evidence.capture_page" for step in state.playbook.steps),
         ready_at=agreed,
+        overlap=state.standing.mode == "B",
     )
-
-
-def _within_reach(state: RunState) -> set[str]:
-    """Return the labels of the leaked values that a playbook can come to know: the second needs the Space's history."""
-    reads_history = any(step.action == "huggingface.commit_log" for step in state.playbook.steps)
-    return {"shared-token", "space-token"} if reads_history else {"shared-token"}
 
 
 def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, datetime | None]]:

@@ -10,37 +10,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from responder.clock import ScaledClock
-from responder.drill.world import inventory_of, values_of
+from responder.drill.faults import check_places, parse_faults
+from responder.drill.scenes import scene_called, scene_name
+from responder.drill.scenes.scene import Scene
+from responder.drill.world import inventory_of
 from responder.drill.world.values import Inventory
 from responder.errors import RequestError
-from responder.installation import folder_of, location, login, recorded
+from responder.installation import folder_of, location, recorded
 from responder.source import write
 from responder.store import Location
 
 ORIGIN = datetime(2026, 11, 26, 13, 47, tzinfo=UTC)
 """The moment at which every drill begins; the Space was pushed seventeen minutes earlier."""
-CHAT_ACCOUNT = "T0LUMEN"
-"""The id under which the world's chat knows our team."""
-_SECRETS = {
-    "ISSUER_ADMIN": "issuer-admin",
-    "ISSUER_CONTROL": "control-token",
-    "HUB_ADMIN": "hub-admin",
-    "HUB_CONTROL": "hub-control",
-    "SLACK_BOT": "slack-bot",
-    "SLACK_APP": "slack-app",
-    "SLACK_SIGNING": "slack-signing",
-    "SMTP_PASSWORD": "smtp-password",
-    "VAULT_TOKEN": "vault-token",
-}
-"""The environment variables of the runner, and the world's labels of what they hold."""
-
-
-_SLACK = {"connection": "chat", "app_token": "env:SLACK_APP", "signing_secret": "env:SLACK_SIGNING"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,7 @@ class Stage:
     """The leaked value, in memory only."""
     store: Location
     """Where the record is."""
+    scene: Scene
 
     @property
     def state(self) -> Path:
@@ -97,8 +84,15 @@ def set_stage(
     holders: int,
     live: bool,
     store: str | None = None,
+    playbook: str = "",
 ) -> Stage:
-    """Start the world, and write what its users would have written. RequestError where the world does not start."""
+    """Start the world of a playbook's scene, and write what its users would have written.
+
+    RequestError where the world does not start, InputError for a fault whose place is no system of it.
+    """
+    played = scene_name(playbook)
+    scene = scene_called(played)
+    check_places(parse_faults(faults), scene.places)
     record = location(str(Path(store).absolute()) if store and "://" not in store else store, {})
     if record.path is None and recorded(record):
         raise RequestError("The database holds a record already", where=str(record), remedy="name an empty one")
@@ -107,33 +101,37 @@ def set_stage(
         (folder / name).mkdir(parents=True, exist_ok=True)
     clock = ScaledClock.create(folder / "clock.json", ORIGIN, speed)
     inventory = inventory_of(seed, holders)
-    values = values_of(seed, holders)
-    world = _start_world(folder, seed, faults, holders)
+    values = scene.values(seed, holders)
+    world = _start_world(folder, played, seed, faults, holders)
     urls = _ready(world)
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(folder / "state"),
-        **({"RESPONDER_STORE": record.url} if record.path is None else {}),
-        **{name: value for name, value in os.environ.items() if name.startswith("PG")},
-        **{name: values[label] for name, label in _SECRETS.items()},
-        "KNOWN_SHARED": values["shared-token"],
-        "KNOWN_SPACE": values["space-token"],
-    }
+    secrets = {name: values[label] for name, label in scene.secrets.items()}
     stage = Stage(
         folder,
         clock,
         inventory,
         urls,
         world,
-        environment,
+        {**_environment(folder, record), **secrets},
         seed,
-        values["shared-token"],
+        values[scene.leaked],
         record if store else Location((folder / "state" / "responder.db").absolute()),
+        scene,
     )
     stage.config.write_text(_configuration(stage, live=live), encoding="utf-8")
-    _write_holders(stage)
+    if scene.holders:
+        _write_holders(stage)
     _write_key(stage)
     return stage
+
+
+def _environment(folder: Path, record: Location) -> dict[str, str]:
+    """Return what the runner gets besides its secrets: nothing of the user's own but the way to a database."""
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(folder / "state"),
+        **({"RESPONDER_STORE": record.url} if record.path is None else {}),
+        **{name: value for name, value in os.environ.items() if name.startswith("PG")},
+    }
 
 
 def _write_key(stage: Stage) -> None:
@@ -158,11 +156,12 @@ def _clear(folder: Path) -> None:
     (folder / "clock.json").unlink()
 
 
-def _start_world(folder: Path, seed: int, faults: tuple[str, ...], holders: int) -> subprocess.Popen[str]:
+def _start_world(folder: Path, scene: str, seed: int, faults: tuple[str, ...], holders: int) -> subprocess.Popen[str]:
     world_faults = [fault for fault in faults if not fault.startswith(("crash", "stop"))]
     spec = {
         "dir": str(folder / "world"),
         "clock": str(folder / "clock.json"),
+        "scene": scene,
         "seed": seed,
         "faults": world_faults,
         "holders": holders,
@@ -195,157 +194,5 @@ def _write_holders(stage: Stage) -> None:
 
 
 def _configuration(stage: Stage, *, live: bool) -> str:
-    text = write(_settings(stage, live=live))
+    text = write(stage.scene.settings(stage, live=live))
     return "# Written by the drill: what a team would have written about its own systems.\n" + text
-
-
-def _settings(stage: Stage, *, live: bool) -> dict[str, Any]:
-    inventory = stage.inventory
-    roles = {
-        "ines": ["commander"],
-        "leo": ["commander"],
-        "tomas": ["comms"],
-        "ruth": ["oncall", "commander"],
-        "kenji": ["owner"],
-        "salma": ["executive"],
-    }
-    me = "ines" if live else "ruth"
-    people = {
-        one.id: {
-            "name": one.name,
-            "email": one.email,
-            "slack": one.chat_id,
-            "roles": roles[one.id],
-            **({"os_user": login()} if one.id == me else {}),
-        }
-        for one in inventory.staff
-    }
-    people["petra"] = {"name": "Petra Lang", "email": "petra@partner.example"}
-    consumers = [
-        {"id": one.id, "connection": "vault", "secret": one.secret_name, "owner": "kenji"}
-        for one in inventory.consumers
-    ]
-    return {
-        **({} if stage.store.password else {"store": stage.store.url or str(stage.store.path)}),
-        "clock": "../clock.json",
-        "organisation": {"name": "Lumen Labs", "contact": "security@lumen.example", "time_zone": "America/New_York"},
-        "people": people,
-        "connections": _connections(stage),
-        "inventory": [
-            {
-                "id": "early-access-shared", "connection": "early-access", "kind": "gateway-key",
-                "key_id": inventory.shared_key_id, "known_by": "env:KNOWN_SHARED", "owner": "ruth", "shared": True,
-                "holders_file": "holders.csv", "consumers": consumers,
-            },
-            {
-                "id": "space-bot", "connection": "hub", "kind": "hub-token", "known_by": "env:KNOWN_SPACE",
-                "owner": "ruth",
-            },
-        ],
-        "audiences": {
-            "responders": ["ruth@lumen.example", "ines@lumen.example"],
-            "executives": ["salma@lumen.example"],
-            "press": ["press@lumen.example"],
-        },
-        "slack": _SLACK, "facts": _facts(),
-    }  # fmt: skip
-
-
-def _connections(stage: Stage) -> dict[str, Any]:
-    """Describe every system of the world as its users would: the gateway and the store by the declarative provider."""
-    urls, inventory = stage.urls, stage.inventory
-    return {
-        "early-access": {
-            "provider": "http", "account": inventory.account, "secret": "env:ISSUER_ADMIN",
-            "control": "env:ISSUER_CONTROL", "base_url": urls["issuer"],
-            "identity": {"request": "GET /admin/v1/whoami", "account": "account", "key_id": "key_id"},
-            "keys": _key_api(urls),
-        },
-        "vault": {
-            "provider": "http", "account": inventory.vault_account, "secret": "env:VAULT_TOKEN",
-            "base_url": urls["vault"],
-            "identity": {"request": "GET /v1/whoami", "account": "account"},
-            "secrets": {
-                "write": {"request": "PUT /v1/secrets/{name}", "body": {"value": "{value}", "marker": "{marker}"}},
-                "read": {"request": "GET /v1/secrets/{name}", "version": "version", "marker": "marker"},
-                "test": {"request": f"GET {urls['site']}/health", "ok": "ok", "key_id": "key_id"},
-            },
-        },
-        "hub": {
-            "provider": "huggingface", "account": inventory.hub_account, "secret": "env:HUB_ADMIN",
-            "control": "env:HUB_CONTROL", "base_url": urls["hub"],
-        },
-        "chat": {"provider": "slack", "account": CHAT_ACCOUNT, "secret": "env:SLACK_BOT", "base_url": urls["slack"]},
-        "mail": {
-            "provider": "email", "account": urls["smtp"]["host"], "secret": "env:SMTP_PASSWORD",
-            "host": urls["smtp"]["host"], "port": urls["smtp"]["port"], "sender": "security@lumen.example",
-            "user": inventory.mail_login, "tls": "none",
-        },
-    }  # fmt: skip
-
-
-def _key_api(urls: Mapping[str, Any]) -> dict[str, Any]:
-    key = "/admin/v1/keys/{key_id}"
-    return {
-        "shape": "lum_(?P<key_id>k_[a-z0-9]{8})_[A-Za-z0-9]{32}",
-        "propagation": "30s",
-        "state": {
-            "request": f"GET {key}", "state": "status", "live": ["active"], "disabled": ["disabled"],
-            "dead": ["revoked"], "owner": "owner", "reach": "reach", "last_used": "last_used_at", "missing": "dead",
-        },
-        "disable": {"request": f"POST {key}/disable"},
-        "revoke": {"request": f"POST {key}/revoke"},
-        "issue": {
-            "request": "POST /admin/v1/keys",
-            "body": {"name": "{name}", "owner": "{owner}", "delivery": "{delivery}", "scopes": "{scopes}"},
-            "key_id": "id", "value": "value", "claim": "claim_url",
-            "find": {
-                "request": "GET /admin/v1/keys?name={name}", "items": "keys", "next": "next", "key_id": "id",
-                "name": "name", "state": "status", "live": ["active"], "claim": "claim_url",
-            },
-        },
-        "sessions": {"request": f"GET {key}/sessions", "items": "sessions"},
-        "end_sessions": {"request": f"DELETE {key}/sessions"},
-        "probe": {
-            "surfaces": {"api": f"GET {urls['issuer']}/v1/me", "edge": f"GET {urls['edge']}/v1/me"},
-            "accepted": [200], "refused": [401, 403],
-        },
-    }  # fmt: skip
-
-
-def _facts() -> dict[str, Any]:
-    """Return what Lumen Labs would have written down about its programme before anything happened."""
-    review = (ORIGIN + timedelta(days=14)).strftime("%d %B %Y")
-    return {
-        "programme_name": "the Lumen early-access programme",
-        "exposure_place": "a public Hugging Face Space",
-        "commander": {"name": "Inês Carvalho", "email": "ines@lumen.example"},
-        "signed_by": {"name": "Tomáš Dvořák", "title": "Head of the early-access programme"},
-        "concerns_person": {"name": "Salma Rahman", "email": "salma@lumen.example"},
-        "coordination_contact": {"name": "Ruth Adeyemi", "email": "ruth@lumen.example"},
-        "contact": "press@lumen.example",
-        "programme_payment": "Testing is unpaid. There is a competition with a prize.",
-        "programme_credit": "Films that we show carry the name of whoever made them.",
-        "programme_approval": "A film made with the programme is shown in public only after we have approved it.",
-        "programme_review": "These three terms are being reviewed; "
-        f"Salma Rahman writes to all testers about the outcome by {review}.",
-        "concerns_heard": [
-            {
-                "concern": "Testing is unpaid work",
-                "answer": "You are right that it is unpaid. Payment is part of the review.",
-            },
-            {
-                "concern": "Every film needs approval before it may be shown",
-                "answer": "That rule is part of the review as well.",
-            },
-        ],
-        "changes": [
-            {
-                "what": "Each of you holds a token of your own, so that one can be ended without touching the others",
-                "by": "from now on",
-            },
-            {"what": "You hear the outcome of the review of payment, credit and approval", "by": review},
-        ],
-        "cannot_change": [{"what": "A token must not be published", "why": "whoever finds it can act in your name"}],
-        "allowed_hosts": ["127.0.0.1"],
-    }

@@ -96,7 +96,7 @@ def on_key(action: type[Any], **fields: Any) -> Callable[[Gated, Take], Action]:
 
 def on_ended_key(action: type[Any], end: str) -> Callable[[Gated, Take], Action]:
     def make(live: Gated, take: Take) -> Action:
-        keys = live.world.keys
+        keys = live.world.cast.keys
         getattr(keys, end)(keys.get(live.world.ground.inventory.shared_key_id))
         live.clock.move(60)
         return action(subject=shared_key(live, take))
@@ -109,7 +109,7 @@ SITE = Consumer(id="demo-site", connection="http", secret="demo-site-token")
 
 
 def other_keys(live: Gated) -> dict[str, str]:
-    keys, _ = live.world.keys.page(None, None, 1000)
+    keys, _ = live.world.cast.keys.page(None, None, 1000)
     return {key.id: key.status for key in keys if key.id != live.world.ground.inventory.shared_key_id}
 
 

@@ -56,12 +56,12 @@ def on_token(action: type[Any]) -> Callable[[Gated, Take], Action]:
 
 
 def on_dead_token(live: Gated, take: Take) -> Action:
-    next(each for each in live.world.hub.accounts if each.label == "space-token").dead = True
+    next(each for each in live.world.cast.hub.accounts if each.label == "space-token").dead = True
     return on_token(RevokeToken)(live, take)
 
 
 def other_tokens(live: Gated) -> dict[str, bool]:
-    return {each.label: each.dead for each in live.world.hub.accounts if each.label != "space-token"}
+    return {each.label: each.dead for each in live.world.cast.hub.accounts if each.label != "space-token"}
 
 
 def on_own_space(action: type[Any], name: str = "space", **fields: Any) -> Callable[[Gated, Take], Action]:
@@ -70,7 +70,7 @@ def on_own_space(action: type[Any], name: str = "space", **fields: Any) -> Calla
 
 def paused(live: Gated, _: Take) -> Action:
     space = live.world.ground.inventory.own_space
-    live.world.hub.spaces[space].stage = "PAUSED"
+    live.world.cast.hub.spaces[space].stage = "PAUSED"
     return PauseSpace(space=space)
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from guests import Guest, Start
 
-from responder.drill.faults import Fault, parse_faults, show_fault
+from responder.drill.faults import Fault, check_places, parse_faults, show_fault
 from responder.errors import InputError
 
 
@@ -39,7 +39,7 @@ def test_a_fault_is_read_and_shown(text: str, fault: Fault) -> None:
     ("text", "said"),
     [
         ("latncy:hub=1s", "did you mean latency"),
-        ("latency:moon=1s", "one of issuer, edge"),
+        ("latency:MOON=1s", "a system of the drill"),
         ("latency:hub", "a time such as 200ms"),
         ("latency:hub=99s", "at most 10s"),
         ("429:hub=0", "whole number from 1"),
@@ -60,9 +60,18 @@ def test_a_wrong_fault_is_named_with_its_remedy(text: str, said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_a_place_that_the_world_does_not_have_is_named() -> None:
+    with pytest.raises(InputError) as refused:
+        check_places(parse_faults(["latency:moon=1s", "down:all=5s", "429:hub"]), {"hub", "edge"})
+
+    assert "no system 'moon'" in str(refused.value)
+    assert "known: edge, hub, all" in refused.value.problems[0].remedy
+    assert len(refused.value.problems) == 1
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(InputError) as refused:
-        parse_faults(["latency:moon=1s", "slack-down", "nothing"])
+        parse_faults(["latency:hub", "slack-down", "nothing"])
 
     assert len(refused.value.problems) == 2
 

@@ -151,7 +151,7 @@ def test_a_line_of_the_ledger_says_who_asked_for_what_and_when(start: Start) -> 
 
 def test_what_is_not_http_is_refused(start: Start) -> None:
     guest = start()
-    with socket.create_connection(("127.0.0.1", guest.world.hub.door.port), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", guest.world.cast.hub.door.port), timeout=5) as raw:
         raw.sendall(b"nonsense\r\n\r\n")
 
         assert raw.recv(1000).startswith(b"HTTP/1.1 400")

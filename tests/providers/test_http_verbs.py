@@ -85,14 +85,14 @@ def test_a_key_that_is_on_again_does_not_hold(bench: Bench) -> None:
     action = key(bench, DisableKey)
     change = action.plan(bench.client())
     action.apply(bench.client(may_write=True), change)
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.enable(keys.get(action.subject.key_id))
 
     assert action.verify(bench.client(), change) is Verdict.DOES_NOT_HOLD
 
 
 def test_what_breaks_names_owner_and_last_use(bench: Bench) -> None:
-    key_ = bench.live.world.keys.get(bench.live.world.ground.inventory.shared_key_id)
+    key_ = bench.live.world.cast.keys.get(bench.live.world.ground.inventory.shared_key_id)
     key_.last_used_at = bench.live.clock.now()
     change = key(bench, DisableKey).plan(bench.client())
 
@@ -165,7 +165,7 @@ def test_an_orphan_is_named_ended_and_replaced(bench: Bench) -> None:
     outcome = action.apply(bench.client(may_write=True), change)
 
     assert change.preconditions == {"orphans": first}
-    assert bench.live.world.keys.get(first).status == "revoked"
+    assert bench.live.world.cast.keys.get(first).status == "revoked"
     assert outcome.facts["key_id"] != first
     assert action.verify(bench.client(), change) is Verdict.HOLDS
 
@@ -197,7 +197,7 @@ def test_two_claimable_keys_of_one_name_are_a_question_for_a_person(bench: Bench
 def test_keys_of_another_name_and_dead_ones_are_not_taken_up(bench: Bench) -> None:
     action = IssueKey(holder=HOLDER)
     outcome = act(bench, action)
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.revoke(keys.get(outcome.facts["key_id"]))
 
     assert isinstance(action.plan(bench.client()), Change)
@@ -274,7 +274,7 @@ def test_a_consumer_that_still_uses_the_old_key_may_be_asked_again(bench: Bench)
 
 def test_a_consumer_whose_key_is_refused_does_not_pass(bench: Bench) -> None:
     shared = bench.live.world.ground.inventory.shared_key_id
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.revoke(keys.get(shared))
     bench.live.clock.move(60)
     with pytest.raises(Unavailable, match="does not work"):
@@ -296,7 +296,7 @@ def looks(bench: Bench, *, steps: int, seconds: float) -> list[Observed]:
 
 
 def test_death_is_proven_only_after_the_propagation_time_on_every_surface(bench: Bench) -> None:
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     shared = keys.get(bench.live.world.ground.inventory.shared_key_id)
     keys.end_sessions(shared)
     keys.disable(shared)
@@ -309,7 +309,7 @@ def test_death_is_proven_only_after_the_propagation_time_on_every_surface(bench:
 
 
 def test_an_open_session_is_not_death(bench: Bench) -> None:
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.disable(keys.get(bench.live.world.ground.inventory.shared_key_id))
     bench.live.clock.move(60)
 
@@ -317,7 +317,7 @@ def test_an_open_session_is_not_death(bench: Bench) -> None:
 
 
 def test_without_a_control_a_refusal_proves_nothing(bench: Bench) -> None:
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.disable(keys.get(bench.live.world.ground.inventory.shared_key_id))
     bench.live.clock.move(60)
     bench.live.control = None
@@ -326,7 +326,7 @@ def test_without_a_control_a_refusal_proves_nothing(bench: Bench) -> None:
 
 
 def test_a_session_list_that_cannot_be_read_is_not_an_empty_one(bench: Bench) -> None:
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     shared = keys.get(bench.live.world.ground.inventory.shared_key_id)
     keys.end_sessions(shared)
     keys.disable(shared)
@@ -368,7 +368,7 @@ def test_sessions_that_open_while_they_are_ended_are_seen(bench: Bench) -> None:
     action = key(bench, EndKeySessions)
     change = action.plan(bench.client())
     action.apply(bench.client(may_write=True), change)
-    keys = bench.live.world.keys
+    keys = bench.live.world.cast.keys
     keys.open_session(keys.get(action.subject.key_id))
     bench.live.clock.move(10)
 

@@ -211,7 +211,7 @@ def test_a_consumer_names_space_and_key(bench: Bench) -> None:
 def test_the_second_token_is_found_in_an_earlier_commit(bench: Bench) -> None:
     outcome = the_log(bench.live, bench.secret).read(bench.client())
     [finding] = outcome.findings
-    first_draft = bench.live.world.hub.spaces[their_space(bench)].commits[-1]
+    first_draft = bench.live.world.cast.hub.spaces[their_space(bench)].commits[-1]
 
     assert finding.fingerprint == bench.secret(bench.live.value("space-token")).fingerprint
     assert finding.exposure.place == f"commit {first_draft.id[:7]} config.py"
@@ -222,7 +222,7 @@ def test_the_second_token_is_found_in_an_earlier_commit(bench: Bench) -> None:
 
 def test_what_is_known_is_no_finding_but_its_first_appearance_is_told(bench: Bench) -> None:
     outcome = the_log(bench.live, bench.secret).read(bench.client())
-    commits = bench.live.world.hub.spaces[their_space(bench)].commits
+    commits = bench.live.world.cast.hub.spaces[their_space(bench)].commits
     shared = bench.live.value("shared-token")
     oldest = next(one for one in reversed(commits) if any(shared in text for text in one.files.values()))
 

@@ -4,21 +4,16 @@ from datetime import timedelta
 from typing import Self
 
 from responder.clock import ScaledClock
-from responder.drill.world.control import Control, Seen
-from responder.drill.world.gateway import Edge
-from responder.drill.world.holders import Holders
-from responder.drill.world.hub import Hub
-from responder.drill.world.issuer import Issuer
-from responder.drill.world.keys import Keys
+from responder.drill.faults import check_places
+from responder.drill.scenes import scene_called
+from responder.drill.world.control import Control
 from responder.drill.world.ledger import Labels, Ledger, shown_time
 from responder.drill.world.mail import MailSink
-from responder.drill.world.public import Public
 from responder.drill.world.slack import Slack
 from responder.drill.world.spec import WorldSpec
 from responder.drill.world.system import Ground, System
 from responder.drill.world.trouble import Trouble
 from responder.drill.world.values import Inventory, inventory_of, values_of
-from responder.drill.world.vault import Site, Vault
 
 __all__ = ["Inventory", "World", "WorldSpec", "inventory_of", "values_of"]
 
@@ -32,13 +27,15 @@ class World:
 
     def __init__(self, spec: WorldSpec, clock: ScaledClock | None = None) -> None:
         faults = spec.parsed_faults()
+        self.scene = scene_called(spec.scene)
+        check_places(faults, self.scene.places)
         spec.dir.mkdir(parents=True, exist_ok=True)
         clock = clock or ScaledClock.load(spec.clock)
         self.ground = Ground(
             spec=spec,
             clock=clock,
             ledger=Ledger(spec.dir / "ledger.jsonl", clock),
-            labels=Labels(spec.dir / "secrets.json", values_of(spec.seed, spec.holders)),
+            labels=Labels(spec.dir / "secrets.json", self.scene.values(spec.seed, spec.holders), self.scene.watched),
             trouble=Trouble(faults, clock),
             inventory=inventory_of(spec.seed, spec.holders),
         )
@@ -51,7 +48,7 @@ class World:
 
     @property
     def exposed_at(self) -> str:
-        """When the Space was pushed, as the ledger shows times."""
+        """When what leaked was published, as the ledger shows times."""
         before = timedelta(seconds=self.ground.inventory.exposed_before_seconds)
         return shown_time(self.ground.clock.origin - before)
 
@@ -64,13 +61,13 @@ class World:
         for system in self.systems:
             system.open()
         self.mail.open()
-        self.public.start()
-        self.holders.start()
+        for actor in self.cast.actors:
+            actor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.public.stop()
-        self.holders.stop()
+        for actor in self.cast.actors:
+            actor.stop()
         for system in self.systems:
             system.close()
         self.mail.close()
@@ -78,16 +75,12 @@ class World:
 
     def _build(self) -> None:
         ground = self.ground
-        self.keys = Keys(ground)
-        self.issuer, self.edge = Issuer(ground, self.keys), Edge(ground, self.keys)
-        self.hub, self.slack, self.vault = Hub(ground), Slack(ground), Vault(ground)
-        self.site, self.mail = Site(ground, self.vault), MailSink(ground)
-        self.holders = Holders(ground)
-        self.mail.listeners.append(self.holders.receive)
-        outside: list[System] = [self.issuer, self.edge, self.hub, self.slack, self.vault, self.site]
+        self.slack, self.mail = Slack(ground), MailSink(ground)
+        self.cast = self.scene.populate(ground)
+        self.mail.listeners.extend(self.cast.listeners)
+        outside: list[System] = [*self.cast.systems, self.slack]
         ground.inner.update({system.name: system.inner.port for system in outside})
-        self.public = Public(ground, self.keys)
-        self.control = Control(ground, Seen(self.keys, self.hub, self.mail, self.public, self.holders, self.slack))
+        self.control = Control(ground, self.cast, self.mail, self.slack)
         self.systems = [*outside, self.control]
         for system in self.systems:
             suffix = "/api/" if system is self.slack else ""

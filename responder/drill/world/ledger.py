@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -56,8 +57,9 @@ def shown_time(moment: datetime) -> str:
 class Labels:
     """Knows every secret value by its label, and keeps them in `secrets.json`, the only place in clear."""
 
-    def __init__(self, path: Path, values: dict[str, str]) -> None:
+    def __init__(self, path: Path, values: dict[str, str], watched: re.Pattern[str] = SECRET_SHAPE) -> None:
         self._path = path
+        self._watched = watched
         self._values = dict(values)
         self._labels: dict[str, str] = {}
         for label, value in values.items():
@@ -81,7 +83,7 @@ class Labels:
 
     def within(self, text: str) -> tuple[str, ...]:
         """Return the labels of every known token in a text, in order, each once."""
-        found = (self._labels.get(match.group()) for match in SECRET_SHAPE.finditer(text))
+        found = (self._labels.get(match.group()) for match in self._watched.finditer(text))
         return tuple(dict.fromkeys(label for label in found if label))
 
     def _write(self) -> None:

@@ -44,6 +44,8 @@ class WorldSpec(_Strict):
     """Where `ledger.jsonl` and `secrets.json` are written; made when missing."""
     clock: Path
     """The file of the drill's scaled clock."""
+    scene: str = "founding"
+    """The scene that is played: which systems there are, and what leaked."""
     seed: int = 7
     faults: tuple[str, ...] = ()
     holders: int = Field(default=300, ge=1, le=999)

@@ -1,0 +1,88 @@
+"""A scene: a world for a playbook, and what a team there would have written down before anything happened."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from responder.drill.lines import Expected
+from responder.drill.world.cast import Cast
+from responder.drill.world.system import Ground
+from responder.drill.world.values import SECRET_SHAPE, Leaked
+from responder.finding import Exposure
+
+if TYPE_CHECKING:
+    from responder.drill.stage import Stage
+    from responder.state import RunState
+    from responder.unit import Ask
+
+
+class Scene(ABC):
+    """One kind of leak. The world's process uses `values` and `populate`, the drill all the rest."""
+
+    playbook: ClassVar[str]
+    """The playbook that is practised here."""
+    title: ClassVar[str]
+    """What happened, in a sentence, as whoever reports it would say."""
+    places: ClassVar[frozenset[str]]
+    """The systems that faults can strike."""
+    secrets: ClassVar[Mapping[str, str]]
+    """The environment variables of the runner, and the world's labels of what they hold."""
+    leaked: ClassVar[str]
+    """The label of the value that is reported."""
+    watched: ClassVar[re.Pattern[str]] = SECRET_SHAPE
+    """What the values of this scene look like, to find them where they should not be."""
+    holders: ClassVar[bool] = False
+    """Whether many people hold the credential."""
+
+    # The world --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def values(self, seed: int, holders: int) -> dict[str, str]:
+        """Return every secret value by its label: a function of the seed."""
+
+    @abstractmethod
+    def populate(self, ground: Ground) -> Cast:
+        """Make the systems, and those who use them."""
+
+    # What was written down --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def settings(self, stage: "Stage", *, live: bool) -> dict[str, Any]:
+        """Return responder.yaml as this team would have written it."""
+
+    @abstractmethod
+    def exposure(self, stage: "Stage") -> Exposure:
+        """Return where the value was seen, without the time."""
+
+    def key_id(self, stage: "Stage") -> str:  # noqa: ARG002 - where the value tells by itself, nothing is needed
+        """Return the id that the report names beside the value; empty where it names none."""
+        return ""
+
+    def inputs(self, stage: "Stage") -> Mapping[str, Any]:  # noqa: ARG002 - a scene without inputs needs no stage
+        """Return what is known of a playbook's inputs."""
+        return {}
+
+    # What people do ---------------------------------------------------------------------------------------------
+
+    def choice(self, state: "RunState", ask: "Ask") -> str:  # noqa: ARG002 - a scene may look at the run
+        """Return the option that somebody chooses."""
+        return next(iter(ask.options))
+
+    def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:  # noqa: ARG002
+        """Return what a person does in the world for a task: a path of its side door, and what is sent there."""
+        return None
+
+    # What is scored ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
+        """Return the leaked values that the playbook can come to know, and the systems that accept them."""
+
+    def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:  # noqa: ARG002
+        """Return the effects that a finished drill must show."""
+        return ()
+
+    def evidence_path(self, stage: "Stage") -> str:  # noqa: ARG002 - without a page there is nothing to keep
+        """Return the path of the page that must be kept; empty where there is none."""
+        return ""

@@ -1,0 +1,46 @@
+"""What a scene puts into the world besides its chat, its mail and its people at work."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from responder.drill.world.ledger import Effect, Line
+from responder.drill.world.mail import Mail
+from responder.drill.world.system import Ground, System
+
+
+class Actor(Protocol):
+    """Somebody in the world who does something by themselves, in a thread of their own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Go home."""
+
+
+class Cast(ABC):
+    """The systems of a scene, those who use them, and what is known of them in the end."""
+
+    systems: Sequence[System]
+    """In the order in which they open."""
+    actors: Sequence[Actor] = ()
+    listeners: Sequence[Callable[[Mail], None]] = ()
+    """Who reads the mail that arrives for people outside the company."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+
+    def state(self) -> dict[str, Any]:
+        """Tell how the world is now; `claims_pending` is how many people still want to collect something."""
+        return {"claims_pending": 0}
+
+    @abstractmethod
+    def probe(self) -> list[dict[str, Any]]:
+        """Present every leaked value from outside, count sessions, and write each finding to the ledger."""
+
+    def found(self, key: str, system: str, **facts: Any) -> dict[str, Any]:
+        """Write one finding of the final probes to the ledger, and return it."""
+        effect = Effect("final_probe", key, system, facts)
+        self.ground.ledger.write(Line(system, actor="score", outcome="served"), effect)
+        return effect.shown()
