@@ -140,8 +140,13 @@ def outputs(state: RunState, step: Step) -> Outputs:
         well = [item for item in items if item.status in ENDED_WELL]
         facts["all_done"] = len(well) == len(items)
         facts["count"] = len(items)
+        facts["left"] = [
+            value
+            for value, item in zip(state.items[step.id].values.values(), items, strict=True)
+            if item.status not in ENDED_WELL
+        ]
         facts["each"] = {
-            key: Outputs(dict(item.facts), lenient=True)
+            key: Outputs({**item.facts, "status": item.status}, lenient=True)
             for key, item in zip(state.items[step.id].values, items, strict=True)
         }
     return Outputs(facts, lenient=unit.status not in {"done", "unchanged", "running", "applied"})

@@ -169,7 +169,7 @@ def score_lines(document: dict[str, Any]) -> list[str]:
         f"  refused everywhere      {_span(ledger['dead_after_seconds'])} from when we knew",
         f"  served after that call  {served} requests of the public, until it had spread",
         f"  credentials             {states}; {ledger['sessions_open']} sessions open",
-        f"  tokens of their own     {ledger['issued']} of {ledger['holders']} holders",
+        *_replaced(ledger),
         f"  effects                 {ledger['effects']}, {repeated} repeated, {lost} lost",
         f"  order                   {'; '.join(ledger['order_violations']) or 'as it must be'}",
         f"  notices                 {len(document['notices'])} kinds, {punctual}",
@@ -186,6 +186,18 @@ def score_lines(document: dict[str, Any]) -> list[str]:
     here, least = timing["wall_seconds"], timing["critical_path_seconds"]
     lines += [f"  time                    {here:.1f} s here, {least:.1f} s at the least", ""]
     return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
+
+
+def _replaced(ledger: dict[str, Any]) -> list[str]:
+    """Return who was given something new: people, services, or both."""
+    told = []
+    if ledger["holders"]:
+        told.append(f"  tokens of their own     {ledger['issued']} of {ledger['holders']} holders")
+    if ledger["consumers"]:
+        moved = f"{ledger['consumers_moved']} of {ledger['consumers']} work with a new credential"
+        outages = "" if ledger["outages"] is None else f"; {ledger['outages']} outages on the way"
+        told.append(f"  services                {moved}{outages}")
+    return told
 
 
 def _at_slack(slack: dict[str, Any]) -> str:

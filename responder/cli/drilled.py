@@ -25,6 +25,11 @@ class LedgerShown(TypedDict):
     holders: int
     issued: int
     """How many holders have exactly one live key of their own."""
+    consumers: int
+    consumers_moved: int
+    """How many consumers were given a new credential, and work with what they have in the end."""
+    outages: int | None
+    """How often a consumer was seen without a working credential; null unless old and new were to live side by side."""
     sessions_open: int | None
     """Null where the world was never probed."""
     effects: int

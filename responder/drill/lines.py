@@ -1,7 +1,7 @@
 """How the world's ledger is read: lines, effects, acceptances, and when a value died."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,8 +36,8 @@ class Facts:
     leaked: tuple[Leaked, ...]
     holders: Mapping[str, str]
     """Mail addresses of the holders by their id."""
-    consumers: tuple[str, ...] = ()
-    """Owners, besides the holders, who get a new key."""
+    consumers: Mapping[str, str] = field(default_factory=dict)
+    """The consumers, who get a new key besides the holders: the name of each one's secret by its id."""
     overlap: bool = False
     """Whether old and new live side by side on purpose, until every consumer has moved."""
     expected: tuple[Expected, ...] = ()

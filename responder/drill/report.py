@@ -84,7 +84,7 @@ def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
         aware_at=datetime.fromisoformat(state.incident["aware_at"]),
         leaked=tuple(scene.all_leaked(stage, state)),
         holders={holder.id: holder.email for holder in stage.inventory.holders} if scene.holders else {},
-        consumers=tuple(one.id for one in state.credential.consumers),
+        consumers={one.id: one.secret for one in state.credential.consumers},
         expected=tuple(scene.expected(stage, state)),
         evidence_path=page,
         captures=bool(page) and any(step.action == "evidence.capture_page" for step in state.playbook.steps),

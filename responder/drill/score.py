@@ -35,6 +35,8 @@ _PART = 10.0
 _DISABLED = (300.0, 3600.0)
 _DEAD = (600.0, 7200.0)
 """Seconds after which a time no longer gets all its points, and after which it gets none."""
+_OVERLAP = (8 * 3600.0, 24 * 3600.0)
+"""The same where old and new live side by side until everybody has moved."""
 
 
 @dataclass
@@ -64,6 +66,9 @@ def score(lines: Sequence[Line], facts: Facts) -> dict[str, Any]:
         "credentials": _credentials(lines, facts),
         "holders": len(facts.holders),
         "issued": sum(len(owned[holder].live) == 1 for holder in facts.holders if holder in owned),
+        "consumers": len(facts.consumers),
+        "consumers_moved": _moved(lines, facts),
+        "outages": sum(kind(line) == "outage" for line in lines) if facts.overlap else None,
         "sessions_open": _sessions_open(lines),
         "effects": len(effects),
         "effects_repeated": _repeated(effects) + sum(owner.repeated for owner in owned.values()),
@@ -86,30 +91,47 @@ def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: 
     """Return `{"total": 0-100, "parts": {...}}` from the ledger's score, the notices and the record.
 
     - containment (30): 15 for a disable within 5 minutes of `aware_at`, falling to none at an hour; 15 for
-      proof of death within 10 minutes, falling to none at two hours.
+      proof of death within 10 minutes, falling to none at two hours; with an overlap, within 8 hours and 24.
     - proof (20): 10 for both values dead in the final probes, 5 for no open session, 5 for a
       known time of death.
-    - people (20): 10 for the share of holders with a key of their own, 10 for the share of notices on time.
+    - people (20): 10 for the share of holders with a key of their own, or where nobody holds it of consumers that
+      were given a new one, less 1 for each outage that an overlap should have spared them; 10 for the share of
+      notices on time.
     - order (10): 5 less for each broken order.
     - exactly_once (10): 5 less for each effect that was repeated or is missing.
     - record (10): 5 for a record that verifies, 5 for one that agrees with the ledger.
     """
-    holders = ledger["holders"] or 1
-    on_time = sum(bool(row["on_time"]) for row in rows) / len(rows) if rows else 0.0
+    on_time = sum(bool(row["on_time"]) for row in rows) / len(rows) if rows else 1.0
     doubled = ledger["effects_repeated"] + ledger["effects_lost"]
+    overlap = ledger["outages"] is not None
     parts = {
-        "containment": 1.5 * _speed(ledger["disabled_after_seconds"], _DISABLED)
-        + 1.5 * _speed(ledger["dead_after_seconds"], _DEAD),
+        "containment": 1.5 * _speed(ledger["disabled_after_seconds"], _OVERLAP if overlap else _DISABLED)
+        + 1.5 * _speed(ledger["dead_after_seconds"], _OVERLAP if overlap else _DEAD),
         "proof": _PART * all(each["state"] == "dead" for each in ledger["credentials"])
         + _PART / 2 * (ledger["sessions_open"] == 0)
         + _PART / 2 * (ledger["dead_after_seconds"] is not None),
-        "people": _PART * ledger["issued"] / holders + _PART * on_time,
+        "people": max(0.0, _PART * _served(ledger) - (ledger["outages"] or 0)) + _PART * on_time,
         "order": max(0.0, _PART - 5 * len(ledger["order_violations"])),
         "exactly_once": max(0.0, _PART - 5 * doubled),
         "record": _PART / 2 * bool(record.get("verified")) + _PART / 2 * bool(record.get("agrees_with_ledger")),
     }
     rounded = {name: round(points, 1) for name, points in parts.items()}
     return {"total": round(sum(parts.values()), 1), "parts": rounded}
+
+
+def _served(ledger: Mapping[str, Any]) -> float:
+    """Return the share of those who had the credential, people or else consumers, that have one of their own now."""
+    for all_of_them, served in (("holders", "issued"), ("consumers", "consumers_moved")):
+        if ledger[all_of_them]:
+            return float(ledger[served] / ledger[all_of_them])
+    return 1.0
+
+
+def _moved(lines: Sequence[Line], facts: Facts) -> int:
+    """Return how many consumers work in the end, and were given something new."""
+    given = {subject(line) for line in lines if kind(line) == "secret_written"}
+    out = {name for line in lines if kind(line) == "final_probe" for name in line["effect"].get("out", ())}
+    return sum(place in given and name not in out for name, place in facts.consumers.items())
 
 
 def _speed(seconds: float | None, limits: tuple[float, float]) -> float:

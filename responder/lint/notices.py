@@ -85,7 +85,7 @@ def _unfilled(template: "Template", given: Collection[str]) -> list[str]:
 
 # Whichever way a run goes ----------------------------------------------------------------------------------------
 
-_ALWAYS_THERE = re.compile(r"steps(?:\.\w+|\[['\"][^'\"]*['\"]\])\.(?:status|all_done|count)\b")
+_ALWAYS_THERE = re.compile(r"steps(?:\.\w+|\[['\"][^'\"]*['\"]\])\.(?:status|all_done|count|left)\b")
 """What every step says of itself, however it ended."""
 _HANDLED = re.compile(r"\|\s*default\b|\bif\b|\bor\b")
 """An expression that says itself what counts where there is nothing."""

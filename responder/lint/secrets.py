@@ -13,7 +13,7 @@ from responder.redaction import Secret
 from responder.source import Path
 
 _ISSUE = "credential.issue"
-_PLAIN = {"key_id", "claim", "status", "all_done", "count", "fingerprint"}
+_PLAIN = {"key_id", "claim", "status", "all_done", "count", "left", "fingerprint"}
 """What a step that issues says besides the value."""
 _LENGTH = re.compile(r"\s*\|\s*length\b")
 

@@ -124,16 +124,7 @@ def _connections(stage: "Stage") -> dict[str, Any]:
             "identity": {"request": "GET /admin/v1/whoami", "account": "account", "key_id": "key_id"},
             "keys": key_api(urls),
         },
-        "vault": {
-            "provider": "http", "account": inventory.vault_account, "secret": "env:VAULT_TOKEN",
-            "base_url": urls["vault"],
-            "identity": {"request": "GET /v1/whoami", "account": "account"},
-            "secrets": {
-                "write": {"request": "PUT /v1/secrets/{name}", "body": {"value": "{value}", "marker": "{marker}"}},
-                "read": {"request": "GET /v1/secrets/{name}", "version": "version", "marker": "marker"},
-                "test": {"request": f"GET {urls['site']}/health", "ok": "ok", "key_id": "key_id"},
-            },
-        },
+        "vault": house.vault(stage, test=f"GET {urls['site']}/health"),
         "hub": {
             "provider": "huggingface", "account": inventory.hub_account, "secret": "env:HUB_ADMIN",
             "control": "env:HUB_CONTROL", "base_url": urls["hub"],

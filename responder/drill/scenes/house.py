@@ -68,3 +68,17 @@ def _connections(stage: "Stage") -> dict[str, Any]:
             "port": smtp["port"], "sender": "security@lumen.example", "user": stage.inventory.mail_login, "tls": "none",
         },
     }  # fmt: skip
+
+
+def vault(stage: "Stage", *, test: str) -> dict[str, Any]:
+    """Describe the secret store, and the request with which a consumer is asked whether its credential works."""
+    return {
+        "provider": "http", "account": stage.inventory.vault_account, "secret": "env:VAULT_TOKEN",
+        "base_url": stage.urls["vault"],
+        "identity": {"request": "GET /v1/whoami", "account": "account"},
+        "secrets": {
+            "write": {"request": "PUT /v1/secrets/{name}", "body": {"value": "{value}", "marker": "{marker}"}},
+            "read": {"request": "GET /v1/secrets/{name}", "version": "version", "marker": "marker"},
+            "test": {"request": test, "ok": "ok", "key_id": "key_id"},
+        },
+    }  # fmt: skip

@@ -55,21 +55,21 @@ class Scene(ABC):
     def exposure(self, stage: "Stage") -> Exposure:
         """Return where the value was seen, without the time."""
 
-    def key_id(self, stage: "Stage") -> str:  # noqa: ARG002 - where the value tells by itself, nothing is needed
+    def key_id(self, stage: "Stage") -> str:
         """Return the id that the report names beside the value; empty where it names none."""
         return ""
 
-    def inputs(self, stage: "Stage") -> Mapping[str, Any]:  # noqa: ARG002 - a scene without inputs needs no stage
+    def inputs(self, stage: "Stage") -> Mapping[str, Any]:
         """Return what is known of a playbook's inputs."""
         return {}
 
     # What people do ---------------------------------------------------------------------------------------------
 
-    def choice(self, state: "RunState", ask: "Ask") -> str:  # noqa: ARG002 - a scene may look at the run
+    def choice(self, state: "RunState", ask: "Ask") -> str:
         """Return the option that somebody chooses."""
         return next(iter(ask.options))
 
-    def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:  # noqa: ARG002
+    def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
         """Return what a person does in the world for a task: a path of its side door, and what is sent there."""
         return None
 
@@ -79,10 +79,10 @@ class Scene(ABC):
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the leaked values that the playbook can come to know, and the systems that accept them."""
 
-    def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:  # noqa: ARG002
+    def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
         """Return the effects that a finished drill must show."""
         return ()
 
-    def evidence_path(self, stage: "Stage") -> str:  # noqa: ARG002 - without a page there is nothing to keep
+    def evidence_path(self, stage: "Stage") -> str:
         """Return the path of the page that must be kept; empty where there is none."""
         return ""

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from responder.drill.world.caller import Caller
 from responder.drill.world.cast import Cast
 from responder.drill.world.ledger import Effect, Line, shown_time
 from responder.drill.world.mail import Mail, MailSink
@@ -35,6 +36,7 @@ class Control(System):
             route("GET", "/state", self.state),
             route("POST", "/person/send", self.person_sends),
             route("POST", "/finish", self.finish),
+            route("POST", "/site/restart", self.restart),
             *self._slack.routes(),
         )
 
@@ -85,6 +87,12 @@ class Control(System):
         line = Line("mail", "SMTP", "PERSON", actor="person", carried=labels, status=250, outcome="served", write=True)
         self.ground.ledger.write(line, effect)
         return Answer(202, {"to": to, "about": about})
+
+    def restart(self, request: Request, _: dict[str, str]) -> Answer:
+        """Let a person restart a service, through the service's own inner door."""
+        with Caller(self.ground.inner["site"], "person") as caller:
+            status, body = caller.call("POST", f"/restart/{request.text('id')}")
+        return Answer(status, body)
 
     def finish(self, _: Request, __: dict[str, str]) -> Answer:
         """Let every leaked value be presented from outside, and sessions be counted; repeated, tell again."""

@@ -1,5 +1,6 @@
 """The secret store, and the demo site that reads its token from there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,11 +29,14 @@ class Vault(System):
 
     name = "vault"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, holding: Mapping[str, str] | None = None) -> None:
+        """Begin with values by the names of their secrets; without any, with the old token of each consumer."""
         super().__init__(ground)
         self._secrets: dict[str, list[Version]] = {}
-        for consumer in ground.inventory.consumers:
-            self._put(consumer.secret_name, ground.labels["site-token-old"], "")
+        if holding is None:
+            holding = {one.secret_name: ground.labels["site-token-old"] for one in ground.inventory.consumers}
+        for name, value in holding.items():
+            self._put(name, value, "")
 
     def routes(self) -> tuple[Route, ...]:
         """Return what can be asked of the store."""
