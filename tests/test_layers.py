@@ -69,6 +69,7 @@ ONLY_IN = {
     "cryptography": ("sealing",),
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
+    "websockets": ("slack",),
     "wsproto": ("drill",),
     "slack_sdk": ("slack", "drill"),  # the drill looks at blocks with it, where it is installed
 }

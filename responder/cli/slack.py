@@ -52,9 +52,10 @@ def listen(call: Call, address: str) -> Exit:
     """Listen until SIGTERM or SIGINT: by Socket Mode, or at an address by HTTP."""
     try:
         from responder.slack.reception import Reception  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError:
+    except ImportError as error:
+        where = error.name or "slack_bolt"
         raise RequestError(
-            "What speaks to Slack is not installed", where="slack_bolt", remedy="pip install 'responder[slack]'"
+            "What speaks to Slack is not installed", where=where, remedy="pip install 'responder[slack]'"
         ) from None
     stopping = threading.Event()
     with call.open() as app:

@@ -33,7 +33,7 @@ _AGAIN_SECONDS = 1.0
 
 def check_installed(find: Callable[[str], object] = find_spec) -> None:
     """Raise RequestError where something is not installed that a drill at Slack needs."""
-    missing = [name for name in ("slack_bolt", "slack_sdk", "wsproto") if find(name) is None]
+    missing = [name for name in ("slack_bolt", "slack_sdk", "websockets", "wsproto") if find(name) is None]
     if missing:
         raise RequestError(
             "What a drill at Slack needs is not installed",

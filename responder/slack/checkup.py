@@ -37,9 +37,10 @@ def examine_slack(means: Means, find: Callable[[str], object] = find_spec) -> li
         return []
     connection = means.settings.connections.get(slack.connection)
     checks: list[Check] = []
-    if find("slack_bolt") is None:
+    missing = [name for name in ("slack_bolt", "websockets") if find(name) is None]
+    if missing:
         remedy = "pip install 'responder[slack]' where it is to listen"
-        checks.append(Check(ABOUT, "slack_bolt", "note", "what listens is not installed here", remedy))
+        checks.append(Check(ABOUT, ", ".join(missing), "note", "what listens is not installed here", remedy))
     if connection is None or connection.provider != ABOUT:
         said = f"responder.yaml describes no connection {slack.connection} of Slack"
         return [*checks, Check(ABOUT, slack.connection, "missing", said, "add it, or correct `slack.connection`")]

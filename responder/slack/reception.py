@@ -4,12 +4,10 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.adapter.wsgi import SlackRequestHandler
 
 from responder.app import App
@@ -21,13 +19,11 @@ from responder.settings import Connection, Slack
 from responder.slack.desk import Desk
 from responder.slack.keeper import Keeper
 from responder.slack.listener import Listener
+from responder.slack.sockets import Sockets
 from responder.slack.speaker import Speaker
 from responder.tending import Tender
 
 PATH = "/slack/events"
-_SOCKETS = 2
-"""While one connection is replaced, the library hears nothing on it for some seconds; the other goes on."""
-_AGAIN_SECONDS = 2.0
 _REPLAY_SECONDS = 310.0
 """For how long a signature is remembered: Slack's own requests are refused after five minutes anyway."""
 _log = logging.getLogger(__name__)
@@ -40,10 +36,9 @@ class Reception:
         self.app = app
         self.slack, self.connection = configured(app)
         token = _secret(app, self.connection.secret, f"connections.{self.connection.name}.secret")
-        base_url = Options.model_validate(self.connection.options).base_url
-        means = app.means
-        self.speaker = Speaker.with_token(token, base_url, means.transport, means.sealer.redactor)
+        self.speaker = self._speaker(token)
         self.desk = Desk(app)
+        means = app.means
         signing = means.secret(self.slack.signing_secret)
         wire = means.transport.wire("slack", "")
 
@@ -53,8 +48,7 @@ class Reception:
         self.listener = wire.with_value(signing, listener) if signing is not None else listener("")
         self.keeper = Keeper(app, self.speaker, self.connection)
         self.tender = Tender(means, app.dispatcher, app.attendance)
-        self._sockets: list[SocketModeHandler] = []
-        self._closing = threading.Event()
+        self._sockets: Sockets | None = None
         self._server: WSGIServer | None = None
 
     def start(self) -> None:
@@ -66,25 +60,13 @@ class Reception:
     def listen(self) -> None:
         """Connect by Socket Mode: no address of ours has to be reached. SettingsError where there is no app token."""
         token = _secret(self.app, self.slack.app_token, "slack.app_token")
+        self._sockets = Sockets(self.listener.bolt, self._speaker(token))
+        self._sockets.start()
 
-        def socket(value: str) -> SocketModeHandler:
-            return SocketModeHandler(self.listener.bolt, value, web_client=self.speaker.client)
-
-        for _ in range(_SOCKETS):
-            self._sockets.append(self.app.means.transport.wire("slack", "").with_value(token, socket))
-        threading.Thread(target=self._connect, name="connect", daemon=True).start()
-
-    def _connect(self) -> None:
-        """Connect, and try again while Slack is away: the runs go on, and people are asked by mail."""
-        for handler in self._sockets:
-            while not self._closing.is_set():
-                try:
-                    handler.connect()  # type: ignore[no-untyped-call]
-                except Exception as error:  # noqa: BLE001 - whatever it is, Slack cannot be heard now
-                    _log.warning("Slack cannot be heard yet: %s", type(error).__name__)
-                    self._closing.wait(_AGAIN_SECONDS)
-                else:
-                    break
+    def _speaker(self, token: Secret) -> Speaker:
+        base_url = Options.model_validate(self.connection.options).base_url
+        means = self.app.means
+        return Speaker.with_token(token, base_url, means.transport, means.sealer.redactor)
 
     def serve(self, host: str, port: int) -> str:
         """Take signed requests by HTTP, in a thread; return the address. SettingsError where there is no secret."""
@@ -96,20 +78,14 @@ class Reception:
 
     def close(self) -> None:
         """Hear nothing more, do what was acknowledged, and let the steps under way end."""
-        self._closing.set()
-        for handler in self._sockets:
-            handler.client.auto_reconnect_enabled = False
-            with suppress(Exception):  # the library's own threads may be closing it at the same moment
-                handler.client.disconnect()
+        if self._sockets is not None:
+            self._sockets.close()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
         self.listener.close()
         self.keeper.stop()
         self.tender.stop()
-        for handler in self._sockets:
-            with suppress(Exception):
-                handler.close()  # type: ignore[no-untyped-call]
 
 
 def configured(app: App) -> tuple[Slack, Connection]:

@@ -193,7 +193,7 @@ def test_where_what_listens_is_not_installed_that_is_a_note(office: Office) -> N
     finally:
         app.close()
 
-    assert ("slack_bolt", "note") == (checks[0].name, checks[0].state)
+    assert ("slack_bolt, websockets", "note") == (checks[0].name, checks[0].state)
     assert "pip install 'responder[slack]'" in checks[0].remedy
     assert {"ok"} == {check.state for check in checks[1:]}
 

@@ -149,7 +149,7 @@ def test_a_listener_that_is_left_dead_is_gone_on_with_by_hand(tmp_path: Path) ->
         drill.stage.close()
 
 
-@pytest.mark.parametrize("gone", ["slack_bolt", "wsproto"])
+@pytest.mark.parametrize("gone", ["slack_bolt", "websockets", "wsproto"])
 def test_what_is_not_installed_is_said_once_with_the_command_that_installs_it(gone: str) -> None:
     def found(name: str) -> ModuleSpec | None:
         return None if name == gone else find_spec(name)
