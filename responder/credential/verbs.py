@@ -121,8 +121,6 @@ class Issue(CredentialAction):
     """What it may reach; at most what the leaked credential did, as `credential.inspect` has read it."""
     wider: str = ""
     """Why it must reach more than that; a refusal says when it is needed."""
-    waived: tuple[str, ...] = ()
-    """Doors into the same identity, by their ids in `credential.doors`, that somebody decided to leave open."""
 
 
 class Deliver(CredentialAction):

@@ -25,7 +25,7 @@ FACTS = Facts(
     aware_at=START,
     leaked=LEAKED,
     holders=HOLDERS,
-    consumers=("demo-site",),
+    consumers={"demo-site": "demo-site-token"},
     expected=EXPECTED,
     ready_at=START + timedelta(seconds=40),
 )
@@ -123,6 +123,9 @@ def test_a_leak_that_was_handled_well() -> None:
         ],
         "holders": 2,
         "issued": 2,
+        "consumers": 1,
+        "consumers_moved": 0,
+        "outages": None,
         "sessions_open": 0,
         "effects": 9,
         "effects_repeated": 0,
