@@ -144,6 +144,12 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     run: str = "",
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
+    if playbook.called:
+        raise RequestError(
+            f"{playbook.playbook} is a part of other playbooks, and no response by itself",
+            where="playbook",
+            remedy="begin a playbook that calls it",
+        )
     check_start(judgement, playbook)
     _check_deadlines(playbook, means)
     run = run or means.ids("run")

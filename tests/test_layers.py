@@ -38,7 +38,7 @@ declared
 registry story progress notice asking motions modes lines lead
 providers testing wording approval
 glass
-suspicion
+suspicion suppression
 credential fields fold moments reading
 fold_people inlining structure
 fold_steps
