@@ -49,8 +49,9 @@ class DoorsOfOwner(Doors):
     """List the other keys of the key's owner; for a leaked admin key, everything that it could have opened.
 
     An admin key can make keys, service accounts and invites: the open invites, the accepted ones since `since`, and
-    every other key of administration count as doors, and so do keys and users that came since `since`. How somebody
-    signs in, and their sessions, are shown by no API.
+    every other key of administration count as doors, and so do keys and users that came since `since`. Once the key is
+    deleted, OpenAI tells its owner no more, and the same wide list is given: look before, too. How somebody signs in,
+    and their sessions, are shown by no API.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (READ,)
@@ -58,23 +59,22 @@ class DoorsOfOwner(Doors):
     def open_doors(self, client: Client) -> Iterator[Door]:
         """Read the lists."""
         record = record_of(client, self.subject)
-        if record is None:
-            raise ProviderError(
-                "The organisation lists no such key, so its owner is not known",
-                remedy="look before the key is revoked; the audit log names its owner (openai.audit_log)",
-            )
+        wide = record is None or record.owner_type == ADMIN
         ours = {one.key_id for one in our_keys(client)}
         for one in every_key(client):
-            if one.key_id == record.key_id or one.key_id in ours:
+            if one.key_id in ours or (record and one.key_id == record.key_id):
                 continue
-            if one.owner_id == record.owner_id or (record.owner_type == ADMIN and self._came_by(one)):
+            if (record and one.owner_id == record.owner_id) or (wide and self._came_by(one)):
                 yield _door(one)
-        if record.owner_type == ADMIN:
+        if wide:
             yield from self._guests(client)
 
-    def unseen(self, client: Client) -> Sequence[str]:  # noqa: ARG002 - it is the same for everybody
+    def unseen(self, client: Client) -> Sequence[str]:
         """Return what no API shows."""
-        return ("how the owner signs in to OpenAI, and their sessions there",)
+        sign_in = "how the owner signs in to OpenAI, and their sessions there"
+        if record_of(client, self.subject) is None:
+            return (sign_in, "older keys of the same owner: OpenAI lists the key no more, and so not whose it was")
+        return (sign_in,)
 
     def _came_by(self, one: Record) -> bool:
         return one.owner_type == ADMIN or self._is_since(one.created_at)
