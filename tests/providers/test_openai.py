@@ -175,9 +175,14 @@ def test_a_given_id_tells_look_alikes_apart(bench: Bench) -> None:
     assert not bench.live.world.accepts("leaked")
 
 
-@pytest.mark.parametrize("shown", ["sk-proj-************", "sk-proj-", "", "sk-proj-****ab", "************"])
-def test_a_beginning_alone_is_no_match(bench: Bench, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("responder.drill.world.openai.shapes.redacted", lambda _: shown)
+@pytest.mark.parametrize(("first", "mask", "last"), [(8, "****", 0), (8, "****", 2), (8, "", 0), (0, "****", 0)])
+def test_a_beginning_alone_is_no_match(
+    bench: Bench, first: int, mask: str, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "responder.drill.world.openai.shapes.redacted",
+        lambda value: value[:first] + mask + value[len(value) - last :],
+    )
 
     assert facts(bench, on(bench, InspectKey, by_value=True))["candidates"] == []
 
@@ -216,7 +221,16 @@ def test_every_page_of_the_keys_is_read(bench: Bench) -> None:
     assert InspectKey(subject=Subject(key_id="key_249")).read(bench.client()).facts["project"] == "proj_other"
 
 
-@pytest.mark.parametrize("body", [{"object": "list"}, {"data": [], "has_more": True}, [], "x"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "list"},
+        {"data": [], "has_more": True},
+        [],
+        "x",
+        {"data": [{"id": "key_x"}], "has_more": True, "last_id": "key_x"},
+    ],
+)
 def test_a_list_that_is_none_proves_nothing(bench: Bench, body: Any) -> None:
     action = on(bench, RevokeKey)
     change = action.plan(bench.client())
@@ -275,6 +289,12 @@ def test_the_key_that_we_act_with_is_never_deleted(bench: Bench, by_value: bool)
         on(bench, RevokeKey, "ours", by_value=by_value).plan(bench.client())
     with pytest.raises(ProviderError, match="act with"):
         RevokeKey(subject=Subject(key_id="key_ours")).plan(bench.client())
+
+
+def test_our_own_value_is_known_even_where_no_list_shows_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("responder.drill.world.openai.shapes.redacted", lambda _: "hidden")
+    with pytest.raises(ProviderError, match="act with"):
+        on(bench, RevokeKey, "ours").plan(bench.client())
 
 
 def test_while_the_deletion_spreads_nothing_is_left_to_delete(bench: Bench) -> None:
