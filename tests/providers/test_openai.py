@@ -16,7 +16,7 @@ from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject
 from responder.errors import Denied, OutcomeUnknown, ProviderError, Unavailable
 from responder.providers.openai import PROVIDER
-from responder.providers.openai.client import Options
+from responder.providers.openai.client import READ, READ_AUDIT, READ_USAGE, WRITE, Options
 from responder.providers.openai.ending import InspectKey, ProveKeyDead, RevokeKey
 from responder.providers.openai.fencing import FenceProject, RestoreSpendLimit
 from responder.providers.openai.issuing import IssueKey
@@ -86,7 +86,7 @@ def test_inspect_tells_whose_key_it_is_and_where_it_works(bench: Bench) -> None:
 
     assert (found["state"], found["key_id"], found["project"]) == ("live", "key_leaked", PROJECT)
     assert found["owner"] == "user ada@lumen.example (user-ada)"
-    assert found["reach"] == [f"project Site ({PROJECT})", "organisation lumen-labs"]
+    assert found["reach"] == [f"project Site ({PROJECT})", "role reader", "organisation lumen-labs"]
 
 
 def test_without_its_value_a_listed_key_is_live_and_another_unknown(bench: Bench) -> None:
@@ -142,6 +142,13 @@ def test_a_deleted_key_is_dead_when_both_places_refuse_it(bench: Bench) -> None:
     found = facts(bench, on(bench, InspectKey))
 
     assert (found["state"], found["candidates"]) == ("dead", [])
+
+
+def test_one_place_that_refuses_is_no_death_while_another_does_not_say(bench: Bench) -> None:
+    answering(bench, "/me", error(401, "invalid_api_key"))
+    answering(bench, "/models", error(500, None))
+
+    assert facts(bench, on(bench, InspectKey))["state"] == "unknown"
 
 
 # ---- which key it is
@@ -337,8 +344,10 @@ def test_what_the_status_says_is_not_believed(bench: Bench) -> None:
     assert action.verify(bench.client(), change) is Verdict.DOES_NOT_HOLD
 
 
-def test_the_page_where_a_person_deletes_it_is_named() -> None:
+def test_the_pages_where_a_person_does_it_are_named() -> None:
     assert "key_leaked" in RevokeKey.by_hand(Options(), "key_leaked")
+    assert PROJECT in FenceProject.by_hand(Options(project=PROJECT), "")
+    assert "service account" in IssueKey.by_hand(Options(), "")
 
 
 # ---- proving
@@ -659,6 +668,15 @@ def test_the_inventory_sees_every_key(bench: Bench) -> None:
     found = {one.key_id: one.owner for one in PROVIDER.keys(bench.client())}
 
     assert found.keys() == org(bench.live).keys.keys()
+
+
+def test_the_rights_to_read_that_we_lack_are_told(bench: Bench) -> None:
+    asked = (READ, READ_USAGE, READ_AUDIT, WRITE)
+    assert PROVIDER.lacking is not None
+    assert list(PROVIDER.lacking(bench.client(), asked)) == []
+    answering(bench, "/organization/usage/completions", error(403, None))
+
+    assert list(PROVIDER.lacking(bench.client(), asked)) == [READ_USAGE]
 
 
 def test_only_loopback_is_asked_without_encryption() -> None:

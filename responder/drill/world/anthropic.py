@@ -9,12 +9,13 @@ from responder.drill.world.ledger import Effect
 from responder.drill.world.system import Ground, System
 from responder.drill.world.web import Act, Answer, Rejected, Request, Route, route
 
-_INVALID, _UNKNOWN_KEY, _FORBIDDEN, _MISSING = 400, 401, 403, 404
+_INVALID, _UNKNOWN_KEY, _FORBIDDEN, _MISSING, _LIMITED = 400, 401, 403, 404, 429
 _TYPES = {
     _INVALID: "invalid_request_error",
     _UNKNOWN_KEY: "authentication_error",
     _FORBIDDEN: "permission_error",
     _MISSING: "not_found_error",
+    _LIMITED: "rate_limit_error",
 }
 _MOST_LISTED = 1000
 _MOST_BUCKETS = 168
@@ -92,6 +93,12 @@ class Anthropic(System):
         self.spent.append(Spent(key_id, at, tokens))
 
     # ---- who asks
+
+    def limited(self) -> Answer:
+        """Return what a client gets that asks too often."""
+        answer = _refusal(_LIMITED, "Too many requests").answer
+        answer.headers = {"Retry-After": "1"}
+        return answer
 
     def presented(self, request: Request) -> str | None:
         """Return the value in `x-api-key`."""

@@ -29,7 +29,8 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=120
 class Options(BaseModel):
     """A connection to an Anthropic organisation; its secret is an Admin API key of ours, never the leaked key.
 
-    Its `control` is a key of the leaked one's kind: an API key for API keys, an Admin API key for those.
+    Its `control` is a key of the leaked one's kind: an API key for API keys, an Admin API key for those. Its `account`
+    is the organisation's id, a UUID.
     """
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -7,6 +7,7 @@ from responder.providers.openai.fencing import FenceProject, RestoreSpendLimit
 from responder.providers.openai.issuing import IssueKey
 from responder.providers.openai.keys import identify, seen
 from responder.providers.openai.people import DeleteInvite, RemoveProjectMember, RemoveUser
+from responder.providers.openai.rights import lacking
 from responder.providers.openai.traces import AuditLog, ConsumersOfKey, DoorsOfOwner, Usage, UsedKey
 
 
@@ -40,4 +41,5 @@ PROVIDER = Provider(
     # The longer prefixes of other issuers (`sk-ant-`, `sk-or-`) are not OpenAI's. No value bears its key's id.
     shape=lambda _: r"\bsk-(?!ant-|or-)(?:(?:proj|svcacct|service|admin)-)?[A-Za-z0-9_-]{20,}",
     keys=seen,
+    lacking=lacking,
 )

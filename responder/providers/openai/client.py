@@ -33,7 +33,8 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=120
 class Options(BaseModel):
     """A connection to an OpenAI organisation; its secret is an admin key of ours, never the leaked key.
 
-    Its `control` is a key of the leaked one's kind: a project key for project keys, an admin key for admin keys.
+    Its `control` is a key of the leaked one's kind: a project key for project keys, an admin key for admin keys. Its
+    `account` is the organisation as OpenAI names it in the header `openai-organization` of its answers.
     """
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -56,7 +56,7 @@ class InspectKey(Inspect):
             {
                 "state": state,
                 "owner": record.owner if record else "",
-                "reach": (*([record.where] if record else []), *reach),
+                "reach": (*_reach(record), *reach),
                 "last_used_at": record.last_used_at if record else "",
                 "key_id": record.key_id if record else "",
             }
@@ -203,6 +203,13 @@ def _organisations(data: Mapping[str, Any]) -> tuple[str, ...]:
     listed = orgs.get("data") if isinstance(orgs, dict) else None
     named = [str(one.get("title") or one.get("id")) for one in listed or () if isinstance(one, dict)]
     return tuple(f"organisation {name}" for name in named)
+
+
+def _reach(record: Record | None) -> tuple[str, ...]:
+    """Say where a key works, and as whom; OpenAI lists no scopes of a key."""
+    if record is None:
+        return ()
+    return (record.where, f"role {record.owner_role}") if record.owner_role else (record.where,)
 
 
 def _ours(client: Client) -> ProviderError:

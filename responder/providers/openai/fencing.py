@@ -4,12 +4,12 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
 from responder.credential import Fence
 from responder.errors import ProviderError, Unavailable
-from responder.providers.openai.client import Client, Id, project_path
+from responder.providers.openai.client import Client, Id, Options, project_path
 from responder.providers.openai.keys import record_of
 
 _READ = "an admin key that may read spend limits"
@@ -28,6 +28,13 @@ class FenceProject(Fence):
     """
 
     permissions: ClassVar[tuple[str, ...]] = (_READ, _WRITE)
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return where a person sets the limit."""
+        project = options.project if isinstance(options, Options) and options.project else "its project"
+        whose = f"the project of key {key_id}" if key_id else project
+        return f"Set a hard spend limit for {whose} at https://platform.openai.com/settings, under its limits."
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Read the project's limit."""

@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
+
 from responder.action import Change, Issued, Outcome, Unchanged, Verdict
 from responder.answer import Response
 from responder.credential import Issue
@@ -25,6 +27,11 @@ class IssueKey(Issue):
     """
 
     permissions: ClassVar[tuple[str, ...]] = (READ, WRITE)
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:  # noqa: ARG003 - it is the same for all
+        """Return where a person makes it."""
+        return "Make a service account with a key for each consumer at https://platform.openai.com/api-keys."
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Look for service accounts of exactly this name; never write."""

@@ -14,6 +14,7 @@ _INVALID = 400
 _MISSING = 404
 _UNKNOWN_KEY = 401
 _FORBIDDEN = 403
+_LIMITED = 429
 _MOST_LISTED = 100
 _HOUR = 3600
 _MOST_BUCKETS = {60: 1440, _HOUR: 168, 86400: 31}
@@ -75,6 +76,12 @@ class OpenAI(System):
         )
 
     # ---- who asks
+
+    def limited(self) -> Answer:
+        """Return what a client gets that asks too often."""
+        answer = refusal(_LIMITED, "Rate limit reached.", "rate_limit_exceeded").answer
+        answer.headers = {"Retry-After": "1"}
+        return answer
 
     def _key(self, request: Request) -> Key:
         key = self.organisation.presented(request.bearer)
