@@ -86,6 +86,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send a request with our own token, or with another."""
+        if {"", ".", ".."} & set(path.partition("?")[0].removesuffix("/").split("/")):
+            raise ProviderError(f"{path!r} is no path at the server", where=path, remedy="correct it where it is given")
         presented = token or self.our_token()
         space = {"X-Vault-Namespace": self.options.namespace} if self.options.namespace else {}
         return self.access.wire.request(
