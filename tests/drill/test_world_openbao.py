@@ -34,12 +34,15 @@ class Asked:
 @pytest.fixture
 def asked() -> Iterator[Asked]:
     with a_ground() as ground:
-        yield Asked(ground)
+        made = Asked(ground)
+        yield made
+        made.bao.close()
 
 
 def test_it_is_empty_until_it_is_filled() -> None:
     with a_ground() as ground:
         bao = OpenBao(ground)
+        bao.close()
 
     assert (bao.tokens.all, bao.roles.secret_ids, bao.leases, bao.store.kept) == ([], [], [], {})
 
