@@ -107,7 +107,7 @@ def test_a_token_with_two_uses_dies_of_the_second(asked: Asked) -> None:
 def test_a_token_made_without_policies_has_its_makers(asked: Asked) -> None:
     made = asked.ask("POST", "auth/token/create", {})
 
-    assert made.body["auth"]["policies"] == ["default", "root"]
+    assert made.body["auth"]["policies"] == ["root"]
 
 
 def test_a_secret_id_that_is_gone_is_204_by_value_404_by_accessor_and_500_to_destroy(asked: Asked) -> None:
