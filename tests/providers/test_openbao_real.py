@@ -1,7 +1,12 @@
-"""The same cases against a real OpenBao, which no author of ours wrote; skipped where it is not installed."""
+"""The same cases against a real OpenBao, which no author of ours wrote; skipped where it is not installed.
+
+Our own token has exactly the permissions that the actions name: what they say that they need is enough.
+"""
 
 import contextlib
 import dataclasses
+import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,6 +33,7 @@ from postgresql import server as postgresql_server
 from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject
 from responder.providers.openbao import PROVIDER
+from responder.providers.openbao.client import LIST_ACCESSORS, LOOKUP, LOOKUP_SELF
 from responder.providers.openbao.credentials import EndRoleSessions, RevokeCredential
 from responder.providers.openbao.databases import RotateStaticRole
 from responder.providers.openbao.issuing import IssueCredential
@@ -40,15 +46,33 @@ from responder.testing.loopback import Loopback, forwarding
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
+NAMED = {"ROLE": "+", "MOUNT": "secret", "PATH": "app/*", "PREFIX": "*", "ID": "*"}
+"""What stands for the names in the permissions that actions say they need."""
+
+
+def policy_of(permissions: set[str]) -> str:
+    """Write the policy that gives exactly these permissions, as somebody would who reads our reference."""
+    rules: dict[str, set[str]] = {}
+    for permission in permissions:
+        capabilities, _, path = permission.partition(" on ")
+        for name, stands in NAMED.items():
+            path = re.sub(rf"\b{name}\b", stands, path)
+        rules.setdefault(path, set()).update(capabilities.replace(" and ", ",").split(","))
+    return "\n".join(f'path "{path}" {{ capabilities = {json.dumps(sorted(held))} }}' for path, held in rules.items())
+
+
 class OnServer:
     """A namespace of the real server, filled as the drill's server is."""
 
     def __init__(self, bao: Server) -> None:
         self.bao = bao
         self.space = bao.namespace()
-        self.labels: dict[str, str] = {"bao-admin": bao.root}
+        self.labels: dict[str, str] = {}
         self.ground = SimpleNamespace(labels=self.labels)
         self.ids: dict[str, str] = {}
+        needed = {one for action in PROVIDER.actions for one in action.permissions}
+        self.done("PUT", "sys/policies/acl/responder", {"policy": policy_of(needed)})
+        self._keep("bao-admin", self.done("POST", "auth/token/create-orphan", {"policies": ["default", "responder"]}))
         for policy in ("deploy", "web"):
             self.done("PUT", f"sys/policies/acl/{policy}", {"policy": 'path "secret/*" {capabilities=["read"]}'})
         self.done("PUT", "sys/policies/acl/makes", {"policy": 'path "auth/token/create" {capabilities=["update"]}'})
@@ -155,7 +179,7 @@ def a_real_bao() -> Iterator[Gated]:
     with Loopback(forwarding(bao.url), writes=writes, denial=DENIAL) as gate:
         yield Gated(
             gate, connection("openbao", account=account, base_url=gate.url, namespace=filled.space), clock,
-            account, bao.root, filled.labels["bao-control"], filled,
+            account, filled.labels["bao-admin"], filled.labels["bao-control"], filled,
         )  # fmt: skip
 
 
@@ -246,6 +270,17 @@ def test_what_was_issued_works_and_reaches_what_it_should(bench: Bench) -> None:
     assert status == 200
     assert shown["data"]["policies"] == ["deploy"]
     assert shown["data"]["orphan"] is True
+
+
+def test_what_our_token_lacks_is_told_by_the_server_itself(bench: Bench) -> None:
+    assert PROVIDER.lacking is not None
+    needed = sorted({one for action in PROVIDER.actions for one in action.permissions})
+    assert list(PROVIDER.lacking(bench.client(), needed)) == []
+    bench.live.secret = bench.live.world.labels["other"]
+
+    lacking = PROVIDER.lacking(bench.client(), needed)
+    assert {LIST_ACCESSORS, LOOKUP} <= set(lacking)
+    assert LOOKUP_SELF not in lacking
 
 
 def test_the_sweep_of_leases_takes_all_of_a_role(bench: Bench) -> None:

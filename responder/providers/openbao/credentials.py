@@ -84,7 +84,14 @@ class RevokeCredential(Revoke):
     ends by its time, or with its parent.
     """
 
-    permissions: ClassVar[tuple[str, ...]] = (*_LOOKS, REVOKE_ACCESSOR, REVOKE, DESTROY_IN_ROLE, REVOKE_LEASE)
+    permissions: ClassVar[tuple[str, ...]] = (
+        *_LOOKS,
+        LOOKUP_SELF,
+        REVOKE_ACCESSOR,
+        REVOKE,
+        DESTROY_IN_ROLE,
+        REVOKE_LEASE,
+    )
 
     @classmethod
     def by_hand(cls, options: BaseModel, key_id: str) -> str:

@@ -21,7 +21,8 @@ from responder.providers.openbao.subjects import (
 )
 from responder.redaction import Secret
 
-CREATE = "update on auth/token/create-orphan"
+# Without sudo, the server gives a token no policy that we have not ourselves.
+CREATE = "update and sudo on auth/token/create-orphan"
 CREATE_IN_ROLE = "update on auth/approle/role/ROLE/secret-id"
 
 _MARK = "responder"
