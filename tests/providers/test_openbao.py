@@ -491,6 +491,16 @@ def test_a_deleted_newest_version_is_followed_by_a_new_one(bench: Bench) -> None
     assert action.verify(bench.client(), change) is Verdict.HOLDS
 
 
+def test_a_version_that_is_to_expire_is_there_and_its_other_fields_stay(bench: Bench) -> None:
+    kept = bench.live.world.bao.store.kept["app/db"]
+    kept.versions[-1].deleted = (bench.live.clock.now() + timedelta(hours=1)).isoformat()
+    action = made(bench, delivered)
+    assert action.plan(bench.client()).before == "version 1"
+    applied(bench, action)
+
+    assert kept.newest.data["user"] == "app"
+
+
 def test_a_value_that_was_written_and_not_marked_is_unknown(bench: Bench) -> None:
     action = made(bench, delivered)
     change = action.plan(bench.client())
@@ -535,6 +545,14 @@ def test_old_versions_are_destroyed_and_the_newest_stays(bench: Bench) -> None:
     versions = bench.live.world.bao.store.kept["app/db"].versions
 
     assert [one.destroyed for one in versions] == [True, True, False]
+
+
+def test_a_newest_version_that_we_did_not_deliver_is_named_for_a_look(bench: Bench) -> None:
+    action = made(bench, with_old_versions)
+    assert "not of our delivery" in action.plan(bench.client()).breaks
+    applied(bench, made(bench, delivered))
+
+    assert "not of our delivery" not in action.plan(bench.client()).breaks
 
 
 def test_a_deleted_version_can_be_undeleted_and_is_destroyed_too(bench: Bench) -> None:

@@ -5,6 +5,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -32,6 +33,7 @@ class _Kept:
     current: int
     versions: Mapping[int, Mapping[str, Any]]
     custom: Mapping[str, str]
+    now: datetime
 
     @property
     def is_there(self) -> bool:
@@ -39,8 +41,19 @@ class _Kept:
         return self.current in self.versions and not self.is_gone(self.current)
 
     def is_gone(self, number: int) -> bool:
-        """Tell whether a version is destroyed, or deleted so that it could be undeleted."""
-        return bool(self.versions[number].get("destroyed") or self.versions[number].get("deletion_time"))
+        """Tell whether a version is destroyed, or deleted so that it could be undeleted.
+
+        Where secrets expire by themselves, the time of that stands there from the beginning.
+        """
+        deleted = str(self.versions[number].get("deletion_time") or "")
+        return bool(self.versions[number].get("destroyed")) or (bool(deleted) and not self._is_to_come(deleted))
+
+    def _is_to_come(self, text: str) -> bool:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return False
+        return moment.tzinfo is not None and moment > self.now
 
     def readable(self) -> list[int]:
         """Return the older versions that hold their data still; a deleted one can be undeleted, and counts."""
@@ -60,7 +73,7 @@ class _Place:
         found = client.data(f"{self.mount}/metadata/{self.path}", permission=READ_METADATA) or {}
         versions = {int(number): dict(one) for number, one in (found.get("versions") or {}).items()}
         custom = {str(name): str(one) for name, one in (found.get("custom_metadata") or {}).items()}
-        return _Kept(int(found.get("current_version") or 0), versions, custom)
+        return _Kept(int(found.get("current_version") or 0), versions, custom, client.access.clock.now())
 
     @property
     def mark_name(self) -> str:
@@ -164,11 +177,13 @@ class DestroyOldVersions(Action):
                 remedy="deliver the new value first",
             )
         shown = ", ".join(str(number) for number in found)
+        ours = any(mark.endswith(f" v{kept.current}") for mark in kept.custom.values())
+        doubt = "" if ours else f"; version {kept.current} is not of our delivery: see that it holds no leaked value"
         return Change(
             target=f"versions {shown} of {place.mount}/{place.path}",
             before=f"readable, behind version {kept.current}",
             after=f"versions {shown} destroyed for good",
-            breaks="whoever reads one of these versions by its number; nobody can go back to them",
+            breaks="whoever reads one of these versions by its number; nobody can go back to them" + doubt,
             preconditions={_VERSIONS: " ".join(str(number) for number in found)},
         )
 

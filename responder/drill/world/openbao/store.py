@@ -1,8 +1,10 @@
 """The drill's OpenBao: a key-value store of version 2, whose old versions stay readable until they are destroyed."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from responder.clock import Clock
 from responder.drill.world.ledger import Effect, shown_time
 from responder.drill.world.openbao.tokens import Refused
 from responder.drill.world.system import Ground
@@ -30,6 +32,7 @@ class Version:
 class Kept:
     """A secret with all its versions."""
 
+    clock: Clock
     versions: list[Version] = field(default_factory=list)
     custom: dict[str, str] | None = None
 
@@ -37,7 +40,12 @@ class Kept:
     def newest(self) -> Version | None:
         """The newest version, if it can be read."""
         last = self.versions[-1] if self.versions else None
-        return last if last and not last.deleted and not last.destroyed else None
+        return None if last is None or self.is_gone(last) else last
+
+    def is_gone(self, version: Version) -> bool:
+        """Tell whether a version is destroyed or deleted; one that is to expire is neither yet."""
+        expired = bool(version.deleted) and datetime.fromisoformat(version.deleted) <= self.clock.now()
+        return version.destroyed or expired
 
 
 class Store:
@@ -50,25 +58,25 @@ class Store:
 
     def put(self, path: str, data: dict[str, Any]) -> int:
         """Keep a new version."""
-        kept = self.kept.setdefault(path, Kept())
+        kept = self.kept.setdefault(path, Kept(self.ground.clock))
         kept.versions.append(Version(data, shown_time(self.ground.clock.now())))
         return len(kept.versions)
 
     def read(self, request: Request, parts: dict[str, str]) -> Answer:
         """Show one version; one that is deleted or destroyed is 404, and tells so."""
-        kept = self.kept.get(parts["path"], Kept())
+        kept = self._of(parts["path"])
         number = int(request.query.get("version") or len(kept.versions))
         if not 1 <= number <= len(kept.versions):
             raise Refused(404)
         version = kept.versions[number - 1]
-        gone = version.deleted or version.destroyed
+        gone = kept.is_gone(version)
         told = {"metadata": version.shown() | {"version": number}, "data": None if gone else version.data}
         return Answer(404 if gone else 200, {"data": told})
 
     def write(self, request: Request, parts: dict[str, str]) -> Answer:
         """Write a version: a POST replaces all fields, a PATCH goes on the newest, which must be there."""
         path, fields = parts["path"], request.fields
-        kept = self.kept.get(path, Kept())
+        kept = self._of(path)
         data = dict(fields.get("data") or {})
         if request.method == "PATCH":
             _is_patch(request)
@@ -127,8 +135,11 @@ class Store:
             effects.append(Effect("version_destroyed", f"{self.mount}/{parts['path']}", ""))
         return Answer(204, "", tuple(effects))
 
+    def _of(self, path: str) -> Kept:
+        return self.kept.get(path) or Kept(self.ground.clock)
+
     def _named(self, request: Request, parts: dict[str, str]) -> list[Version]:
-        versions = self.kept.get(parts["path"], Kept()).versions
+        versions = self._of(parts["path"]).versions
         wanted = [int(one) for one in request.fields.get("versions") or ()]
         return [versions[number - 1] for number in wanted if 1 <= number <= len(versions)]
 
