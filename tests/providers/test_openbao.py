@@ -154,13 +154,15 @@ def test_a_dead_value_and_a_live_accessor_are_two_tokens_as_well(bench: Bench) -
 # ---- ending it
 
 
-def test_a_token_takes_its_children_and_their_leases_with_it(bench: Bench) -> None:
+def test_a_token_takes_its_children_with_it_at_once_and_their_leases_by_a_queue(bench: Bench) -> None:
     world = bench.live.world
     of_child = world.bao.add_lease("database/creds/web", holder=world.ids["leaked-child"])
     outcome = applied(bench, made(bench, on(token, RevokeCredential)))
 
     assert outcome.facts["status"] == 204
     assert [world.bao.accepts(label) for label in ("leaked", "leaked-child", "other")] == [False, False, True]
+    assert of_child in world.bao.live_leases()  # it is queued
+    bench.live.clock.move(5.0)
     assert of_child not in world.bao.live_leases()
 
 

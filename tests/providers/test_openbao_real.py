@@ -236,6 +236,18 @@ def test_a_token_really_dies_with_its_children_and_the_proof_sees_it(bench: Benc
     assert proven(bench, subject) == ["refused", "refused", "refused", "dead"]
 
 
+def test_what_a_token_leased_ends_soon_after_it(bench: Bench) -> None:
+    world = bench.live.world
+    world.done("PUT", "sys/policies/acl/deploy", {"policy": f'path "{LEASES}" {{capabilities=["update"]}}'})
+    body = {"common_name": "a.example", "ttl": "1h"}
+    leased = world.done("POST", LEASES, body, token=world.labels["leaked"])["lease_id"]
+    applied(bench, RevokeCredential(subject=token(bench.live, bench.secret)))
+    until = time.monotonic() + 20
+    while world.call("POST", "sys/leases/lookup", {"lease_id": leased}, token=world.bao.root)[0] == 200:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_token_that_may_not_ask_who_it_is_is_refused_and_alive(bench: Bench) -> None:
     world = bench.live.world
     body = {"policies": ["web"], "no_default_policy": True}

@@ -31,6 +31,7 @@ class Options(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: str = "https://gitlab.com/api/v4"
+    """Where its API is, with `/api/v4` at the end."""
     propagation: Duration = duration("10s")
     """How long a revoked token may still be taken; GitLab promises nothing."""
     project: str = ""

@@ -45,7 +45,8 @@ _UNLISTED = "its child tokens and its leases, which the server does not list by 
 class InspectCredential(Inspect):
     """Read a token, an AppRole's secret id, or a lease, with our own credential: a use of it is not spent.
 
-    A token is looked up by its value where that is known, else by its accessor (`key_id`). Facts besides the common
+    What it is, `key_id` says: a token's accessor, `approle:ROLE#ACCESSOR` for a secret id, or a lease's id, which has
+    slashes. A token is looked up by its value where that is known, else by its accessor. Facts besides the common
     ones: `kind` (`token`, `secret id`, `lease`), and of a token `type`, `orphan`, `expire_time`, `num_uses`,
     `entity_id`, `path` (how it was made). `reach` holds its policies. When it was used last, nobody records.
     """
@@ -78,10 +79,11 @@ class InspectCredential(Inspect):
 class RevokeCredential(Revoke):
     """Revoke a token, destroy an AppRole's secret id, or revoke a lease; for good.
 
-    A token takes its child tokens and every lease of theirs with it; orphans that were made with it stay, and
-    `credential.doors` looks for them. Tokens that a secret id opened stay, too (`credential.end_sessions`). A lease
-    is revoked with `sync`, for otherwise the server only queues it. A batch token cannot be revoked by anybody: it
-    ends by its time, or with its parent.
+    A token takes its child tokens with it at once, and every lease of theirs by a queue: where the system behind
+    is away, what was leased lives on (`openbao.revoke_prefix` waits for it). Orphans that were made with a token stay,
+    and `credential.doors` looks for them. Tokens that a secret id opened stay, too (`credential.end_sessions`). A
+    lease is revoked with `sync`, for otherwise the server only queues it. A batch token cannot be revoked by anybody:
+    it ends by its time, or with its parent.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (

@@ -28,6 +28,7 @@ class RotateStaticRole(Action):
     permissions: ClassVar[tuple[str, ...]] = (READ_STATIC, ROTATE)
 
     role: Annotated[str, Field(pattern=r"^[\w.@:+=-]+$", max_length=200)]
+    """The static role's name."""
     since: AwareDatetime
     """The password must be younger than this: when the leak was found, or the run began. It cannot be to come."""
 

@@ -52,7 +52,7 @@ class RevokeLease(Action):
 
 
 class RevokePrefix(Action):
-    """Revoke every lease below a path, those too that are made while it runs; the plan says how many there are.
+    """Revoke every lease below a path, and wait until that is done; the plan says how many there are.
 
     For a role of a database that leaked as a whole: `database/creds/web`. A path of one part is refused, for it would
     take a whole mount with it; so is everything below `auth/`, where the leases are people's tokens.

@@ -57,8 +57,8 @@ class Token:
     def breaks(self) -> str:
         """Name the tree below it."""
         return (
-            "everything that uses it; its child tokens end with it, and so does every lease that any of them holds: "
-            "passwords at databases, keys at clouds"
+            "everything that uses it; its child tokens end with it, and every lease that any of them holds goes into "
+            "a queue to be ended: passwords at databases, keys at clouds"
         )
 
     def look(self, client: Client) -> dict[str, Any] | None:

@@ -78,13 +78,15 @@ class OpenBao(System):
 
     def live_leases(self) -> list[str]:
         """Return the ids of the leases that live."""
+        return [one.id for one in self.leases if self._is_live(one)]
+
+    def _is_live(self, lease: Lease) -> bool:
+        """Tell whether a lease lives: what a token leased is queued when the token ends."""
         now = self.ground.clock.now()
-        return [
-            one.id
-            for one in self.leases
-            if (one.ends_at is None or now < one.ends_at)
-            and (not one.holder or self.tokens.by_accessor(one.holder) is not None)
-        ]
+        holder = next((one for one in self.tokens.all if lease.holder and one.accessor == lease.holder), None)
+        if holder is not None and holder.dead_from is not None and now >= holder.dead_from + _QUEUED:
+            return False
+        return lease.ends_at is None or now < lease.ends_at
 
     # ---- what is asked
 
