@@ -11,8 +11,9 @@ from responder.providers.github.grants import RevokeFineGrainedPat, list_all
 from responder.providers.github.issuing import IssueDeployKey
 from responder.providers.github.options import Options
 from responder.providers.github.people import BlockUser, RemoveMember, RemoveOutsideCollaborator
-from responder.providers.github.permissions import lacking_app, lacking_classic
+from responder.providers.github.permissions import lacking_app, lacking_classic, lacking_fine_grained
 from responder.providers.github.secrets import DeliverToActions, seen
+from responder.providers.github.tokens import kind_of
 from responder.redaction import CREDENTIAL_SHAPES
 
 _SCOPES = "x-oauth-scopes"
@@ -36,12 +37,12 @@ def _lacking(client: Client, permissions: Sequence[str]) -> Sequence[str]:
     """Say what we lack: an installation's permissions and a classic token's scopes are told, nobody else's are."""
     if client.options.client_id:
         return ()
-    client.our_token()
+    token = client.our_token()
     if client.permissions is not None:
         return lacking_app(permissions, client.permissions)
     answer = client.ask("GET", "/rate_limit", permission="a valid credential")
     if _SCOPES not in answer.headers:
-        return ()
+        return lacking_fine_grained(permissions) if kind_of(client, token) == "github_pat_" else ()
     return lacking_classic(permissions, [one.strip() for one in answer.headers[_SCOPES].split(",")])
 
 

@@ -16,6 +16,7 @@ from responder.redaction import Secret
 
 OK, CREATED, ACCEPTED, GONE = 200, 201, 202, 204
 ELSEWHERE, REFUSED, FORBIDDEN, MISSING, INVALID = 302, 401, 403, 404, 422
+_BUSY = frozenset({FORBIDDEN, 429})
 _MOST_PAGES = 100
 _LONGEST_WAIT = 600.0
 _NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
@@ -31,6 +32,8 @@ class Client:
         """Those of our installation, once we signed in as one."""
         self.seen: Seen | None = None
         """What GitHub said of the leaked token in this try; each question presents it once more."""
+        self.asked_to_wait = 0.0
+        """Seconds for which GitHub wants to be left alone, as its answers in this try said."""
         self._token: Secret | None = None
 
     def ask(
@@ -81,8 +84,10 @@ class Client:
             expect=expect | {FORBIDDEN},
             permission=permission,
         )
-        if answer.status == FORBIDDEN:
-            self._judge(answer, permission, expected=FORBIDDEN in expect)
+        wait = self._pause(answer.headers) if answer.status in _BUSY else None
+        self.asked_to_wait = max(self.asked_to_wait, wait or 0.0)
+        if answer.status == FORBIDDEN and FORBIDDEN not in expect:
+            raise self._refused(answer, permission, wait)
         return answer
 
     def pages(
@@ -166,14 +171,13 @@ class Client:
         self.permissions = dict((answer.json() or {}).get("permissions") or {})
         return token
 
-    def _judge(self, answer: Response, permission: str, *, expected: bool) -> None:
+    def _refused(self, answer: Response, permission: str, wait: float | None) -> Denied | Unavailable:
         """Tell apart what 403 means: asked too often (GitHub seldom says 429), or not allowed."""
-        wait = self._pause(answer.headers)
+        place = answer.url.partition("?")[0]
         if wait is not None:
-            raise Unavailable("GitHub is asked too often (403)", where=answer.url.partition("?")[0], retry_after=wait)
-        if not expected:
-            need = f"our credential needs: {permission}" if permission else "check the connection's secret"
-            raise Denied("GitHub refuses us (403)", where=answer.url.partition("?")[0], remedy=need)
+            return Unavailable("GitHub is asked too often (403)", where=place, retry_after=wait)
+        need = f"our credential needs: {permission}" if permission else "check the connection's secret"
+        return Denied("GitHub refuses us (403)", where=place, remedy=need)
 
     def _pause(self, headers: Mapping[str, str]) -> float | None:
         """Return for how many seconds GitHub wants to be left alone; None where that is not what it says."""

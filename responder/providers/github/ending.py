@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -75,10 +76,10 @@ class RevokeCredential(Revoke):
         if key is not None:
             return self._plan_key(client, key)
         token = _value(self)
-        tokens.revocable(client, token)
         found = tokens.look(client, token)
         if found.state == "dead":
             return Unchanged("GitHub refuses the token already", found.facts())
+        tokens.revocable(client, token)
         kind = tokens.kind_of(client, token)
         whose = f"live, of {found.owner or 'an installation'}" if found.state == "live" else "unknown"
         reach = f", which reaches {', '.join(found.reach)}" if found.reach else ""
@@ -164,13 +165,15 @@ class ProveCredentialDead(ProveDead):
                 "A deploy key is taken over SSH, where this API does not lead",
                 remedy="let a person see that `ssh -i KEY -o IdentitiesOnly=yes -T git@HOST` is refused, and say so",
             )
-        return super().observe(client, history)
+        look = super().observe(client, history)
+        return look if look.last else dataclasses.replace(look, wait=max(look.wait, client.asked_to_wait))
 
 
 class DoorsOf(Doors):
     """List what else leads to the same: the other deploy keys of the repository, or what GitHub shows of the user.
 
-    Of a user anybody sees the SSH keys, and a GitHub App of the organisation the fine-grained tokens that reach it.
+    Of a user anybody sees the SSH keys; whoever administers the connection's `repositories` the deploy keys that they
+    added there; and a GitHub App of the organisation the fine-grained tokens that reach it.
     Classic tokens, authorised apps and sessions are shown to the user alone; `unseen` says so. Whose a token is, it
     says itself: once it is dead, nobody does.
     """
@@ -193,6 +196,8 @@ class DoorsOf(Doors):
             yield Door(
                 kind="SSH key", id=f"{owner}'s SSH key {found.get('id')}", opened_at=_time(found.get("created_at"))
             )
+        for repository in client.options.repositories:
+            yield from (_door(one) for one in deploykeys.keys_of(client, repository) if one.added_by == owner)
         if client.options.app_id and client.options.organization:
             for grant in grants.list_all(client, client.options.organization):
                 if grant.owner.casefold() == owner.casefold():

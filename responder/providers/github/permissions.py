@@ -53,5 +53,10 @@ def lacking_classic(wanted: Sequence[str], scopes: Sequence[str]) -> list[str]:
     return [one for one in wanted if one in _NEEDS and not set(_NEEDS[one].scopes) & set(scopes)]
 
 
+def lacking_fine_grained(wanted: Sequence[str]) -> list[str]:
+    """Return what no fine-grained token can have; which permissions this one has, nobody tells."""
+    return [one for one in wanted if one in _NEEDS and not _NEEDS[one].scopes]
+
+
 def _covers(level: str, need: Need) -> bool:
     return level in {need.level, "write", "admin"}

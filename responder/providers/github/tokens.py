@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from responder.credential import Probe
-from responder.errors import ProviderError
+from responder.errors import ProviderError, Unavailable
 from responder.providers.github.client import FORBIDDEN, INVALID, MISSING, OK, REFUSED, Client, part
 from responder.providers.github.options import Seen
 from responder.providers.github.permissions import ANYBODY, APP_SECRET, NONE
@@ -13,6 +13,7 @@ from responder.redaction import Secret
 _KINDS = ("github_pat_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
 _REVOKED_BY_ANYBODY = frozenset({"ghp_", "github_pat_", "gho_", "ghu_", "ghr_"})
 _REVOKED_ON_A_SERVER = frozenset({"ghp_", "github_pat_"})
+_OF_APPS = frozenset({"gho_", "ghu_"})
 _DEAD = "Bad credentials"
 _ANSWERS = frozenset({REFUSED, FORBIDDEN, MISSING, 429, *range(500, 600)})
 _MOST_SHOWN = 100
@@ -29,12 +30,13 @@ def kind_of(client: Client, token: Secret) -> str:
 
 
 def look(client: Client, token: Secret) -> Seen:
-    """Ask once what a token is. A refresh token cannot be asked about: to use it is to change it."""
+    """Ask what a token is, once. A refresh token cannot be asked about: to use it is to change it.
+
+    Whoever uses up a token's own quota is answered 403: that leaves it `unknown`, and does not keep us from ending it.
+    """
     kind = kind_of(client, token)
     if kind == "ghr_":
         return Seen("unknown")
-    if client.options.client_id:
-        return _checked(client, token)
     if kind == "ghs_":
         return _installation(client, token)
     answer = client.send("GET", "/user", bearer=token, expect=_ANSWERS)
@@ -44,7 +46,10 @@ def look(client: Client, token: Secret) -> Seen:
     owner = str((answer.json() or {}).get("login", ""))
     scopes = [one.strip() for one in answer.headers.get("x-oauth-scopes", "").split(",")]
     reach = (owner, *(f"scope {one}" for one in scopes if one))
-    return Seen("live", OK, owner, reach, answer.headers.get("github-authentication-token-expiration", ""))
+    expires_at = answer.headers.get("github-authentication-token-expiration", "")
+    of_app = client.options.client_id and kind in _OF_APPS
+    key_id = _checked(client, token).key_id if of_app else ""  # only the app that it was given to sees one
+    return Seen("live", OK, owner, reach, expires_at, key_id)
 
 
 def probe(client: Client, surface: str, token: Secret) -> Probe:
@@ -61,9 +66,10 @@ def probe(client: Client, surface: str, token: Secret) -> Probe:
 
 def surfaces_of(client: Client, token: Secret) -> tuple[str, ...]:
     """Return the places where a token could be taken."""
-    if kind_of(client, token) == "ghs_":
+    kind = kind_of(client, token)
+    if kind == "ghs_":
         return ("limits",)
-    return ("user", APP_SURFACE) if client.options.client_id else ("user",)
+    return ("user", APP_SURFACE) if client.options.client_id and kind in _OF_APPS else ("user",)
 
 
 def revocable(client: Client, token: Secret) -> str:
@@ -73,7 +79,15 @@ def revocable(client: Client, token: Secret) -> str:
         raise ProviderError(
             "It is the token that we act with", remedy="give the connection another one, then plan again"
         )
-    if client.options.client_id or kind == "ghs_":
+    if kind == "ghs_":
+        return kind
+    if client.options.client_id:
+        # To the app, a dead token and one of somebody else's app look the same: 404.
+        if kind not in _OF_APPS or _checked(client, token).state == "dead":
+            raise ProviderError(
+                f"It is no token of the app {client.options.client_id}, or no more",
+                remedy="use a connection without `client_id`: whoever knows such a token may revoke it",
+            )
         return kind
     allowed = _REVOKED_ON_A_SERVER if client.options.is_enterprise_server else _REVOKED_BY_ANYBODY
     if kind not in allowed:
@@ -87,10 +101,10 @@ def revocable(client: Client, token: Secret) -> str:
 
 def revoke(client: Client, token: Secret) -> int:
     """Ask for a token's end in the way that there is for its kind, and return the status, which proves nothing."""
-    kind = revocable(client, token)
-    if client.options.client_id:
+    kind = kind_of(client, token)
+    if client.options.client_id and kind in _OF_APPS:
         path = f"/applications/{part(client.options.client_id)}/token"
-        gone = frozenset({MISSING})
+        gone = frozenset({MISSING, INVALID})
         sent = client.send(
             "DELETE",
             path,
@@ -116,7 +130,7 @@ def revoke(client: Client, token: Secret) -> int:
 def _checked(client: Client, token: Secret) -> Seen:
     """Ask as the OAuth app that the token was given to; 404 says that it is none of the app's, or no more."""
     path = f"/applications/{part(str(client.options.client_id))}/token"
-    expect = frozenset({MISSING, INVALID, 429, *range(500, 600)})
+    expect = frozenset({FORBIDDEN, MISSING, INVALID, 429, *range(500, 600)})
     # A POST that changes nothing: the value goes into the body so that it stands in no log.
     answer = client.send(
         "POST", path, basic=client.our_basic(), permission=APP_SECRET, body={"access_token": token}, expect=expect
@@ -125,10 +139,7 @@ def _checked(client: Client, token: Secret) -> Seen:
         return Seen("dead", MISSING)
     if answer.status != OK:
         return Seen("unknown", answer.status)
-    found = answer.json() or {}
-    owner = str((found.get("user") or {}).get("login", ""))
-    reach = (owner, *(f"scope {one}" for one in found.get("scopes") or ()))
-    return Seen("live", OK, owner, reach, str(found.get("expires_at") or ""), str(found.get("id") or ""))
+    return Seen("live", OK, key_id=str((answer.json() or {}).get("id") or ""))
 
 
 def _installation(client: Client, token: Secret) -> Seen:
@@ -148,5 +159,8 @@ def _state(status: int, answer: Any) -> Literal["live", "dead", "unknown"]:
         return "live"
     if status != REFUSED:
         return "unknown"
-    told = answer.json()
+    try:
+        told = answer.json()
+    except Unavailable:  # a proxy answers in GitHub's place
+        return "unknown"
     return "dead" if isinstance(told, dict) and told.get("message") == _DEAD else "unknown"
