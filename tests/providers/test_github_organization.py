@@ -62,9 +62,9 @@ def test_somebody_put_into_an_enterprise_team_meanwhile_stays_and_it_shows(bench
 
 
 def test_nobody_removes_themselves(bench: Bench) -> None:
-    bench.live.world.members["grace"] = bench.live.world.add_member("grace", role="admin")
+    bench.live.world.add_member("grace", role="admin")
     with pytest.raises(ProviderError, match="who we act as"):
-        RemoveMember(login="ADA".lower()).plan(as_user(bench).client())
+        RemoveMember(login="ada").plan(as_user(bench).client())
 
 
 def test_the_last_owner_stays(bench: Bench) -> None:
@@ -77,9 +77,7 @@ def test_the_last_owner_stays(bench: Bench) -> None:
 def test_who_may_not_see_members_does_not_learn_that_somebody_is_none(bench: Bench) -> None:
     host = bench.live.gate._answer
     replies = {"memberships": Reply(404, {}), "members": Reply(302, "", {"Location": "/elsewhere"})}
-    bench.live.gate._answer = lambda seen: (
-        replies.get(seen.path.split("/")[3] if seen.path.count("/") > 3 else "") or host(seen)
-    )
+    bench.live.gate._answer = lambda seen: replies.get(seen.path.rsplit("/", 2)[1]) or host(seen)
     with pytest.raises(ProviderError, match="does not show us"):
         RemoveMember(login="eve").plan(bench.client())
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cases.common import connection
 from cases.github import REPOSITORY, delivered
 from provider_bench import bench_of
 
@@ -14,7 +13,6 @@ from responder.action import Change, Verdict
 from responder.errors import ProviderError, Unavailable
 from responder.providers.github import PROVIDER
 from responder.providers.github.secrets import DeliverToActions, place_of
-from responder.settings import Consumer
 from responder.testing.bench import Bench
 from responder.testing.loopback import Loopback, Reply, Seen
 
@@ -192,5 +190,3 @@ def test_without_the_extra_one_is_told_what_to_install(bench: Bench, monkeypatch
 def test_a_delivery_needs_no_person_after_a_lost_answer() -> None:
     assert DeliverToActions.idempotent
     assert DeliverToActions.readback
-    assert Consumer(id="x", connection="y", secret="z").kind == "server"
-    assert connection("github").provider == "github"
