@@ -112,6 +112,7 @@ def test_a_refresh_token_is_never_used_to_see_what_it_is(bench: Bench) -> None:
         pytest.param(Reply(403, {"message": "Resource protected by organization SAML enforcement."}), id="policy"),
         pytest.param(Reply(401, {"message": "Requires authentication"}), id="nothing presented"),
         pytest.param(Reply(401, "<html>a proxy</html>"), id="a proxy"),
+        pytest.param(Reply(403, {"message": "Bad credentials"}), id="forbidden"),
         pytest.param(Reply(404, {"message": "Not Found"}), id="hidden"),
         pytest.param(Reply(429, {}), id="too often"),
         pytest.param(Reply(503, {}), id="failing"),
@@ -231,6 +232,17 @@ def test_a_token_whose_value_nobody_has_is_for_its_owner_to_end(bench: Bench) ->
         RevokeCredential(subject=Subject(key_id="ghp")).plan(bench.client())
 
     assert "owner/repo#123" in caught.value.remedy
+
+
+@pytest.mark.parametrize("action", [InspectCredential, RevokeCredential, DoorsOf, ProveCredentialDead])
+def test_a_private_key_without_an_id_is_never_presented(bench: Bench, action: type[Any]) -> None:
+    made = action(subject=Subject(value=bench.secret(bench.live.value("deploy-key"))))
+    ask = next(getattr(made, name) for name in ("plan", "read", "observe") if hasattr(made, name))
+    given = ([],) if action is ProveCredentialDead else ()
+
+    error = bench.failing(ProviderError, lambda: ask(bench.client(), *given))
+    assert "owner/repo#123" in error.remedy
+    assert bench.live.gate.seen == []
 
 
 def test_on_a_server_of_ones_own_one_signs_in_to_revoke(bench: Bench) -> None:

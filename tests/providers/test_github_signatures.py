@@ -1,6 +1,11 @@
 """Messages that are GitHub's, by the examples that GitHub itself publishes."""
 
+import base64
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP384R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from responder.providers.github.signatures import verify_partner, verify_webhook
 
@@ -77,7 +82,21 @@ def test_another_key_has_not_signed_it(public: str, signature: str, body: bytes)
     assert verify_partner(OLDER if public == CURRENT else CURRENT, signature, body) is False
 
 
-# Ed25519, and a curve that is not P-256: whoever may choose the key may not choose the algorithm.
+def test_a_signature_is_all_of_what_was_sent() -> None:
+    public, signature, body = SAMPLES[0].values
+
+    assert verify_partner(str(public), f"!{signature}", bytes(body)) is False  # type: ignore[arg-type]
+
+
+def test_another_curve_is_another_algorithm() -> None:
+    private = generate_private_key(SECP384R1())
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    signature = base64.b64encode(private.sign(b"[]", ECDSA(SHA256()))).decode()
+
+    assert verify_partner(public, signature, b"[]") is False
+
+
+# Ed25519: whoever chooses the key does not choose the algorithm.
 OTHER_KIND = key("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")
 
 

@@ -14,7 +14,7 @@ from responder.providers.github.options import Options, Seen
 from responder.providers.github.permissions import APP_SECRET
 from responder.redaction import Secret
 
-OK, CREATED, ACCEPTED, GONE = 200, 201, 202, 204
+OK, GONE = 200, 204
 ELSEWHERE, REFUSED, FORBIDDEN, MISSING, INVALID = 302, 401, 403, 404, 422
 _BUSY = frozenset({FORBIDDEN, 429})
 _MOST_PAGES = 100

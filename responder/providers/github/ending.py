@@ -39,7 +39,7 @@ class InspectCredential(Inspect):
             return Outcome(_of_key(key, deploykeys.find(client, key)).model_dump(mode="json"))
         if self.subject.value is None:
             return Outcome(Inspection(state="unknown").model_dump(mode="json"))
-        return Outcome(tokens.look(client, self.subject.value).facts())
+        return Outcome(tokens.look(client, _token(self, client)).facts())
 
 
 class RevokeCredential(Revoke):
@@ -75,7 +75,7 @@ class RevokeCredential(Revoke):
         key = deploy_key_id(self.subject.key_id)
         if key is not None:
             return self._plan_key(client, key)
-        token = _value(self)
+        token = _token(self, client)
         found = tokens.look(client, token)
         if found.state == "dead":
             return Unchanged("GitHub refuses the token already", found.facts())
@@ -95,7 +95,7 @@ class RevokeCredential(Revoke):
         key = deploy_key_id(self.subject.key_id)
         if key is not None:
             return Outcome({"key_id": str(key), "status": deploykeys.remove(client, key)})
-        return Outcome({"status": tokens.revoke(client, _value(self))})
+        return Outcome({"status": tokens.revoke(client, _token(self, client))})
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look again; only a plain refusal, or a whole list without the key, proves anything."""
@@ -104,7 +104,7 @@ class RevokeCredential(Revoke):
             if key is not None:
                 left = deploykeys.find(client, key) is not None
                 return Verdict.DOES_NOT_HOLD if left else Verdict.HOLDS
-            state = tokens.look(client, _value(self)).state
+            state = tokens.look(client, _token(self, client)).state
         except Unavailable:
             return Verdict.UNKNOWN
         return {"dead": Verdict.HOLDS, "live": Verdict.DOES_NOT_HOLD}.get(state, Verdict.UNKNOWN)
@@ -141,7 +141,7 @@ class ProveCredentialDead(ProveDead):
 
     def surfaces(self, client: Client) -> Sequence[str]:
         """Return the places that could take such a token."""
-        return () if self.subject.value is None else tokens.surfaces_of(client, self.subject.value)
+        return () if self.subject.value is None else tokens.surfaces_of(client, _token(self, client))
 
     def present(self, client: Client, surface: str, value: Secret) -> Probe:
         """Present a value once; failures and silence prove nothing."""
@@ -220,7 +220,7 @@ class DoorsOf(Doors):
 
     def _owner(self, client: Client) -> str:
         """Return whose token it is; empty where GitHub does not say for such a one, or no more."""
-        value = self.subject.value
+        value = None if self.subject.value is None else _token(self, client)
         if value is None or tokens.kind_of(client, value) in {"ghs_", "ghr_"}:
             return ""
         if client.seen is None:
@@ -255,11 +255,19 @@ def _time(text: object) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _value(action: CredentialAction) -> Secret:
-    if action.subject.value is None:
+def _token(action: CredentialAction, client: Client) -> Secret:
+    """Return the leaked token. ProviderError where nobody has it, or where it is a key whose id is missing."""
+    value = action.subject.value
+    if value is None:
         raise ProviderError(
             "GitHub knows a token by its value alone, and nobody has it",
             remedy="give the value with the finding, or the id of a deploy key as owner/repo#123; or let its owner "
             "delete it in their settings",
         )
-    return action.subject.value
+    if client.access.wire.with_value(value, lambda text: "PRIVATE KEY-----" in text):
+        raise ProviderError(
+            "It is a private key, and nobody says which",
+            remedy="give `key_id` in the finding or the inventory: owner/repo#123 for a deploy key; a user's key and "
+            "an app's are removed on their pages",
+        )
+    return value

@@ -3,7 +3,9 @@
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
 import base64
+import math
 import re
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 from responder.action import Change, Outcome, PlaceSeen, Unchanged, Verdict
@@ -18,6 +20,8 @@ _PLACE = re.compile(
 )
 _ABSENT = "absent"
 _UPDATED = "updated_at"
+_A_MOMENT = 2.0
+"""Seconds within which a write may bear the time of the one before it."""
 _MOST = 48 * 1024
 """How many bytes a secret may hold."""
 
@@ -44,8 +48,8 @@ class DeliverToActions(Deliver):
     The consumer's `secret` is `owner/repo:NAME`, `owner/repo/environments/ENV:NAME` or `orgs/ORG:NAME`; GitHub keeps
     names in capitals. The value is sealed with the place's own key (libsodium's sealed box) before it leaves, and
     can be read by workflow runs alone. There is no room for a mark: only the time of the last write is seen, to the
-    second. So a delivery whose answer was lost is planned again, and made again; the same value twice is once. That
-    the new value works, only a workflow run shows.
+    second. So a delivery whose answer was lost is planned again a moment later, and made again; the same value twice
+    is once. That the new value works, only a workflow run shows.
 
     An organisation's secret must be there already: who may read it is not for us to choose, and is kept as it is.
     Needs the extra `github` (PyNaCl).
@@ -65,6 +69,11 @@ class DeliverToActions(Deliver):
                 remedy="make it in its settings, for the repositories that may read it; then plan again",
             )
         at = str(found.get("updated_at", "")) if found is not None else _ABSENT
+        if abs(_seconds_since(at, client.access.clock.now())) < _A_MOMENT:
+            # What is written now would bear the same time, and nobody could see that it was.
+            raise Unavailable(
+                f"{self.consumer.secret} was written this very moment", where=place.own, retry_after=_A_MOMENT
+            )
         return Change(
             target=f"GitHub Actions secret {self.consumer.secret}",
             before=_ABSENT if found is None else f"written at {at}",
@@ -130,6 +139,14 @@ def seen(client: Client, secret: str) -> PlaceSeen:
     """Look at a consumer's place; GitHub shows its name and times."""
     found = _metadata(client, place_of(secret))
     return PlaceSeen(found is not None, str((found or {}).get("updated_at", "")))
+
+
+def _seconds_since(text: str, now: datetime) -> float:
+    """Return how long ago GitHub's time was; infinity for what is no time."""
+    try:
+        return (now - datetime.fromisoformat(text)).total_seconds()
+    except (ValueError, TypeError):
+        return math.inf
 
 
 def _metadata(client: Client, place: Place) -> dict[str, Any] | None:
