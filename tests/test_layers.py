@@ -66,7 +66,8 @@ ONLY_IN = {
     "psycopg": ("postgres", "fleet"),
     "procrastinate": ("fleet",),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
-    "cryptography": ("sealing",),
+    "cryptography": ("sealing", "providers.github", "drill"),  # GitHub's signatures and key pairs, and their other end
+    "nacl": ("providers.github", "drill"),
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
     "websockets": ("slack",),
