@@ -67,6 +67,7 @@ ONLY_IN = {
     "procrastinate": ("fleet",),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
+    "botocore": ("providers.aws",),
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
     "wsproto": ("drill",),
