@@ -143,7 +143,7 @@ def of_another(action: type[Any], **fields: Any) -> Callable[[Gated, Take], Acti
 def other_keys(live: Gated) -> dict[str, Any]:
     """Return the state of every key but the leaked one."""
     mine = the_key(live).id
-    return {key.id: (key.status, key.deleted) for key in live.world.keys.values() if key.id not in (mine,)}
+    return {key.id: (key.status, key.deleted) for key in live.world.keys.values() if key.id != mine}
 
 
 def keys_but_the_second(live: Gated) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from responder.providers.aws.sending import call, talker
 from responder.redaction import Secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_FIRST_PAGES = 400
+_MOST_PAGES = 400
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 
@@ -57,6 +57,10 @@ class Options(BaseModel):
         return base_url.rstrip("/")
 
 
+class Endless(ProviderError):
+    """A list has more pages than may be read; what was yielded before is its beginning."""
+
+
 class Shown(NamedTuple):
     """What AWS answered to a credential that was presented; an empty code is success."""
 
@@ -78,10 +82,12 @@ class Client:
         """Call an operation with our own credential; the permission that it needs bears its name."""
         return call(self._talker(service, region), operation, sent, f"{service}:{operation}")
 
-    def items(self, service: str, operation: str, key: str, *, region: str = "", **sent: Any) -> Iterator[Any]:
-        """Yield the items of a list, page by page. ProviderError where it does not end."""
+    def items(
+        self, service: str, operation: str, key: str, *, region: str = "", pages: int = _MOST_PAGES, **sent: Any
+    ) -> Iterator[Any]:
+        """Yield the items of a list, page by page. Endless, in the end, where there are more pages than may be read."""
         token: dict[str, Any] = {}
-        for _ in range(_FIRST_PAGES):
+        for _ in range(pages):
             answer = self.ask(service, operation, region=region, **sent, **token)
             yield from answer.get(key) or ()
             if answer.get("Marker") and answer.get("IsTruncated"):
@@ -90,12 +96,13 @@ class Client:
                 token = {"NextToken": answer["NextToken"]}
             else:
                 return
-        raise ProviderError(f"{service}:{operation} does not end", where=f"{service}:{operation}")
+        raise Endless(f"{service}:{operation} has more than {pages} pages", where=f"{service}:{operation}")
 
     def present(self, service: str, operation: str, value: Secret, **sent: Any) -> Shown:
         """Present a credential that is not our own, once. Unavailable where AWS cannot be reached or is busy."""
         from botocore import xform_name  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         pair = pair_of(self.access.wire, value, "The leaked value")
         made = talker(self.access.wire, service, self.options.region, pair, self.options.base_url)
@@ -103,7 +110,7 @@ class Client:
             return Shown("", getattr(made, xform_name(operation))(**sent))
         except ClientError as error:
             return Shown(code_of(error.response) or "Unknown", error.response)
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             return Shown(type(error).__name__, {})
 
     def own_pair(self) -> Pair:

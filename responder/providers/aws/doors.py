@@ -10,9 +10,10 @@ from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
 from responder.credential import Door, Doors
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.providers.aws.client import Client
-from responder.providers.aws.keys import FINDING, held_by, key_of, others, owned
+from responder.providers.aws.keys import FINDING, held_by, key_of
 from responder.providers.aws.policies import OURS, arn_of, attached, quarantines, trusting
 from responder.providers.aws.refusals import Gone
+from responder.providers.aws.sessions import user_of
 
 _LISTS = (
     ("SSH key", "ListSSHPublicKeys", "SSHPublicKeys", "SSHPublicKeyId", "UploadDate"),
@@ -33,16 +34,19 @@ class ListDoors(Doors):
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
-        *FINDING, "iam:GetLoginProfile", "iam:ListUserPolicies", "iam:ListAttachedUserPolicies", "iam:ListRoles",
-        "iam:GetUser", *(f"iam:{operation}" for _, operation, *_ in _LISTS),
+        *FINDING, "cloudtrail:LookupEvents", "iam:GetLoginProfile", "iam:ListUserPolicies",
+        "iam:ListAttachedUserPolicies", "iam:ListRoles", "iam:GetUser",
+        *(f"iam:{operation}" for _, operation, *_ in _LISTS),
     )  # fmt: skip
 
     def open_doors(self, client: Client) -> Iterator[Door]:
         """Yield every door; what we may not look at is unseen."""
         client.unseen.clear()
-        held = owned(client, key_of(self, client))
-        user = held.user
-        for one in others(client, held):
+        key_id = key_of(self, client)
+        user = user_of(client, key_id)
+        for one in held_by(client, user):
+            if one.key_id == key_id:
+                continue
             yield Door(kind="access key", id=one.key_id, about=f"{one.state}, of {user}", opened_at=one.created_at)
         looks: list[tuple[str, Callable[[Client, str], Iterable[Door]]]] = [
             ("password", _password), ("inline policies", _inline), ("attached policies", _attached), ("roles", _roles),

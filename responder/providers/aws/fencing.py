@@ -43,7 +43,7 @@ class FenceUser(Fence):
         wanted, found = fence(self.allow), written(client, "User", user, FENCE)
         if found == wanted:
             return Unchanged(f"the policy {FENCE} of {user} says so already", self._facts(client, user))
-        stays = f"; {', '.join(quarantines(client, user)) or 'nothing'} of AWS's own is there and stays"
+        stays = "".join(f"; AWS's own {name} is there, and stays" for name in quarantines(client, user))
         return Change(
             target=f"policy {FENCE} of the user {user}",
             before=("another fence" if found else "no fence") + stays,
@@ -56,7 +56,7 @@ class FenceUser(Fence):
         """Write the policy."""
         user = change.preconditions["user"]
         write(client, "User", user, FENCE, fence(self.allow))
-        return Outcome({"user": user, "fenced_by": f"policy {FENCE}"})
+        return Outcome(self._facts(client, user))
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Read the policy again; IAM lists it before it is felt."""

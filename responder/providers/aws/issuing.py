@@ -9,8 +9,9 @@ from responder.action import Change, Issued, Outcome, Unchanged, Verdict
 from responder.credential import Issue
 from responder.errors import OutcomeUnknown, ProviderError, Unavailable
 from responder.providers.aws.client import Client, time_of
-from responder.providers.aws.keys import FINDING, Held, held_by, key_of, last_use, owned
+from responder.providers.aws.keys import FINDING, Held, held_by, key_of, last_use
 from responder.providers.aws.refusals import LimitReached
+from responder.providers.aws.sessions import user_of
 
 _MOST = 2
 _NOTE = "responder-issuing"
@@ -36,8 +37,8 @@ class IssueKey(Issue):
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
-        *FINDING, "iam:ListUserTags", "iam:TagUser", "iam:CreateAccessKey", "iam:DeleteAccessKey",
-        "sts:GetCallerIdentity",
+        *FINDING, "cloudtrail:LookupEvents", "iam:ListUserTags", "iam:TagUser", "iam:CreateAccessKey",
+        "iam:DeleteAccessKey", "sts:GetCallerIdentity",
     )  # fmt: skip
 
     def plan(self, client: Client) -> Change | Unchanged:
@@ -53,7 +54,7 @@ class IssueKey(Issue):
                 where="scopes",
                 remedy="leave `scopes` out; narrow the user's policies",
             )
-        user = owned(client, key_of(self, client)).user
+        user = user_of(client, key_of(self, client))
         held = held_by(client, user)
         orphan = _orphan(client, user, held)
         kept = sorted(one.key_id for one in held if one.key_id != orphan)

@@ -143,11 +143,6 @@ def every_key(client: Client) -> Iterator[KeySeen]:
             yield KeySeen(held.key_id, held.state, held.key_id, user, last_use(client, held.key_id)[1])
 
 
-def others(client: Client, held: Held) -> list[Held]:
-    """Return the other keys of a key's owner."""
-    return [one for one in held_by(client, held.user) if one.key_id != held.key_id]
-
-
 def not_our_own(client: Client, user: str, what: str) -> None:
     """Refuse what would tie our own hands: a policy on the very user whom we act as."""
     if user and user_in(client.whoami()["Arn"]) == user:

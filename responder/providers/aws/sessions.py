@@ -12,14 +12,18 @@ from typing import Any, ClassVar, NamedTuple
 from responder.action import Change, Outcome, Unchanged, Verdict
 from responder.credential import EndSessions, Sessions
 from responder.errors import ProviderError, Unavailable
-from responder.providers.aws.client import Client, time_of
+from responder.providers.aws.client import Client, Endless, time_of
 from responder.providers.aws.keys import FINDING, Held, confirm_gone, find, key_of, not_our_own
 from responder.providers.aws.policies import CUTOFF, arn_of, trusting, write, written
 
 _OPENERS = {"GetSessionToken": "User", "GetFederationToken": "User", "AssumeRole": "Role"}
 _LONGEST = timedelta(hours=36)  # GetSessionToken and GetFederationToken; a role's are 12 hours at most
+_MOST_PAGES = 60  # of 50 rows each; CloudTrail answers twice a second
 _FORMS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%SZ")
 READING = ("cloudtrail:LookupEvents", *FINDING, "iam:GetUserPolicy", "iam:GetRolePolicy")
+
+
+_FOREIGN = "Foreign"
 
 
 class Opened(NamedTuple):
@@ -27,8 +31,9 @@ class Opened(NamedTuple):
 
     key_id: str
     kind: str
-    """`User` or `Role`."""
+    """`User` or `Role`; `Foreign` for a role of another account."""
     owner: str
+    """A name; of a foreign role its ARN."""
     at: datetime
     until: datetime
 
@@ -77,14 +82,17 @@ class EndUserSessions(EndSessions):
         opened = openings(client, key_id) if client.options.cloudtrail else []
         owners = _owners(client, held, opened)
         if not owners:
-            return Unchanged(confirm_gone(client, key_id) + ", and CloudTrail shows no session of it", {"open": 0})
+            told = confirm_gone(client, key_id) + ", and CloudTrail shows no session of it in this account"
+            return Unchanged(told, {"open": len(opened)})
         missing = [owner for owner in owners if not _is_ended(client, owner, opened)]
         if not missing:
             return Unchanged(f"what was issued before is denied to {_named(owners)}", {"open": 0})
         told = _named(missing)
+        foreign = sorted({one.owner for one in opened if one.kind == _FOREIGN})
+        abroad = f"; those of {', '.join(foreign)} only the owners of these roles can end" if foreign else ""
         return Change(
             target=f"sessions of {told}",
-            before=f"{len(opened)} that CloudTrail shows" if client.options.cloudtrail else "nobody can tell",
+            before=f"{len(opened)} that CloudTrail shows{abroad}" if client.options.cloudtrail else "nobody can tell",
             after=f"the policy {CUTOFF} denies what was issued before",
             breaks=f"every session of {told}, whoever opened it; whoever needs one opens it again",
             preconditions={"owners": json.dumps(missing)},
@@ -119,8 +127,15 @@ def openings(client: Client, key_id: str) -> list[Opened]:
     if not client.options.cloudtrail:
         raise ProviderError("Without CloudTrail nobody can tell sessions", where="cloudtrail")
     now = client.access.clock.now()
-    rows = [row for row in events(client, key_id, now - _LONGEST, now) if row["eventName"] in _OPENERS]
-    return [one for row in rows if (one := _opened(row)) is not None and one.until > now]
+    rows, since = events(client, key_id, now - _LONGEST, now)
+    if since > now - _LONGEST:
+        raise ProviderError(
+            f"CloudTrail holds more rows about the key than may be read: openings before {since} are not known",
+            remedy="end the sessions of its user and of every role that it may take on",
+        )
+    account = client.whoami()["Account"]
+    opened = [_opened(row, account) for row in rows if row["eventName"] in _OPENERS]
+    return [one for one in opened if one is not None and one.until > now]
 
 
 def still_open(client: Client, key_id: str) -> list[Opened]:
@@ -139,35 +154,58 @@ def count_open(client: Client, key_id: str) -> int | None:
 
 
 def _owners(client: Client, held: Held | None, opened: Sequence[Opened]) -> list[tuple[str, str]]:
-    """Return whose sessions may have been opened: the key's user, and the roles, sorted."""
-    owners = {(one.kind, one.owner) for one in opened}
+    """Return whose sessions may have been opened: the key's user, and the roles; the user first, as no role's trouble may delay that."""
+    owners = {(one.kind, one.owner) for one in opened if one.kind != _FOREIGN}
     if held is not None:
         owners.add(("User", held.user))
         if not client.options.cloudtrail:
             owners |= {("Role", role) for role in trusting(client, arn_of(client, held.user))}
-    return sorted(owners)
+    return sorted(owners, key=lambda owner: (owner[0] != "User", owner))
 
 
 def _named(owners: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{kind.lower()} {name}" for kind, name in owners)
 
 
-def events(client: Client, key_id: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Return the rows of CloudTrail about a key, from every region that the connection names, oldest first."""
+def user_of(client: Client, key_id: str) -> str:
+    """Return whose a key is, or was, by CloudTrail, where it is deleted. ProviderError where nobody tells."""
+    held = find(client, key_id)
+    if held is not None:
+        return held.user
+    told = confirm_gone(client, key_id)
+    now = client.access.clock.now()
+    rows, _ = events(client, key_id, now - timedelta(days=90), now) if client.options.cloudtrail else ([], now)
+    names = {row["user"] for row in rows if row["user"]}
+    if len(names) != 1:
+        raise ProviderError(f"Nobody can tell whose the key was: {told}", remedy="do it before the key is deleted")
+    return str(names.pop())
+
+
+def events(client: Client, key_id: str, since: datetime, until: datetime) -> tuple[list[dict[str, Any]], datetime]:
+    """Return the rows of CloudTrail about a key, oldest first, and from when on they are all that there are."""
     found: list[dict[str, Any]] = []
+    complete = since
     for region in client.all_regions():
         rows = client.items(
-            "cloudtrail", "LookupEvents", "Events", region=region, StartTime=since, EndTime=until,
+            "cloudtrail", "LookupEvents", "Events", region=region, pages=_MOST_PAGES, StartTime=since, EndTime=until,
             LookupAttributes=[{"AttributeKey": "AccessKeyId", "AttributeValue": key_id}],
         )  # fmt: skip
-        for row in rows:
-            shown = json.loads(row.get("CloudTrailEvent") or "{}")
-            found.append({**shown, "at": row["EventTime"].astimezone(UTC), "eventName": str(row.get("EventName", "")),
-                          "user": str(row.get("Username", "")), "source": str(row.get("EventSource", ""))})  # fmt: skip
-    return sorted(found, key=lambda row: row["at"])
+        read: list[dict[str, Any]] = []
+        try:
+            read.extend(_row(row) for row in rows)
+        except Endless:  # the newest come first
+            complete = max(complete, read[-1]["at"] + timedelta(seconds=1)) if read else until
+        found += read
+    return sorted(found, key=lambda row: row["at"]), complete
 
 
-def _opened(row: Mapping[str, Any]) -> Opened | None:
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = json.loads(row.get("CloudTrailEvent") or "{}")
+    told = {"eventName": "EventName", "user": "Username", "source": "EventSource"}
+    return {**shown, "at": row["EventTime"].astimezone(UTC), **{to: str(row.get(of, "")) for to, of in told.items()}}
+
+
+def _opened(row: Mapping[str, Any], account: str) -> Opened | None:
     """Read a row as the opening of a session; None where it failed."""
     given = (row.get("responseElements") or {}).get("credentials") or {}
     if not given:
@@ -175,6 +213,8 @@ def _opened(row: Mapping[str, Any]) -> Opened | None:
     kind = _OPENERS[row["eventName"]]
     arn = str((row.get("requestParameters") or {}).get("roleArn", ""))
     owner = arn.rpartition("/")[2] if kind == "Role" else row["user"]
+    if kind == "Role" and arn.split(":")[4] != account:
+        kind, owner = _FOREIGN, arn
     return Opened(str(given.get("accessKeyId", "")), kind, owner, row["at"], _expiry(given, row["at"]))
 
 
@@ -205,7 +245,7 @@ def _cutoff(moment: datetime) -> dict[str, Any]:
 
 def _cutoff_of(client: Client, owner: tuple[str, str]) -> datetime | None:
     """Return the moment before which our policy ends what was issued; None without one, or where somebody edited it."""
-    found = written(client, owner[0], owner[1], CUTOFF)
+    found: Any = written(client, owner[0], owner[1], CUTOFF) if owner[0] != _FOREIGN else None
     try:
         said = found["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
         moment = datetime.fromisoformat(said)

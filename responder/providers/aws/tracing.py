@@ -23,7 +23,7 @@ def usage(action: CredentialAction, client: Client, span: Interval) -> Records:
     now = client.access.clock.now()
     oldest, newest = now - _KEPT, now - DELAY
     since, until = max(span.since, oldest), min(span.until, now)
-    rows = events(client, key_id, since, until) if since < until else []
+    rows, since = events(client, key_id, since, until) if since < until else ([], since)
     return Records(
         uses=[_use(row) for row in rows],
         covered=[Interval(since, min(until, newest))] if since < min(until, newest) else [],
@@ -37,7 +37,8 @@ class ReadUses(Used):
     """Read from CloudTrail who used the key, in every region that the connection names.
 
     The event history holds management events of 90 days, about 15 minutes late. It holds no data events: that nobody
-    is listed does not mean that no object was read. `not_seen` says so; `covered` is about management events alone.
+    is listed does not mean that no object was read. `not_seen` says so; `covered` is about management events alone. Of
+    very many rows the newest 3000 of each region are read, and `covered` begins there.
     `trusted` is false where the key's user may stop a trail, or where IAM does not tell us whether it may.
     """
 
