@@ -154,7 +154,7 @@ def count_open(client: Client, key_id: str) -> int | None:
 
 
 def _owners(client: Client, held: Held | None, opened: Sequence[Opened]) -> list[tuple[str, str]]:
-    """Return whose sessions may have been opened: the key's user, and the roles; the user first, as no role's trouble may delay that."""
+    """Return whose sessions may have been opened: the user first, as no trouble with a role may delay that."""
     owners = {(one.kind, one.owner) for one in opened if one.kind != _FOREIGN}
     if held is not None:
         owners.add(("User", held.user))
