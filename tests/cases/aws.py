@@ -36,7 +36,7 @@ USER = "deploy"
 SITE = Consumer(id="site", connection="aws", secret="secretsmanager:site/key", seen_as=("198.51.100.0/24",))
 WORKER = Consumer(id="worker", connection="aws", secret="ssm:/worker/key", seen_as=("192.0.2.7", "celery/5"))
 _READS = ("Get", "List", "Describe", "Simulate", "Lookup")
-_DENIED = """<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>
+DENIED = """<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>
 <Code>AccessDenied</Code><Message>User is not authorized</Message></Error><RequestId>0</RequestId></ErrorResponse>"""
 
 
@@ -76,7 +76,7 @@ def an_account(**options: Any) -> Iterator[Gated]:
         # The gate tells the machine's own time in `Date`, and AWS's time is what some actions go by.
         ground.clock = HandClock(ground.clock.origin_real, datetime.now(UTC).replace(microsecond=0), 1.0)
         system = furnished(Aws(ground))
-        with standing(system, writes=is_write, denial=Reply(403, _DENIED, {"Content-Type": "text/xml"})) as gate:
+        with standing(system, writes=is_write, denial=Reply(403, DENIED, {"Content-Type": "text/xml"})) as gate:
             yield gated(gate, system, **options)
 
 

@@ -33,7 +33,8 @@ class InspectKey(Inspect):
 
     Where its value is known and IAM does not show us the key, the value is presented to `sts:GetCallerIdentity`, once.
     Facts besides the usual: `account` (read from the id, offline; of ids from before 2019 STS tells it), `user`,
-    `created_at`, `quarantined` (AWS's own policies on the user, which are to stay).
+    `created_at`, `quarantined` (AWS's own policies on the user, which are to stay), `reach_unknown` (why IAM's
+    simulator did not tell what the user may do).
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
@@ -47,10 +48,16 @@ class InspectKey(Inspect):
         held = find(client, key_id)
         if held is None:
             return self._unlisted(client, key_id, told)
+        try:
+            reach = simulated(client, held.user, TELLING)
+        except Unavailable:
+            raise
+        except ProviderError as error:  # what the key may do is worth less than whether it lives
+            reach, told["reach_unknown"] = (), error.message
         found = Inspection(
             state=held.state,
             owner=held.user,
-            reach=simulated(client, held.user, TELLING),
+            reach=reach,
             last_used_at=held.last_used,
             key_id=key_id,
         )
