@@ -68,6 +68,7 @@ ONLY_IN = {
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing", "providers.github", "drill"),  # GitHub's signatures and key pairs, and their other end
     "nacl": ("providers.github", "drill"),
+    "botocore": ("providers.aws",),
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
     "websockets": ("slack",),
