@@ -83,19 +83,18 @@ def test_the_list_of_a_group_is_replaced_whole(guest: Guest, slack: Slack) -> No
 
 
 @pytest.mark.parametrize(
-    ("label", "enterprise", "admin", "error"),
+    ("label", "plan_and_admin", "error"),
     [
-        pytest.param("slack-bot", True, True, "not_allowed_token_type", id="a bot"),
-        pytest.param("deploy-bot", True, True, "not_allowed_token_type", id="another bot"),
-        pytest.param("org-admin", False, True, "feature_not_enabled", id="no plan"),
-        pytest.param("org-admin", True, False, "not_an_admin", id="no admin"),
+        pytest.param("slack-bot", (True, True), "not_allowed_token_type", id="a bot"),
+        pytest.param("deploy-bot", (True, True), "not_allowed_token_type", id="another bot"),
+        pytest.param("org-admin", (False, True), "feature_not_enabled", id="no plan"),
+        pytest.param("org-admin", (True, False), "not_an_admin", id="no admin"),
     ],
 )
 def test_sessions_are_for_admins_of_an_enterprise(
-    guest: Guest, slack: Slack, label: str, enterprise: bool, admin: bool, error: str
+    guest: Guest, slack: Slack, label: str, plan_and_admin: tuple[bool, bool], error: str
 ) -> None:
-    slack.roster.terms.enterprise = enterprise
-    slack.app.others["org-admin"].is_admin = admin
+    slack.roster.terms.enterprise, slack.app.others["org-admin"].is_admin = plan_and_admin
 
     assert asked(guest, label, "admin.users.session.reset", user_id="UTOMAS")["error"] == error
 
