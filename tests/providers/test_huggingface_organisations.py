@@ -17,7 +17,7 @@ from responder.providers.huggingface import PROVIDER
 from responder.providers.huggingface.audit import AuditLog, ConsumersInOrganization, UsedInOrganization
 from responder.providers.huggingface.client import Options
 from responder.providers.huggingface.members import GroupRole, ListResourceGroups, SetMemberRole
-from responder.providers.huggingface.tokens import CheckToken, RevokeInOrganization
+from responder.providers.huggingface.tokens import CheckToken, RevokeInOrganization, RevokeToken
 from responder.settings import Consumer
 from responder.testing.bench import Bench
 from responder.testing.loopback import Reply, Seen
@@ -116,6 +116,11 @@ def test_without_a_plan_a_person_does_it(bench: Bench) -> None:
 
     assert "Enterprise plan" in caught.value.remedy
     assert "a person does it" in caught.value.remedy
+
+
+def test_what_a_person_does_without_us_is_told() -> None:
+    assert "https://huggingface.co/settings/tokens" in RevokeToken.by_hand(Options(), "")
+    assert "as its admin" in RevokeInOrganization.by_hand(Options(), "")
 
 
 # ---- roles

@@ -90,6 +90,11 @@ def test_what_is_no_token_is_not_recognised() -> None:
     assert PROVIDER.recognise(Options(), "hf_" + "Ab" * 17) is None
 
 
+def test_what_a_person_does_without_us_is_told() -> None:
+    assert "OAuth & Permissions" in RevokeToken.by_hand(Options(), "")
+    assert "sign the member out" in ResetSessions.by_hand(Options(), "")
+
+
 # ---- the token
 
 
@@ -113,6 +118,13 @@ def test_an_app_level_token_is_known_by_its_app(bench: Bench) -> None:
     facts = action.read(bench.client()).facts
 
     assert (facts["owner"], facts["key_id"], facts["reach"]) == ("responder", "A0RESPONDER", ["connections:write"])
+
+
+def test_a_dead_token_reaches_nothing_though_slack_still_names_its_scopes(bench: Bench) -> None:
+    act(bench, leaked(bench, RevokeToken))
+    facts = leaked(bench, InspectToken).read(bench.client()).facts
+
+    assert (facts["state"], facts["reach"], facts["answer"]) == ("dead", [], "token_revoked")
 
 
 @pytest.mark.parametrize("error", DEATHS)

@@ -1,15 +1,17 @@
 """A leaked Hub token: whose it is, revoking it, and proving that it is dead."""
 
-# ruff: noqa: ARG002 - the contract hands every method the change, needed or not
+# ruff: noqa: ARG002, ARG003 - the contract hands every method the change, needed or not
 
 import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from responder.action import Change, Effect, Observation, Observed, Outcome, Unchanged, Verdict
 from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke
 from responder.errors import Denied, ProviderError, Unavailable
-from responder.providers.huggingface.client import ADMIN, Client, Name, WhoIs
+from responder.providers.huggingface.client import ADMIN, Client, Name, Options, WhoIs
 from responder.redaction import Secret
 
 _NONE = "none: the leaked token speaks for itself"
@@ -36,6 +38,15 @@ class RevokeToken(Revoke):
     """Revoke the token everywhere, at once and for good; its owner gets one mail about it from the Hub."""
 
     permissions: ClassVar[tuple[str, ...]] = ("none: whoever knows a token may revoke it",)
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return how its owner ends it, and how anybody does who has it."""
+        base = options.base_url if isinstance(options, Options) else ""
+        return (
+            f"Let its owner delete it at {base}/settings/tokens; or let anybody who has it send POST "
+            f'{base}/api/credentials/revoke with the body {{"credentials": ["TOKEN"]}}, read from a file.'
+        )
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Ask who the token is; only a plain refusal means that nothing is left to do."""
@@ -111,6 +122,11 @@ class RevokeInOrganization(CredentialAction):
     permissions: ClassVar[tuple[str, ...]] = (_SHUTS_OUT,)
 
     organization: Name
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return where an admin does it."""
+        return "Open the organisation's settings as its admin, and revoke the token in the list of tokens there."
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Ask what the token reaches. An organisation that is not listed may be reached all the same."""
