@@ -329,10 +329,12 @@ def test_without_a_value_no_use_is_looked_for(bench: Bench) -> None:
 # ---- the new token, our own rights, and a consumer's place
 
 
-def test_the_leaked_token_is_no_new_token(bench: Bench) -> None:
+@pytest.mark.parametrize("known", ["value", "fingerprint"])
+def test_the_leaked_token_is_no_new_token(bench: Bench, known: str) -> None:
     ours = bench.secret(bench.live.value("hub-admin"))
+    subject = Subject(value=ours) if known == "value" else Subject(fingerprint=ours.fingerprint)
     with pytest.raises(ProviderError, match="still acts with the leaked token"):
-        CheckToken(subject=Subject(value=ours)).read(bench.client())
+        CheckToken(subject=subject).read(bench.client())
 
 
 @pytest.mark.parametrize(("status", "raised"), [(401, Denied), (403, Denied), (429, Unavailable), (500, Unavailable)])
@@ -340,6 +342,11 @@ def test_a_new_token_that_does_not_work_fails_the_check(bench: Bench, status: in
     whoami_says(bench, {}, status)
     with pytest.raises(raised):
         on_token(CheckToken)(bench.live, bench.secret).read(bench.client())
+
+
+def test_where_nobody_knows_the_old_token_the_new_one_cannot_be_told_from_it(bench: Bench) -> None:
+    with pytest.raises(ProviderError, match="cannot be told from it"):
+        CheckToken(subject=Subject(key_id="x")).read(bench.client())
 
 
 def test_a_new_token_tells_what_it_reaches(bench: Bench) -> None:

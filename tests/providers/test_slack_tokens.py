@@ -262,12 +262,19 @@ def test_a_slack_that_wants_to_be_left_alone_is_left_alone(bench: Bench) -> None
 # ---- the app's next install
 
 
-def test_the_leaked_token_is_no_new_install(bench: Bench) -> None:
+@pytest.mark.parametrize("known", ["value", "fingerprint"])
+def test_the_leaked_token_is_no_new_install(bench: Bench, known: str) -> None:
     ours = bench.secret(bench.live.value("slack-bot"))
+    subject = Subject(value=ours) if known == "value" else Subject(fingerprint=ours.fingerprint)
     with pytest.raises(ProviderError, match="still acts with the leaked token"):
-        CheckInstalled(subject=Subject(value=ours)).read(bench.client())
+        CheckInstalled(subject=subject).read(bench.client())
 
     assert bench.live.gate.seen == []
+
+
+def test_where_nobody_knows_the_old_token_the_new_one_cannot_be_told_from_it(bench: Bench) -> None:
+    with pytest.raises(ProviderError, match="cannot be told from it"):
+        CheckInstalled(subject=Subject(key_id="x")).read(bench.client())
 
 
 def test_a_new_install_has_a_new_token_of_the_same_bot(bench: Bench) -> None:

@@ -151,7 +151,13 @@ class CheckInstalled(CredentialAction):
     def read(self, client: Client) -> Outcome:
         """Present the connection's own token once. ProviderError where it is the old one, Denied where it is dead."""
         place = f"connections.{client.access.connection.name}"
-        if client.our_token() == self.subject.value:
+        if not self.subject.fingerprint and self.subject.value is None:
+            raise ProviderError(
+                "Nobody knows the leaked token's value, so the new one cannot be told from it",
+                where=place,
+                remedy="give the value or its fingerprint with the finding, or let a person look",
+            )
+        if client.our_token() == self.subject.value or client.our_token().fingerprint == self.subject.fingerprint:
             raise ProviderError(
                 "The connection still acts with the leaked token",
                 where=place,
