@@ -144,12 +144,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     run: str = "",
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
-    if playbook.called:
-        raise RequestError(
-            f"{playbook.playbook} is a part of other playbooks, and no response by itself",
-            where="playbook",
-            remedy="begin a playbook that calls it",
-        )
+    _check_whole(playbook)
     check_start(judgement, playbook)
     _check_deadlines(playbook, means)
     run = run or means.ids("run")
@@ -188,6 +183,16 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     }
     draft = Draft("started", facts, run, "", requester or "responder")
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
+
+
+def _check_whole(playbook: Playbook) -> None:
+    """Refuse a playbook that is only a part of others."""
+    if playbook.called:
+        raise RequestError(
+            f"{playbook.playbook} is a part of other playbooks, and no response by itself",
+            where="playbook",
+            remedy="begin a playbook that calls it",
+        )
 
 
 def _check_deadlines(playbook: Playbook, means: Means) -> None:

@@ -35,10 +35,10 @@ gate guards page deadlines held
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared
-registry story progress notice asking motions modes lines lead
+registry story progress notice asking motions modes lines lead suppression
 providers testing wording approval
 glass
-suspicion suppression
+suspicion
 credential fields fold moments reading
 fold_people inlining structure
 fold_steps

@@ -6,10 +6,10 @@ from typing import Any
 
 from cases.common import ORIGIN, Gated, Take, a_world, connection
 from cases.contracts import Contract
-from responder.drill.world.cast.hub import Hub
 
 from responder.action import Action
 from responder.credential import Subject
+from responder.drill.world.hub import Hub
 from responder.providers import huggingface
 from responder.providers.huggingface.audit import AuditLog, ConsumersInOrganization, UsedInOrganization
 from responder.providers.huggingface.commits import CommitLog
