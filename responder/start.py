@@ -144,9 +144,8 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     run: str = "",
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
-    _check_whole(playbook)
     check_start(judgement, playbook)
-    _check_deadlines(playbook, means)
+    _check_playbook(playbook, means)
     run = run or means.ids("run")
     blobs: list[Blob] = []
     credential = judgement.credential
@@ -185,18 +184,17 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
 
 
-def _check_whole(playbook: Playbook) -> None:
-    """Refuse a playbook that is only a part of others."""
+def _check_playbook(playbook: Playbook, means: Means) -> None:
+    """Refuse a playbook that is only a part of others, or whose deadlines cannot be reckoned here.
+
+    SettingsError names all that is missing.
+    """
     if playbook.called:
         raise RequestError(
             f"{playbook.playbook} is a part of other playbooks, and no response by itself",
             where="playbook",
             remedy="begin a playbook that calls it",
         )
-
-
-def _check_deadlines(playbook: Playbook, means: Means) -> None:
-    """Refuse a playbook whose deadlines cannot be reckoned here. SettingsError names all that is missing."""
     settings = means.settings
     missing = tuple(settings_problems(playbook.deadlines, settings.organisation.time_zone, settings.holidays))
     if missing:
