@@ -14,7 +14,7 @@ from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject
 from responder.errors import Denied, ProviderError
 from responder.providers.gitlab import PROVIDER
-from responder.providers.gitlab.client import Options
+from responder.providers.gitlab.client import OTHERS, PROJECT, READ_USER, Options
 from responder.providers.gitlab.issuing import IssueProjectToken
 from responder.providers.gitlab.tokens import InspectToken, ProveTokenDead, RevokeToken, UserDoors
 from responder.settings import Holder
@@ -93,6 +93,7 @@ def test_inspect_tells_whose_token_it_is_and_what_it_may(bench: Bench) -> None:
         (401, EXPIRED, "dead"),
         (401, {"message": "401 Unauthorized"}, "dead"),
         (401, IMPERSONATION, "unknown"),
+        (401, {**REVOKED, "error": "another"}, "unknown"),
         (401, {"message": "401 Unauthorized", "more": "words of a proxy"}, "unknown"),
         (401, "<html>sign in</html>", "unknown"),
         (403, {"message": "403 Forbidden - Your account has been blocked."}, "unknown"),
@@ -268,8 +269,19 @@ def test_the_address_is_https_or_loopback(url: str) -> None:
 
 
 def test_tokens_are_found_in_text() -> None:
-    shape = re.compile(PROVIDER.shape(None))
+    shape = re.compile(PROVIDER.shape(Options()))
 
     assert shape.search("token: glpat-" + "Ab1_" * 5)
     assert shape.fullmatch("glpat-" + "Ab1_" * 7 + ".01.0123abcde")
     assert not shape.search("glpat-short")
+    assert re.search(PROVIDER.shape(Options(prefix="lumen-")), "lumen-" + "Ab1_" * 5)
+
+
+@pytest.mark.parametrize(
+    ("label", "lacks"), [("gitlab-admin", []), ("leaked", [OTHERS]), ("gitlab-control", [OTHERS, PROJECT])]
+)
+def test_what_our_token_lacks_is_told(bench: Bench, label: str, lacks: list[str]) -> None:
+    bench.live.secret = bench.live.value(label)
+    assert PROVIDER.lacking is not None
+
+    assert PROVIDER.lacking(bench.client(), [READ_USER, OTHERS, PROJECT, "none: nothing"]) == lacks
