@@ -98,7 +98,8 @@ def test_inspect_tells_whose_token_it_is_and_what_it_may(bench: Bench) -> None:
         (401, "<html>sign in</html>", "unknown"),
         (403, {"message": "403 Forbidden - Your account has been blocked."}, "unknown"),
         (403, {"error": "insufficient_scope"}, "unknown"),
-        (404, {"message": "404 Not Found"}, "unknown"),
+        (404, {"error": "404 Not Found"}, "unknown"),
+        (404, "<html>The page could not be found</html>", "unknown"),
         (429, "Retry later\n", "unknown"),
         (500, {}, "unknown"),
     ],
@@ -115,6 +116,18 @@ def test_a_blocked_users_token_is_not_dead(bench: Bench) -> None:
     bench.live.world.users["ann"].blocked = True
 
     assert proven(bench, 2) == ["unknown", "unknown"]
+
+
+def test_a_blocked_users_token_is_revoked_by_its_number(bench: Bench) -> None:
+    bench.live.world.users["ann"].blocked = True
+    action = made(bench, on(RevokeToken))
+    change = action.plan(bench.client())
+    action.apply(bench.client(may_write=True), change)
+
+    assert bench.live.gate.effective[0].headers["private-token"] == bench.live.secret
+    assert the(bench, "leaked").revoked is True
+    assert action.verify(bench.client(), change) is Verdict.HOLDS
+    assert made(bench, on(InspectToken)).read(bench.client()).facts["state"] == "dead"
 
 
 def test_a_token_ends_itself_where_its_value_is_at_hand(bench: Bench) -> None:
@@ -152,6 +165,13 @@ def test_a_number_that_an_administrator_does_not_find_is_gone(bench: Bench) -> N
     subject = Subject(key_id="4711")
 
     assert isinstance(RevokeToken(subject=subject).plan(bench.client()), Unchanged)
+
+
+@pytest.mark.parametrize("body", ["<html>no page</html>", {"error": "404 Not Found"}])
+def test_a_wrong_address_is_no_death(bench: Bench, body: Any) -> None:
+    bench.live.gate._answer = lambda seen: Reply(404, body)
+    with pytest.raises(ProviderError, match="no API of GitLab"):
+        made(bench, on(RevokeToken, value=False)).plan(bench.client())
 
 
 @pytest.mark.parametrize("key_id", ["self", "1/rotate", "leaked", "-1"])
@@ -209,6 +229,19 @@ def test_doors_are_the_users_other_tokens_and_keys_and_the_new_ones_are_marked(b
     assert facts["unresolved"] == [second, str(rotated.id), "ssh-9"]
     assert facts["new"] == [str(rotated.id)]
     assert "password" in facts["unseen"][0]
+
+
+def test_a_live_token_is_no_door_of_its_own_and_nobody_elses_tokens_are(bench: Bench) -> None:
+    facts = made(bench, on(UserDoors)).read(bench.client()).facts
+
+    assert facts["unresolved"] == [str(the(bench, "ann-second").id)]
+
+
+def test_a_dead_token_without_its_number_does_not_tell_whose_doors_to_look_at(bench: Bench) -> None:
+    the(bench, "leaked").revoked = True
+    facts = made(bench, on(UserDoors, key_id=False)).read(bench.client()).facts
+
+    assert (facts["complete"], facts["unseen"]) == (False, ["the user: the token is dead, and its id is not known"])
 
 
 def test_every_page_of_a_list_is_read(bench: Bench) -> None:

@@ -156,6 +156,9 @@ class Client:
         path = f"/personal_access_tokens/{key_id}"
         answer = self.ask("GET", path, permission=OTHERS, expect=(_MISSING,))
         if answer.status == _MISSING:
+            # A wrong `base_url` is 404 as well, in other words; that is no death.
+            if not str(_told(answer).get("message", "")).startswith("404"):
+                raise ProviderError("There is no API of GitLab", where=path, remedy="check the connection's base_url")
             return Shown(state="dead", why="gone", key_id=key_id)
         found = shown(answer.json())
         if found.key_id != key_id:
