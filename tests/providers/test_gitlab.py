@@ -204,6 +204,7 @@ def test_a_token_that_works_on_for_a_while_is_alive_for_a_while(bench: Bench) ->
     change = action.plan(bench.client())
     action.apply(bench.client(may_write=True), change)
 
+    assert made(bench, on(InspectToken)).read(bench.client()).facts["state"] == "live"
     assert proven(bench, 1) == ["alive"]
     bench.live.clock.move(5.0)
     assert action.verify(bench.client(), change) is Verdict.HOLDS
