@@ -130,6 +130,24 @@ def test_a_blocked_users_token_is_revoked_by_its_number(bench: Bench) -> None:
     assert made(bench, on(InspectToken)).read(bench.client()).facts["state"] == "dead"
 
 
+def test_a_token_that_gives_no_clear_answer_is_looked_up_by_its_number(bench: Bench) -> None:
+    real = bench.live.gate._answer
+    bench.live.gate._answer = lambda seen: Reply(401, IMPERSONATION) if seen.path.endswith("/self") else real(seen)
+    states = [made(bench, on(InspectToken)).read(bench.client()).facts["state"]]
+    the(bench, "leaked").revoked = True
+    states.append(made(bench, on(InspectToken)).read(bench.client()).facts["state"])
+
+    assert states == ["live", "dead"]
+    assert proven(bench, 1) == ["unknown"]
+
+
+def test_another_token_than_the_one_that_was_asked_for_is_not_believed(bench: Bench) -> None:
+    other = {"id": the(bench, "ann-second").id, "active": False, "revoked": True}
+    bench.live.gate._answer = lambda seen: Reply(200, other)
+    with pytest.raises(ProviderError, match="when it is asked for"):
+        made(bench, on(RevokeToken, value=False)).plan(bench.client())
+
+
 def test_a_token_ends_itself_where_its_value_is_at_hand(bench: Bench) -> None:
     applied(bench, made(bench, on(RevokeToken)))
     [sent] = bench.live.gate.effective
