@@ -14,7 +14,7 @@ from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject
 from responder.errors import Denied, ProviderError
 from responder.providers.gitlab import PROVIDER
-from responder.providers.gitlab.client import Options
+from responder.providers.gitlab.client import OTHERS, PROJECT, READ_USER, Options
 from responder.providers.gitlab.issuing import IssueProjectToken
 from responder.providers.gitlab.tokens import InspectToken, ProveTokenDead, RevokeToken, UserDoors
 from responder.settings import Holder
@@ -93,11 +93,13 @@ def test_inspect_tells_whose_token_it_is_and_what_it_may(bench: Bench) -> None:
         (401, EXPIRED, "dead"),
         (401, {"message": "401 Unauthorized"}, "dead"),
         (401, IMPERSONATION, "unknown"),
+        (401, {**REVOKED, "error": "another"}, "unknown"),
         (401, {"message": "401 Unauthorized", "more": "words of a proxy"}, "unknown"),
         (401, "<html>sign in</html>", "unknown"),
         (403, {"message": "403 Forbidden - Your account has been blocked."}, "unknown"),
         (403, {"error": "insufficient_scope"}, "unknown"),
-        (404, {"message": "404 Not Found"}, "unknown"),
+        (404, {"error": "404 Not Found"}, "unknown"),
+        (404, "<html>The page could not be found</html>", "unknown"),
         (429, "Retry later\n", "unknown"),
         (500, {}, "unknown"),
     ],
@@ -114,6 +116,36 @@ def test_a_blocked_users_token_is_not_dead(bench: Bench) -> None:
     bench.live.world.users["ann"].blocked = True
 
     assert proven(bench, 2) == ["unknown", "unknown"]
+
+
+def test_a_blocked_users_token_is_revoked_by_its_number(bench: Bench) -> None:
+    bench.live.world.users["ann"].blocked = True
+    action = made(bench, on(RevokeToken))
+    change = action.plan(bench.client())
+    action.apply(bench.client(may_write=True), change)
+
+    assert bench.live.gate.effective[0].headers["private-token"] == bench.live.secret
+    assert the(bench, "leaked").revoked is True
+    assert action.verify(bench.client(), change) is Verdict.HOLDS
+    assert made(bench, on(InspectToken)).read(bench.client()).facts["state"] == "dead"
+
+
+def test_a_token_that_gives_no_clear_answer_is_looked_up_by_its_number(bench: Bench) -> None:
+    real = bench.live.gate._answer
+    bench.live.gate._answer = lambda seen: Reply(401, IMPERSONATION) if seen.path.endswith("/self") else real(seen)
+    states = [made(bench, on(InspectToken)).read(bench.client()).facts["state"]]
+    the(bench, "leaked").revoked = True
+    states.append(made(bench, on(InspectToken)).read(bench.client()).facts["state"])
+
+    assert states == ["live", "dead"]
+    assert proven(bench, 1) == ["unknown"]
+
+
+def test_another_token_than_the_one_that_was_asked_for_is_not_believed(bench: Bench) -> None:
+    other = {"id": the(bench, "ann-second").id, "active": False, "revoked": True}
+    bench.live.gate._answer = lambda seen: Reply(200, other)
+    with pytest.raises(ProviderError, match="when it is asked for"):
+        made(bench, on(RevokeToken, value=False)).plan(bench.client())
 
 
 def test_a_token_ends_itself_where_its_value_is_at_hand(bench: Bench) -> None:
@@ -153,6 +185,13 @@ def test_a_number_that_an_administrator_does_not_find_is_gone(bench: Bench) -> N
     assert isinstance(RevokeToken(subject=subject).plan(bench.client()), Unchanged)
 
 
+@pytest.mark.parametrize("body", ["<html>no page</html>", {"error": "404 Not Found"}])
+def test_a_wrong_address_is_no_death(bench: Bench, body: Any) -> None:
+    bench.live.gate._answer = lambda seen: Reply(404, body)
+    with pytest.raises(ProviderError, match="no API of GitLab"):
+        made(bench, on(RevokeToken, value=False)).plan(bench.client())
+
+
 @pytest.mark.parametrize("key_id", ["self", "1/rotate", "leaked", "-1"])
 def test_a_number_is_a_number(bench: Bench, key_id: str) -> None:
     with pytest.raises(ProviderError, match="no id of a token"):
@@ -183,6 +222,7 @@ def test_a_token_that_works_on_for_a_while_is_alive_for_a_while(bench: Bench) ->
     change = action.plan(bench.client())
     action.apply(bench.client(may_write=True), change)
 
+    assert made(bench, on(InspectToken)).read(bench.client()).facts["state"] == "live"
     assert proven(bench, 1) == ["alive"]
     bench.live.clock.move(5.0)
     assert action.verify(bench.client(), change) is Verdict.HOLDS
@@ -208,6 +248,19 @@ def test_doors_are_the_users_other_tokens_and_keys_and_the_new_ones_are_marked(b
     assert facts["unresolved"] == [second, str(rotated.id), "ssh-9"]
     assert facts["new"] == [str(rotated.id)]
     assert "password" in facts["unseen"][0]
+
+
+def test_a_live_token_is_no_door_of_its_own_and_nobody_elses_tokens_are(bench: Bench) -> None:
+    facts = made(bench, on(UserDoors)).read(bench.client()).facts
+
+    assert facts["unresolved"] == [str(the(bench, "ann-second").id)]
+
+
+def test_a_dead_token_without_its_number_does_not_tell_whose_doors_to_look_at(bench: Bench) -> None:
+    the(bench, "leaked").revoked = True
+    facts = made(bench, on(UserDoors, key_id=False)).read(bench.client()).facts
+
+    assert (facts["complete"], facts["unseen"]) == (False, ["the user: the token is dead, and its id is not known"])
 
 
 def test_every_page_of_a_list_is_read(bench: Bench) -> None:
@@ -268,8 +321,19 @@ def test_the_address_is_https_or_loopback(url: str) -> None:
 
 
 def test_tokens_are_found_in_text() -> None:
-    shape = re.compile(PROVIDER.shape(None))
+    shape = re.compile(PROVIDER.shape(Options()))
 
     assert shape.search("token: glpat-" + "Ab1_" * 5)
     assert shape.fullmatch("glpat-" + "Ab1_" * 7 + ".01.0123abcde")
     assert not shape.search("glpat-short")
+    assert re.search(PROVIDER.shape(Options(prefix="lumen-")), "lumen-" + "Ab1_" * 5)
+
+
+@pytest.mark.parametrize(
+    ("label", "lacks"), [("gitlab-admin", []), ("leaked", [OTHERS]), ("gitlab-control", [OTHERS, PROJECT])]
+)
+def test_what_our_token_lacks_is_told(bench: Bench, label: str, lacks: list[str]) -> None:
+    bench.live.secret = bench.live.value(label)
+    assert PROVIDER.lacking is not None
+
+    assert PROVIDER.lacking(bench.client(), [READ_USER, OTHERS, PROJECT, "none: nothing"]) == lacks

@@ -1,6 +1,6 @@
 """The API of GitLab: tokens as they answer for themselves, and as an administrator is shown them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -38,6 +38,8 @@ class Options(BaseModel):
     """The project in which new tokens are made, by its number or its path; without it none are."""
     access_level: Annotated[int, Field(ge=10, le=50)] = 30
     """The role of a new token in the project: 10 Guest, 15 Planner, 20 Reporter, 30 Developer, 40 Maintainer."""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")] = "glpat-"
+    """What access tokens begin with there; a GitLab of one's own may have another."""
     token_life: Duration = duration("90d")
     """After how long a new token expires; GitLab wants a day, and allows a year."""
 
@@ -154,6 +156,9 @@ class Client:
         path = f"/personal_access_tokens/{key_id}"
         answer = self.ask("GET", path, permission=OTHERS, expect=(_MISSING,))
         if answer.status == _MISSING:
+            # A wrong `base_url` is 404 as well, in other words; that is no death.
+            if not str(_told(answer).get("message", "")).startswith("404"):
+                raise ProviderError("There is no API of GitLab", where=path, remedy="check the connection's base_url")
             return Shown(state="dead", why="gone", key_id=key_id)
         found = shown(answer.json())
         if found.key_id != key_id:
@@ -195,6 +200,18 @@ def identify(client: Client) -> Identity:
     ours = client.present(client.our_token())
     page = str((user or {}).get("web_url") or "")
     return Identity(page.partition("://")[2], ours.key_id)
+
+
+def lacking(client: Client, permissions: Sequence[str]) -> list[str]:
+    """Return which permissions our token lacks: its scopes it tells itself, and who is an administrator is told so."""
+    scopes = set(client.present(client.our_token()).scopes)
+    user = client.ask("GET", "/user", permission=READ_USER).json() or {}
+    held = {
+        READ_USER: bool(scopes & {"api", "read_user"}),
+        OTHERS: "api" in scopes and user.get("is_admin") is True,
+        PROJECT: "api" in scopes,
+    }
+    return [one for one in permissions if not held.get(one, True)]
 
 
 def _told(answer: Response) -> dict[str, Any]:

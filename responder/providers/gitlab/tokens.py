@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -43,9 +44,9 @@ class InspectToken(Inspect):
 class RevokeToken(Revoke):
     """Revoke a personal, project or group access token for good.
 
-    Whose value is at hand ends itself: every token may, since GitLab 15.4. One that is known by its id alone is ended
-    with our own token. It is never rotated: rotating one that is revoked already makes GitLab revoke the whole family,
-    the replacement included.
+    One whose value is at hand ends itself: every token may, since GitLab 15.4. One that is known by its id alone, or
+    whose user is blocked, is ended with our own token. It is never rotated: rotating one that is revoked already
+    makes GitLab revoke the whole family, the replacement included.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (_NONE, OTHERS)
@@ -77,8 +78,11 @@ class RevokeToken(Revoke):
     def apply(self, client: Client, change: Change) -> Outcome:
         """Revoke exactly this token."""
         value, key_id = self.subject.value, self.subject.key_id
-        path = "/personal_access_tokens/self" if value else f"/personal_access_tokens/{key_id}"
-        permission = _NONE if value else OTHERS
+        # A blocked user's token cannot end itself, and works again once the user is let in.
+        if value is not None and (not key_id or client.present(value).accepted):
+            path, permission = "/personal_access_tokens/self", _NONE
+        else:
+            path, permission, value = f"/personal_access_tokens/{key_id}", OTHERS, None
         answer = client.ask("DELETE", path, permission=permission, write=True, token=value)
         return Outcome({"status": answer.status})
 
@@ -155,7 +159,10 @@ class ProveTokenDead(ProveDead):
 
 
 def look(action: CredentialAction, client: Client) -> Shown:
-    """Ask a token itself, or look it up by its id. ProviderError where value and id are two tokens."""
+    """Ask a token itself, or look it up by its id. ProviderError where value and id are two tokens.
+
+    A token that gets no clear answer, such as one of a blocked user, is looked up by its id where we may.
+    """
     value, key_id = action.subject.value, action.subject.key_id
     if value is None and not key_id:
         raise ProviderError("Nobody knows which token it is", remedy="give its value, or its number as `key_id`")
@@ -168,6 +175,9 @@ def look(action: CredentialAction, client: Client) -> Shown:
             where="key_id",
             remedy="correct the key id in the finding or the inventory",
         )
+    if found.state == "unknown" and key_id:
+        with contextlib.suppress(ProviderError):
+            return client.by_id(key_id)
     return found
 
 
