@@ -99,6 +99,7 @@ def test_a_refusal_that_the_list_contradicts_is_no_death(bench: Bench) -> None:
 def test_a_key_that_may_not_list_models_lives(bench: Bench) -> None:
     bench.live.world.keys["apikey_leaked"].forbidden = True
 
+    assert bench.client().present("models", bench.secret(bench.live.value("leaked"))).state == "accepted"
     assert facts(bench, on(bench, InspectKey))["state"] == "live"
 
 
@@ -118,6 +119,8 @@ def test_what_is_no_plain_answer_proves_nothing(bench: Bench, reply: Reply) -> N
     answering(bench, "/v1/models", reply)
     look = on(bench, ProveKeyDead).observe(bench.client(), [])
 
+    # by itself, too: a control that is answered the same would hide what is made of the answer
+    assert bench.client().present("models", bench.secret(bench.live.value("leaked"))).state == "unknown"
     assert look.facts["surfaces"] == {"models": "unknown"}
 
 

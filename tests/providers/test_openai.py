@@ -131,7 +131,10 @@ def test_what_is_no_plain_answer_proves_nothing(bench: Bench, reply: Reply) -> N
     for path in ("/me", "/models"):
         answering(bench, path, reply)
     look = on(bench, ProveKeyDead).observe(bench.client(), [])
+    value = bench.secret(bench.live.value("leaked"))
 
+    # by itself, too: a control that is answered the same would hide what is made of the answer
+    assert {bench.client().present(surface, value).state for surface in ("me", "models")} == {"unknown"}
     assert facts(bench, on(bench, InspectKey))["state"] == "unknown"
     assert look.facts["surfaces"] == {"me": "unknown", "models": "unknown"}
 

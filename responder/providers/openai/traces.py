@@ -146,7 +146,6 @@ class Usage(Action):
     """Count the calls of a key, or of every key of a project, by the hour; every hour is kept, sealed.
 
     Facts: `requests`, `input_tokens`, `output_tokens`, `by_key`, `by_kind`, `first_at`, `last_at`, `covered_until`.
-    For speech, `requests` counts characters, since OpenAI tells nothing else.
     """
 
     name: ClassVar[str] = "openai.usage"

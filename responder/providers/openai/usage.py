@@ -32,12 +32,11 @@ def counted(client: Client, span: Interval, **narrowed: str) -> Iterator[Counted
         for bucket in _buckets(client, kind, span, narrowed):
             hour = Interval(_moment(bucket.get("start_time")), _moment(bucket.get("end_time")))
             for one in bucket.get("results") or ():
-                requests = _number(one, "num_model_requests") or _number(one, "images") or _number(one, "characters")
                 yield Counted(
                     str(one.get("api_key_id") or ""),
                     kind,
                     hour,
-                    requests,
+                    _number(one, "num_model_requests"),
                     _number(one, "input_tokens"),
                     _number(one, "output_tokens"),
                 )
