@@ -277,5 +277,28 @@ def test_a_new_key_has_a_label_and_its_effect_names_its_id(aws: Asker) -> None:
     }  # fmt: skip
 
 
+def test_effects_tell_a_fence_from_the_end_of_sessions_and_whose_value_was_stored(aws: Asker) -> None:
+    cut = json.loads(DENY)
+    cut["Statement"][0]["Condition"] = {"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}
+    told = {"UserName": USER, "PolicyName": "p"}
+    aws.ask(ADMIN, "iam:put_user_policy", PolicyDocument=DENY, **told)
+    aws.ask(ADMIN, "iam:put_user_policy", PolicyDocument=json.dumps(cut), **told)
+    key_id, _, secret = aws.system.ground.labels[OTHER].partition(":")
+    pair = json.dumps({"Version": 1, "AccessKeyId": key_id, "SecretAccessKey": secret})
+    aws.ask(ADMIN, "secretsmanager:put_secret_value", SecretId="site/key", SecretString=pair)
+
+    assert aws.effects() == [
+        ("fenced", leaked_id(aws), USER), ("sessions_ended", "p", USER), ("secret_written", OTHER, "site/key"),
+    ]  # fmt: skip
+
+
+def test_what_is_no_request_of_aws_is_answered_too(aws: Asker) -> None:
+    import httpx  # noqa: PLC0415
+
+    found = httpx.post(f"http://127.0.0.1:{aws.system.door.port}/", content=b"{")
+
+    assert found.status_code == 403
+
+
 def test_what_nobody_knows_is_no_operation(aws: Asker) -> None:
     assert aws.refused(ADMIN, "iam:list_groups") == (400, "InvalidAction")

@@ -870,6 +870,15 @@ def test_every_named_region_is_asked() -> None:
     assert len(facts["sources"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("region", "home"),
+    [("eu-west-1", "us-east-1"), ("cn-northwest-1", "cn-north-1"), ("us-gov-east-1", "us-gov-west-1")],
+)
+def test_global_events_are_looked_for_at_the_home_of_the_partition(region: str, home: str) -> None:
+    with a_bench(region=region) as bench:
+        assert bench.client().all_regions() == (home, region)
+
+
 def test_uses_beyond_ninety_days_are_missing_not_none(bench: Bench) -> None:
     since = bench.live.clock.now() - timedelta(days=100)
     facts = act(bench, ReadUses, since=since, look_back="1d").read(bench.client()).facts

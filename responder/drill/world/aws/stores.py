@@ -1,5 +1,6 @@
 """Secrets Manager and Parameter Store: values go in, and are told to consumers alone."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,16 @@ def _secret(account: Account, call: Call) -> Stored:
 
 def _arn(account: Account, secret: Stored) -> str:
     return f"arn:aws:secretsmanager:us-east-1:{account.number}:secret:{secret.name}-AbCdEf"
+
+
+def _label(account: Account, value: str) -> str:
+    """Return the label of a stored value, a pair as JSON included; empty where it is none of ours."""
+    try:
+        data = json.loads(value)
+        value = f"{data['AccessKeyId']}:{data['SecretAccessKey']}"
+    except (ValueError, KeyError, TypeError):
+        pass
+    return account.label_of(value)
 
 
 def describe_secret(account: Account, call: Call) -> Done:
@@ -54,7 +65,7 @@ def put_secret_value(account: Account, call: Call) -> Done:
     secret.stages["AWSPREVIOUS"] = secret.stages["AWSCURRENT"]
     secret.stages["AWSCURRENT"] = token
     secret.changed_at = account.now
-    effect = Effect("secret_written", token, secret.name)
+    effect = Effect("secret_written", _label(account, value) or token, secret.name, {"version": token})
     return Done(told | {"VersionStages": ["AWSCURRENT"]}, (effect,))
 
 
@@ -106,7 +117,7 @@ def put_parameter(account: Account, call: Call) -> Done:
         name, value, kind, version=version, description=str(call.fields.get("Description") or ""),
         key=str(call.fields.get("KeyId") or "alias/aws/ssm"), tier=str(call.fields.get("Tier") or "Standard"),
     )  # fmt: skip
-    effect = Effect("secret_written", made.description, name, {"version": version})
+    effect = Effect("secret_written", _label(account, value) or made.description, name, {"version": version})
     return Done({"Version": version, "Tier": made.tier}, (effect,))
 
 
