@@ -798,6 +798,15 @@ def test_a_parameter_keeps_its_key_and_its_description(bench: Bench) -> None:
     assert found.description.count("[responder") == 1
 
 
+def test_a_value_that_a_parameters_pattern_forbids_is_refused_and_the_pattern_stays(bench: Bench) -> None:
+    aws(bench).parameters["/worker/key"].pattern = "x+"
+    with pytest.raises(ProviderError, match="ParameterPatternMismatch"):
+        done(bench, delivered(WORKER)(bench.live, bench.secret))
+    done(bench, DeliverSecret(consumer=WORKER, value=bench.secret("x" * 20)))
+
+    assert aws(bench).parameters["/worker/key"].pattern == "x+"
+
+
 def test_a_parameter_that_somebody_wrote_afterwards_is_not_called_done(bench: Bench) -> None:
     action = delivered(WORKER)(bench.live, bench.secret)
     done(bench, action)

@@ -1,6 +1,7 @@
 """Secrets Manager and Parameter Store: values go in, and are told to consumers alone."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -94,6 +95,7 @@ def _shown(parameter: Parameter) -> dict[str, Any]:
         "Tier": parameter.tier,
     }
     described = {"Description": parameter.description} if parameter.description else {}
+    described |= {"AllowedPattern": parameter.pattern} if parameter.pattern else {}
     return told | described | ({"KeyId": parameter.key} if parameter.kind == "SecureString" else {})
 
 
@@ -112,10 +114,14 @@ def put_parameter(account: Account, call: Call) -> Done:
     kind = str(call.fields.get("Type") or (found.kind if found else ""))
     if found and kind != found.kind:
         raise Refused(400, "HierarchyTypeMismatchException", "The type of a parameter can't be changed.")
+    pattern = str(call.fields.get("AllowedPattern") or "")
+    if pattern and not re.fullmatch(pattern, value):
+        raise Refused(400, "ParameterPatternMismatchException", "Parameter value doesn't match the pattern.")
     version = found.version + 1 if found else 1
     made = account.add_parameter(
         name, value, kind, version=version, description=str(call.fields.get("Description") or ""),
         key=str(call.fields.get("KeyId") or "alias/aws/ssm"), tier=str(call.fields.get("Tier") or "Standard"),
+        pattern=pattern,
     )  # fmt: skip
     effect = Effect("secret_written", _label(account, value) or made.description, name, {"version": version})
     return Done({"Version": version, "Tier": made.tier}, (effect,))
