@@ -326,6 +326,14 @@ def test_a_second_deletion_is_done_only_because_the_list_says_so(bench: Bench) -
         action.apply(bench.client(may_write=True), change)
 
 
+def test_the_state_of_one_key_is_never_taken_for_that_of_another(bench: Bench) -> None:
+    second = another_key(bench.live)
+    inactive(bench.live)
+
+    assert isinstance(act(bench, DisableKey).plan(bench.client()), Unchanged)
+    assert isinstance(no_value(bench, DisableKey, second).plan(bench.client()), Change)
+
+
 def test_deleting_the_key_leaves_the_second_one(bench: Bench) -> None:
     second = another_key(bench.live)
     done(bench, act(bench, RevokeKey))

@@ -34,8 +34,8 @@ class DeliverSecret(Deliver):
     An access key is written as the JSON that AWS's own `credential_process` reads (`Version`, `AccessKeyId`,
     `SecretAccessKey`); any other value as it is. In Secrets Manager the version's id is made of the value and the
     step, so that a second try is the same version. A parameter must be a `SecureString`; its key, tier, pattern and
-    description are kept, and the description ends in a mark; its policies, such as an expiry, are not. It takes `kms:GenerateDataKey` or `kms:Encrypt` where a key of your
-    own encrypts it.
+    description are kept, and the description ends in a mark; its policies, such as an expiry, are not. It takes
+    `kms:GenerateDataKey` or `kms:Encrypt` where a key of your own encrypts it.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
