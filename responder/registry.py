@@ -90,7 +90,7 @@ class Registry:
     def offers(self, connection: Connection) -> frozenset[str]:
         """Return the credential verbs that a connection has."""
         provider = self.provider(connection.provider)
-        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction))
+        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & VERBS.keys()
         if provider.offers is None:
             return implemented
         return implemented & provider.offers(self.options(connection))
@@ -108,7 +108,7 @@ class Registry:
         yield from VERBS.values()
         for name in self.names():
             for action in self.provider(name).actions:
-                if not issubclass(action, CredentialAction):
+                if not action.name.startswith("credential."):
                     yield action
 
 

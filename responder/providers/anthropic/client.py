@@ -36,6 +36,7 @@ class Options(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: str = "https://api.anthropic.com"
+    """Where its API is."""
     propagation: Duration = duration("60s")
     """How long a key that was switched off may still be taken. Anthropic documents no time; this is a guess."""
 

@@ -53,6 +53,7 @@ class Options(BaseModel):
     propagation: Duration = duration("60s")
     """How long a revoked token may still be taken: GitHub takes a revocation with 202, and carries it out later."""
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2022-11-28"
+    """The version of GitHub's API that is asked for."""
 
     @field_validator("base_url")
     @classmethod

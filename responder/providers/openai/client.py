@@ -40,6 +40,7 @@ class Options(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: str = "https://api.openai.com/v1"
+    """Where its API is."""
     project: Id | None = None
     """The project of the keys that may leak; without it, every project of the organisation is looked through."""
     organization: Id | None = None
