@@ -562,6 +562,15 @@ def test_sessions_are_read_from_cloudtrail_with_their_owners(bench: Bench) -> No
     assert {one["owner"] for one in facts["sessions"]} == {"role release", "user deploy"}
 
 
+def test_the_sessions_of_a_role_that_was_deleted_are_not_open(bench: Bench) -> None:
+    with_session(bench.live)
+    del aws(bench).roles["release"]
+    facts = act(bench, ListSessions).read(bench.client()).facts
+
+    assert [one["owner"] for one in facts["sessions"]] == ["user deploy"]
+    assert act(bench, EndUserSessions).plan(bench.client()).preconditions["owners"] == '[["User", "deploy"]]'
+
+
 def test_sessions_that_have_expired_are_not_open(bench: Bench) -> None:
     with_session(bench.live)
     bench.live.clock.move(13 * 3600)
