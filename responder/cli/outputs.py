@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from responder.cli.drilled import Drilled
 from responder.doctor import Check
 from responder.schema import field_help
+from responder.stocktaking import Remark
 from responder.view import RunView
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -156,6 +157,20 @@ class Examined(TypedDict):
 
     ready: bool
     checks: list[Check]
+
+
+class InventoryChecked(TypedDict):
+    """The inventory against what the providers say."""
+
+    agrees: bool
+    """Whether everything could be asked, and nothing differs."""
+    connections: int
+    """How many connections answered."""
+    entries: int
+    consumers: int
+    credentials: int
+    """How many credentials the providers list."""
+    remarks: list[Remark]
 
 
 class Written(TypedDict):
@@ -334,6 +349,7 @@ DOCUMENTS: dict[str, Any] = {
     "timeline": EntryShown,
     "verify": Verified,
     "doctor": Examined,
+    "inventory-check": InventoryChecked,
     "init": Written,
     "drill": Drilled,
     "playbook-list": Playbooks,
