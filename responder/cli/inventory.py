@@ -30,17 +30,12 @@ def check_command() -> Exit:
     with call.open_for_reading() as app:
         stock = take_stock(app.means, call.say)
     if call.json:
-        call.document(_document(stock))
+        call.document(asdict(stock))
     else:
         _tell(call, stock)
     if stock.any(UNASKED):
         return Exit.PROVIDER
     return Exit.NOT_CONTAINED if stock.any(DIFFERENCE) else Exit.OK
-
-
-def _document(stock: Stock) -> dict[str, object]:
-    agrees = not stock.any(UNASKED) and not stock.any(DIFFERENCE)
-    return {"agrees": agrees, **asdict(stock)}
 
 
 def _tell(call: Call, stock: Stock) -> None:

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from responder.cli.drilled import Drilled
 from responder.doctor import Check
 from responder.schema import field_help
-from responder.stocktaking import Remark
+from responder.stocktaking import Stock
 from responder.view import RunView
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -157,20 +157,6 @@ class Examined(TypedDict):
 
     ready: bool
     checks: list[Check]
-
-
-class InventoryChecked(TypedDict):
-    """The inventory against what the providers say."""
-
-    agrees: bool
-    """Whether everything could be asked, and nothing differs."""
-    connections: int
-    """How many connections answered."""
-    entries: int
-    consumers: int
-    credentials: int
-    """How many credentials the providers list."""
-    remarks: list[Remark]
 
 
 class Written(TypedDict):
@@ -349,7 +335,7 @@ DOCUMENTS: dict[str, Any] = {
     "timeline": EntryShown,
     "verify": Verified,
     "doctor": Examined,
-    "inventory-check": InventoryChecked,
+    "inventory-check": Stock,
     "init": Written,
     "drill": Drilled,
     "playbook-list": Playbooks,
@@ -392,13 +378,18 @@ def _explain(part: dict[str, Any]) -> None:
 
 
 def _parts() -> list[type]:
-    from responder import deadlines, view  # noqa: PLC0415 - only where schemas are made
+    from responder import deadlines, stocktaking, view  # noqa: PLC0415 - only where schemas are made
     from responder.cli import drilled  # noqa: PLC0415
 
     own = [value for value in globals().values() if isinstance(value, type)]
     return [
         *own,
-        *(value for module in (view, deadlines, drilled) for value in vars(module).values() if isinstance(value, type)),
+        *(
+            value
+            for module in (view, deadlines, drilled, stocktaking)
+            for value in vars(module).values()
+            if isinstance(value, type)
+        ),
     ]
 
 

@@ -14,15 +14,17 @@ __all__ = ["DIFFERENCE", "NOTE", "UNASKED", "Remark", "Stock", "take_stock"]
 
 @dataclass(frozen=True)
 class Stock:
-    """What was compared, and what that has shown."""
+    """The inventory against what the providers say: what was compared, and what that has shown."""
 
-    remarks: tuple[Remark, ...]
+    agrees: bool
+    """Whether everything could be asked, and nothing differs."""
     connections: int
     """How many connections answered."""
     entries: int
     consumers: int
     credentials: int
     """How many credentials the providers list."""
+    remarks: tuple[Remark, ...]
 
     def any(self, weight: str) -> bool:
         """Tell whether there is a remark of this weight."""
@@ -36,11 +38,12 @@ def take_stock(means: Means, tell: Callable[[str], None]) -> Stock:
     """
     known = Known(means)
     told = {one.connection.name: one for one in ask_all(known, tell)}
-    remarks = map(plain, Comparison(known, told).remarks())
+    remarks = sorted(map(plain, Comparison(known, told).remarks()), key=lambda one: ORDER.index(one.weight))
     return Stock(
-        tuple(sorted(remarks, key=lambda one: ORDER.index(one.weight))),
+        agrees=all(one.weight == NOTE for one in remarks),
         connections=sum(one.identity is not None for one in told.values()),
         entries=len(known.entries),
         consumers=sum(len(entry.consumers) for entry in known.entries),
         credentials=sum(len(one.keys or ()) for one in told.values()),
+        remarks=tuple(remarks),
     )

@@ -67,6 +67,8 @@ class Comparison:
             yield remark(NOTE, "no key id", said, "add `key_id`, if the provider shows one")
             return
         keys = [key for other in self._beside(told) for key in other.keys or () if key.key_id == key_id]
+        if not keys and key_id in {one.identity.key_id for one in self._beside(told) if one.identity is not None}:
+            return  # it has just let us in, whatever a list leaves out
         states = {key.state for key in keys} or {told.inspected.get(entry.id, "")}
         if states <= {"dead", "disabled"}:
             state = "disabled" if "disabled" in states else "dead"
@@ -86,10 +88,10 @@ class Comparison:
         seen: dict[KeySeen, list[Connection]] = {}
         for told in self.told.values():
             here = self._beside(told)
-            named = self.known.named(told.connection)
-            named |= {
+            acting = {
                 one for other in here if other.identity for one in _ids(other.identity)
-            }  # `our_own` speaks of them
+            }  # of which `our_own` tells
+            named = self.known.named(told.connection) | acting
             controls = {self.known.id_in(one.connection, one.connection.control): one.connection for one in here}
             for key in told.keys or ():
                 before = seen.setdefault(key, [])
