@@ -326,6 +326,14 @@ def test_a_second_deletion_is_done_only_because_the_list_says_so(bench: Bench) -
         action.apply(bench.client(may_write=True), change)
 
 
+def test_the_state_of_one_key_is_never_taken_for_that_of_another(bench: Bench) -> None:
+    second = another_key(bench.live)
+    inactive(bench.live)
+
+    assert isinstance(act(bench, DisableKey).plan(bench.client()), Unchanged)
+    assert isinstance(no_value(bench, DisableKey, second).plan(bench.client()), Change)
+
+
 def test_deleting_the_key_leaves_the_second_one(bench: Bench) -> None:
     second = another_key(bench.live)
     done(bench, act(bench, RevokeKey))
@@ -798,6 +806,15 @@ def test_a_parameter_keeps_its_key_and_its_description(bench: Bench) -> None:
     assert found.description.count("[responder") == 1
 
 
+def test_a_value_that_a_parameters_pattern_forbids_is_refused_and_the_pattern_stays(bench: Bench) -> None:
+    aws(bench).parameters["/worker/key"].pattern = "x+"
+    with pytest.raises(ProviderError, match="ParameterPatternMismatch"):
+        done(bench, delivered(WORKER)(bench.live, bench.secret))
+    done(bench, DeliverSecret(consumer=WORKER, value=bench.secret("x" * 20)))
+
+    assert aws(bench).parameters["/worker/key"].pattern == "x+"
+
+
 def test_a_parameter_that_somebody_wrote_afterwards_is_not_called_done(bench: Bench) -> None:
     action = delivered(WORKER)(bench.live, bench.secret)
     done(bench, action)
@@ -868,6 +885,15 @@ def test_every_named_region_is_asked() -> None:
 
     assert facts["count"] == 3
     assert len(facts["sources"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("region", "home"),
+    [("eu-west-1", "us-east-1"), ("cn-northwest-1", "cn-north-1"), ("us-gov-east-1", "us-gov-west-1")],
+)
+def test_global_events_are_looked_for_at_the_home_of_the_partition(region: str, home: str) -> None:
+    with a_bench(region=region) as bench:
+        assert bench.client().all_regions() == (home, region)
 
 
 def test_uses_beyond_ninety_days_are_missing_not_none(bench: Bench) -> None:

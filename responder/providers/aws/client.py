@@ -19,6 +19,7 @@ from responder.redaction import Secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_PAGES = 400
+_HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 
@@ -126,8 +127,9 @@ class Client:
         return {name: str(answer.get(name, "")) for name in ("Account", "Arn", "UserId")}
 
     def all_regions(self) -> Sequence[str]:
-        """Return where CloudTrail is asked; IAM and STS write their global events in us-east-1."""
-        return tuple(dict.fromkeys(("us-east-1", self.options.region, *self.options.regions)))
+        """Return where CloudTrail is asked; IAM and STS write their global events in one region of each partition."""
+        home = next((home for start, home in _HOMES.items() if self.options.region.startswith(start)), "us-east-1")
+        return tuple(dict.fromkeys((home, self.options.region, *self.options.regions)))
 
     def _talker(self, service: str, region: str) -> Any:
         key = (service, region or self.options.region)

@@ -1,10 +1,12 @@
 """Fencing a user whose key leaked: everything is denied, except from where it is known to be used."""
 
-# ruff: noqa: ARG002 - the contract hands every method the change, needed or not
+# ruff: noqa: ARG002, ARG003 - the contract hands every method the change and the options, needed or not
 
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any, ClassVar
+
+from pydantic import BaseModel
 
 from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
 from responder.credential import Fence, Probe, ProveFenced
@@ -33,6 +35,14 @@ class FenceUser(Fence):
     permissions: ClassVar[tuple[str, ...]] = (
         *FINDING, "iam:GetUserPolicy", "iam:PutUserPolicy", "iam:ListAttachedUserPolicies",
     )  # fmt: skip
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return what a person types to deny everything."""
+        return (
+            "`aws iam attach-user-policy --user-name NAME --policy-arn arn:aws:iam::aws:policy/AWSDenyAll`; NAME is "
+            f"told by `aws iam get-access-key-last-used --access-key-id {key_id or 'AKIA...'}`"
+        )
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Compare the policy with the one that is wanted."""
@@ -106,6 +116,8 @@ class LiftFence(Action):
 
 class ProveUserFenced(ProveFenced):
     """Call `iam:GetUser` with the leaked key from where we stand, until IAM says that a deny stops it.
+
+    Where we stand must be outside of the networks that the fence lets through.
 
     Only an explicit deny counts: a key that may not call it anyway shows nothing of the fence. A consumer's path is
     simulated with the first of its networks in `seen_as`: it is refused where every action is denied from there.

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
+from pydantic import BaseModel
+
 from responder.action import Change, Outcome, Unchanged, Verdict
 from responder.credential import EndSessions, Sessions
 from responder.errors import ProviderError, Unavailable
@@ -72,6 +74,14 @@ class EndUserSessions(EndSessions):
     permissions: ClassVar[tuple[str, ...]] = (
         *READING, "iam:PutUserPolicy", "iam:PutRolePolicy", "iam:GetUser", "iam:ListRoles", "sts:GetCallerIdentity",
     )  # fmt: skip
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:  # noqa: ARG003 - it is the same for every key
+        """Return what a person clicks or types."""
+        return (
+            "in the console: IAM, Roles, NAME, Revoke sessions, for each role that was taken on; for the user "
+            "`aws iam put-user-policy` with a Deny of everything where aws:TokenIssueTime is before now"
+        )
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Read which sessions there were, and from when on our policies end them."""

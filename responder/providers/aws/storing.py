@@ -33,9 +33,9 @@ class DeliverSecret(Deliver):
     The consumer's `secret` is `secretsmanager:NAME-OR-ARN` or `ssm:/NAME`. It must exist; the whole of it is replaced.
     An access key is written as the JSON that AWS's own `credential_process` reads (`Version`, `AccessKeyId`,
     `SecretAccessKey`); any other value as it is. In Secrets Manager the version's id is made of the value and the
-    step, so that a second try is the same version. A parameter must be a `SecureString`; its key, tier and description
-    are kept, and the description ends in a mark. It takes `kms:GenerateDataKey` or `kms:Encrypt` where a key of your
-    own encrypts it.
+    step, so that a second try is the same version. A parameter must be a `SecureString`; its key, tier, pattern and
+    description are kept, and the description ends in a mark; its policies, such as an expiry, are not. It takes
+    `kms:GenerateDataKey` or `kms:Encrypt` where a key of your own encrypts it.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
@@ -102,6 +102,7 @@ class DeliverSecret(Deliver):
     def _put_parameter(self, client: Client, name: str) -> str:
         found = _parameter(client, name)
         version = str(int(found["Version"]) + 1)
+        pattern = {"AllowedPattern": found["AllowedPattern"]} if found.get("AllowedPattern") else {}
         mark = self._mark(client, version)
         kept = _MARKED.sub("", str(found.get("Description", "")))[: _MOST_DESCRIPTION - len(mark) - 1]
         client.access.wire.with_value(
@@ -116,6 +117,7 @@ class DeliverSecret(Deliver):
                 Tier=str(found.get("Tier", "Standard")),
                 Description=f"{kept} {mark}".strip(),
                 Overwrite=True,
+                **pattern,
             ),
         )
         return version

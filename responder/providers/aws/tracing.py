@@ -76,7 +76,11 @@ def _use(row: dict[str, Any]) -> Use:
 
 
 def _could_erase(client: Client, key_id: str) -> bool:
-    """Tell whether the key's user may blind a trail; a user that cannot be found could have."""
+    """Tell whether the key's user may blind a trail; a user that cannot be found could have.
+
+    The event history itself cannot be edited, and no setting of a trail applies to it (CloudTrail guide, "Working with
+    CloudTrail event history"); but whoever may do this was out to hide, and may have worked where it does not look.
+    """
     try:
         held = find(client, key_id)
         return held is None or bool(simulated(client, held.user, _ERASING))

@@ -120,6 +120,11 @@ class Account:
             raise Refused(404, "NoSuchEntity", f"The Access Key with id {key_id} cannot be found.")
         return found
 
+    def label_of(self, value: str) -> str:
+        """Return the label of a value; empty where it is none of ours."""
+        label = self._ground.labels.of(value)
+        return "" if label in (None, "unknown") else str(label)
+
     def accepts(self, label: str) -> bool:
         """Tell whether the credential with this label would be accepted now."""
         key_id = self._ground.labels[label].partition(":")[0]

@@ -108,6 +108,7 @@ class Parameter:
     description: str = ""
     key: str = "alias/aws/ssm"
     tier: str = "Standard"
+    pattern: str = ""
 
 
 @dataclass

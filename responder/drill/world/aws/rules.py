@@ -32,7 +32,17 @@ def _put(account: Account, owner: User | Role, call: Call) -> Done:
     except (ValueError, KeyError):
         raise Refused(400, "MalformedPolicyDocument", "Syntax errors in policy.") from None
     owner.inline.put(name, document, account.felt_at())
-    return Done(effects=(Effect("fenced", name, owner.name),))
+    return Done(effects=_meant(account, owner, name, document))
+
+
+def _meant(account: Account, owner: User | Role, name: str, document: str) -> tuple[Effect, ...]:
+    """Say what a policy is for: it ends sessions, fences the keys of a user, or gives rights."""
+    if "aws:TokenIssueTime" in document:
+        return (Effect("sessions_ended", name, owner.name),)
+    denies = all(one["Effect"] == "Deny" for one in statements(document)) and bool(statements(document))
+    if denies and isinstance(owner, User):
+        return tuple(Effect("fenced", key.id, owner.name) for key in account.keys_of(owner.name))
+    return (Effect("policy_written", name, owner.name),)
 
 
 def get_user_policy(account: Account, call: Call) -> Done:

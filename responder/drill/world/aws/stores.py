@@ -1,5 +1,7 @@
 """Secrets Manager and Parameter Store: values go in, and are told to consumers alone."""
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +25,16 @@ def _secret(account: Account, call: Call) -> Stored:
 
 def _arn(account: Account, secret: Stored) -> str:
     return f"arn:aws:secretsmanager:us-east-1:{account.number}:secret:{secret.name}-AbCdEf"
+
+
+def _label(account: Account, value: str) -> str:
+    """Return the label of a stored value, a pair as JSON included; empty where it is none of ours."""
+    try:
+        data = json.loads(value)
+        value = f"{data['AccessKeyId']}:{data['SecretAccessKey']}"
+    except (ValueError, KeyError, TypeError):
+        pass
+    return account.label_of(value)
 
 
 def describe_secret(account: Account, call: Call) -> Done:
@@ -54,7 +66,7 @@ def put_secret_value(account: Account, call: Call) -> Done:
     secret.stages["AWSPREVIOUS"] = secret.stages["AWSCURRENT"]
     secret.stages["AWSCURRENT"] = token
     secret.changed_at = account.now
-    effect = Effect("secret_written", token, secret.name)
+    effect = Effect("secret_written", _label(account, value) or token, secret.name, {"version": token})
     return Done(told | {"VersionStages": ["AWSCURRENT"]}, (effect,))
 
 
@@ -83,6 +95,7 @@ def _shown(parameter: Parameter) -> dict[str, Any]:
         "Tier": parameter.tier,
     }
     described = {"Description": parameter.description} if parameter.description else {}
+    described |= {"AllowedPattern": parameter.pattern} if parameter.pattern else {}
     return told | described | ({"KeyId": parameter.key} if parameter.kind == "SecureString" else {})
 
 
@@ -101,12 +114,16 @@ def put_parameter(account: Account, call: Call) -> Done:
     kind = str(call.fields.get("Type") or (found.kind if found else ""))
     if found and kind != found.kind:
         raise Refused(400, "HierarchyTypeMismatchException", "The type of a parameter can't be changed.")
+    pattern = str(call.fields.get("AllowedPattern") or "")
+    if pattern and not re.fullmatch(pattern, value):
+        raise Refused(400, "ParameterPatternMismatchException", "Parameter value doesn't match the pattern.")
     version = found.version + 1 if found else 1
     made = account.add_parameter(
         name, value, kind, version=version, description=str(call.fields.get("Description") or ""),
         key=str(call.fields.get("KeyId") or "alias/aws/ssm"), tier=str(call.fields.get("Tier") or "Standard"),
+        pattern=pattern,
     )  # fmt: skip
-    effect = Effect("secret_written", made.description, name, {"version": version})
+    effect = Effect("secret_written", _label(account, value) or made.description, name, {"version": version})
     return Done({"Version": version, "Tier": made.tier}, (effect,))
 
 

@@ -11,7 +11,7 @@ from responder.drill.world.aws.model import Event, Key, Session
 from responder.drill.world.aws.protocol import Call, Done, Refused, answered, asked, refused
 from responder.drill.world.aws.signed import is_signed_with, signed
 from responder.drill.world.system import Ground, System
-from responder.drill.world.web import Answer, Request, Route, route
+from responder.drill.world.web import Answer, Rejected, Request, Route, route
 
 _READS = ("Get", "List", "Describe", "Simulate", "Lookup")
 _OPERATIONS: dict[str, Callable[[Account, Call], Done]] = {
@@ -46,8 +46,13 @@ class Aws(Account, System):
 
     def writes(self, request: Request) -> bool:
         """Tell whether the operation asks for a change."""
-        operation = request.headers.get("x-amz-target", "").rpartition(".")[2] or request.fields.get("Action", "")
-        return not str(operation).startswith(_READS)
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        if not operation:
+            try:
+                operation = str(request.fields.get("Action", ""))
+            except Rejected:
+                return False
+        return bool(operation) and not operation.startswith(_READS)
 
     def presented(self, request: Request) -> str | None:
         """Return the pair that signed, where the signature is right; else the key id that was claimed."""
