@@ -381,16 +381,8 @@ def _parts() -> list[type]:
     from responder import deadlines, stocktaking, view  # noqa: PLC0415 - only where schemas are made
     from responder.cli import drilled  # noqa: PLC0415
 
-    own = [value for value in globals().values() if isinstance(value, type)]
-    return [
-        *own,
-        *(
-            value
-            for module in (view, deadlines, drilled, stocktaking)
-            for value in vars(module).values()
-            if isinstance(value, type)
-        ),
-    ]
+    spaces = (globals(), *(vars(module) for module in (view, deadlines, drilled, stocktaking)))
+    return [value for space in spaces for value in space.values() if isinstance(value, type)]
 
 
 def write_schemas() -> None:
