@@ -15,7 +15,7 @@ from responder.providers import aws
 from responder.providers.aws.doors import (
     DeleteAccessKey,
     DeleteLoginProfile,
-    DeleteServiceCredential,
+    DeleteProductCredential,
     DeleteSshKey,
     DeleteUserPolicy,
     DetachUserPolicy,
@@ -61,7 +61,7 @@ def furnished(system: Aws) -> Aws:
         system.add_key(user, label, created_at=long_ago)
     deploy.password_since = long_ago
     deploy.ssh_keys["APKA" + "S" * 16] = long_ago
-    deploy.service_credentials["ACCA" + "C" * 16] = ("codecommit.amazonaws.com", long_ago)
+    deploy.product_credentials["ACCA" + "C" * 16] = ("codecommit.amazonaws.com", long_ago)
     deploy.inline.put("extra", '{"Version":"2012-10-17","Statement":[]}', long_ago)
     system.add_role("release", deploy.arn)
     system.add_role("elsewhere", "arn:aws:iam::999999999999:root")
@@ -234,7 +234,7 @@ CASE = ProviderCase(
         ActionCase(on_user(DetachUserPolicy, policy_arn=READ_ONLY), "detach_user_policy",
                    gone=on_user(DetachUserPolicy, policy_arn="arn:aws:iam::aws:policy/AdministratorAccess")),
         ActionCase(on_user(DeleteSshKey, ssh_key=SSH), "delete_ssh_key", gone=of_another(DeleteSshKey, ssh_key=SSH)),
-        ActionCase(on_user(DeleteServiceCredential, credential_id=SERVICE), "delete_service_credential",
-                   gone=of_another(DeleteServiceCredential, credential_id=SERVICE)),
+        ActionCase(on_user(DeleteProductCredential, credential_id=SERVICE), "delete_product_credential",
+                   gone=of_another(DeleteProductCredential, credential_id=SERVICE)),
     ),
 )  # fmt: skip

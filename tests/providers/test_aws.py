@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,6 +195,23 @@ def test_a_pair_is_read_in_every_form_that_people_hand_it_on(bench: Bench, form:
     shown = bench.client().present("sts", "GetCallerIdentity", bench.secret(value))
 
     assert (key_id_in(value), shown.code) == (key_id, "")
+
+
+def test_a_key_is_found_in_text_with_its_secret_and_without() -> None:
+    key_id, secret = "AKIA" + "X" * 16, "sEc/" * 10
+    shape = re.compile(CASE.provider.shape(CASE.provider.options()))
+    found = [
+        (match.group(), match["key_id"]) for match in shape.finditer(f"a={key_id}:{secret} b={key_id}\nc={key_id}X")
+    ]
+
+    assert found == [(f"{key_id}:{secret}", key_id), (key_id, key_id)]
+
+
+@pytest.mark.parametrize("text", ["", "AKIA", "hf_" + "x" * 30, "[1]", '{"AccessKeyId": 3}', "x" * 40])
+def test_what_is_no_pair_is_not_taken_for_one(bench: Bench, text: str) -> None:
+    assert key_id_in(text) is None
+    with pytest.raises(ProviderError, match="no access key"):
+        bench.client().present("sts", "GetCallerIdentity", bench.sealer.secret(text or " "))
 
 
 def test_half_of_a_pair_is_a_secret_by_itself(bench: Bench) -> None:
@@ -862,7 +880,7 @@ def test_a_consumer_is_waited_for_until_the_new_key_was_used(bench: Bench) -> No
         action.read(bench.client())
     key.last_used = (aws(bench).now, "s3", "us-east-1")
 
-    assert action.read(bench.client()).facts["service"] == "s3"
+    assert action.read(bench.client()).facts["product"] == "s3"
 
 
 # ---- traces and ourselves

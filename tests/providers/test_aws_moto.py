@@ -185,7 +185,7 @@ def test_doors_are_found(bench: Bench, moto: SimpleNamespace) -> None:
     facts = act(bench, ListDoors, since=since).read(bench.client()).facts
 
     assert {second, f"password:{USER}", f"inline-policy:{USER}/all"} <= set(facts["unresolved"])
-    assert facts["unseen"] == [f"service credential of {USER}: not allowed to look"]
+    assert facts["unseen"] == [f"product credential of {USER}: not allowed to look"]
 
 
 def test_whoever_may_nothing_is_told_what_is_missing(bench: Bench) -> None:

@@ -358,6 +358,13 @@ def test_death_is_proven_over_the_whole_time_beside_a_token_that_works(bench: Be
     assert looks(bench, leaked(bench, ProveCredentialDead, label)) == ["refused", "refused", "refused", "dead"]
 
 
+@pytest.mark.parametrize(("label", "surface"), [("leaked", "user"), ("fine", "user"), ("installation", "limits")])
+def test_each_kind_is_presented_where_it_would_be_taken(bench: Bench, label: str, surface: str) -> None:
+    look = leaked(bench, ProveCredentialDead, label).observe(bench.client(), [])
+
+    assert (look.verdict, look.facts["surfaces"]) == ("alive", {surface: "accepted"})
+
+
 def test_a_refused_control_proves_nothing(bench: Bench) -> None:
     answering(bench, DEAD)
 
@@ -563,6 +570,22 @@ def test_whose_a_dead_token_was_nobody_says(bench: Bench) -> None:
 
     assert (facts["doors"], facts["complete"]) == ([], False)
     assert "whose token it is" in facts["unseen"][0]
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(429, {}), Reply(503, {}), Reply(403, {}, {"Retry-After": "5"}), Reply(401, "a proxy")]
+)
+def test_while_github_does_not_say_whose_token_it_is_nothing_is_said_of_doors(bench: Bench, reply: Reply) -> None:
+    answering(bench, reply)
+
+    bench.failing(Unavailable, lambda: leaked(bench, DoorsOf).read(bench.client()))
+
+
+def test_of_a_suspended_user_it_is_said_that_nothing_was_seen(bench: Bench) -> None:
+    bench.live.world.tokens["leaked"].suspended = True
+    facts = leaked(bench, DoorsOf).read(bench.client()).facts
+
+    assert (facts["doors"], facts["complete"]) == ([], False)
 
 
 # ---- who we are

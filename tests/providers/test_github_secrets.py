@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cases.github import REPOSITORY, delivered
+from cases.github import REPOSITORY, SITE, delivered, first_key
 from provider_bench import bench_of
 
 from responder.action import Change, Verdict
+from responder.credential import Subject
 from responder.errors import ProviderError, Unavailable
 from responder.providers.github import PROVIDER
+from responder.providers.github.issuing import IssueDeployKey
 from responder.providers.github.secrets import DeliverToActions, place_of
 from responder.testing.bench import Bench
 from responder.testing.loopback import Loopback, Reply, Seen
@@ -42,6 +44,18 @@ def test_what_is_delivered_is_what_the_place_holds_and_leaves_sealed(bench: Benc
 
     assert bench.live.world.boxes.label_in(place, "SHARED") == "delivered"
     assert bench.live.value("delivered") not in sent(bench)[0].body.decode()
+
+
+def test_a_new_deploy_key_that_is_delivered_opens_the_repository_from_there(bench: Bench) -> None:
+    issue = IssueDeployKey(subject=Subject(key_id=first_key(bench.live)), consumer=SITE)
+    issued = issue.apply(bench.client(may_write=True), issue.plan(bench.client())).issued
+    assert issued is not None
+    assert issued.value is not None
+    action = DeliverToActions(consumer=SITE, value=issued.value)
+    action.apply(bench.client(may_write=True), action.plan(bench.client()))
+    kept = bench.live.world.boxes.kept[REPOSITORY, "DEPLOY_KEY"]
+
+    assert bench.live.world.deploy_keys.opens(kept.value) == REPOSITORY
 
 
 def test_each_place_is_sealed_for_with_its_own_key(bench: Bench) -> None:

@@ -38,7 +38,7 @@ class Options(BaseModel):
     regions: tuple[Region, ...] = ()
     """Further regions in which the leaked credential may have been used; CloudTrail is asked in each."""
     base_url: str = ""
-    """One address for all services, for tests and for AWS-compatible servers; default: AWS's own."""
+    """One address for all of AWS, for tests and for AWS-compatible servers; default: AWS's own."""
     cloudtrail: bool = True
     """Whether our credential may read CloudTrail; without it nobody can tell uses and sessions."""
     propagation: Duration = duration("15s")
@@ -79,17 +79,17 @@ class Client:
         """What could not be looked at, in words."""
         self._made: dict[tuple[str, str], Any] = {}
 
-    def ask(self, service: str, operation: str, *, region: str = "", **sent: Any) -> dict[str, Any]:
+    def ask(self, product: str, operation: str, *, region: str = "", **sent: Any) -> dict[str, Any]:
         """Call an operation with our own credential; the permission that it needs bears its name."""
-        return call(self._talker(service, region), operation, sent, f"{service}:{operation}")
+        return call(self._talker(product, region), operation, sent, f"{product}:{operation}")
 
     def items(
-        self, service: str, operation: str, key: str, *, region: str = "", pages: int = _MOST_PAGES, **sent: Any
+        self, product: str, operation: str, key: str, *, region: str = "", pages: int = _MOST_PAGES, **sent: Any
     ) -> Iterator[Any]:
         """Yield the items of a list, page by page. Endless, in the end, where there are more pages than may be read."""
         token: dict[str, Any] = {}
         for _ in range(pages):
-            answer = self.ask(service, operation, region=region, **sent, **token)
+            answer = self.ask(product, operation, region=region, **sent, **token)
             yield from answer.get(key) or ()
             if answer.get("Marker") and answer.get("IsTruncated"):
                 token = {"Marker": answer["Marker"]}
@@ -97,16 +97,16 @@ class Client:
                 token = {"NextToken": answer["NextToken"]}
             else:
                 return
-        raise Endless(f"{service}:{operation} has more than {pages} pages", where=f"{service}:{operation}")
+        raise Endless(f"{product}:{operation} has more than {pages} pages", where=f"{product}:{operation}")
 
-    def present(self, service: str, operation: str, value: Secret, **sent: Any) -> Shown:
+    def present(self, product: str, operation: str, value: Secret, **sent: Any) -> Shown:
         """Present a credential that is not our own, once. Unavailable where AWS cannot be reached or is busy."""
         from botocore import xform_name  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
         from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         pair = pair_of(self.access.wire, value, "The leaked value")
-        made = talker(self.access.wire, service, self.options.region, pair, self.options.base_url)
+        made = talker(self.access.wire, product, self.options.region, pair, self.options.base_url)
         try:
             return Shown("", getattr(made, xform_name(operation))(**sent))
         except ClientError as error:
@@ -131,10 +131,10 @@ class Client:
         home = next((home for start, home in _HOMES.items() if self.options.region.startswith(start)), "us-east-1")
         return tuple(dict.fromkeys((home, self.options.region, *self.options.regions)))
 
-    def _talker(self, service: str, region: str) -> Any:
-        key = (service, region or self.options.region)
+    def _talker(self, product: str, region: str) -> Any:
+        key = (product, region or self.options.region)
         if key not in self._made:
-            self._made[key] = talker(self.access.wire, service, key[1], self.own_pair(), self.options.base_url)
+            self._made[key] = talker(self.access.wire, product, key[1], self.own_pair(), self.options.base_url)
         return self._made[key]
 
 

@@ -17,7 +17,7 @@ from responder.providers.aws.sessions import user_of
 
 _LISTS = (
     ("SSH key", "ListSSHPublicKeys", "SSHPublicKeys", "SSHPublicKeyId", "UploadDate"),
-    ("service credential", "ListServiceSpecificCredentials", "ServiceSpecificCredentials",
+    ("product credential", "ListServiceSpecificCredentials", "ServiceSpecificCredentials",
      "ServiceSpecificCredentialId", "CreateDate"),
     ("signing certificate", "ListSigningCertificates", "Certificates", "CertificateId", "UploadDate"),
     ("second factor", "ListMFADevices", "MFADevices", "SerialNumber", "EnableDate"),
@@ -260,14 +260,14 @@ class DeleteSshKey(_Closing):
         return _has(client, self.user, "SSH key", self.ssh_key)
 
 
-class DeleteServiceCredential(_Closing):
-    """Delete a user's credential for a single service (CodeCommit, Keyspaces, Bedrock), by its exact id."""
+class DeleteProductCredential(_Closing):
+    """Delete a user's credential for a single product (CodeCommit, Keyspaces, Bedrock), by its exact id."""
 
-    name: ClassVar[str] = "aws.delete_service_credential"
+    name: ClassVar[str] = "aws.delete_product_credential"
     permissions: ClassVar[tuple[str, ...]] = (
         "iam:ListServiceSpecificCredentials", "iam:DeleteServiceSpecificCredential",
     )  # fmt: skip
-    what: ClassVar[str] = "service credential"
+    what: ClassVar[str] = "product credential"
     operation: ClassVar[str] = "DeleteServiceSpecificCredential"
 
     credential_id: str
@@ -279,11 +279,11 @@ class DeleteServiceCredential(_Closing):
 
     def label(self) -> str:
         """Return the credential's id and whose it is."""
-        return f"service credential {self.credential_id} of {self.user}"
+        return f"product credential {self.credential_id} of {self.user}"
 
     def is_there(self, client: Client) -> bool:
         """Look for exactly this credential."""
-        return _has(client, self.user, "service credential", self.credential_id)
+        return _has(client, self.user, "product credential", self.credential_id)
 
 
 def _has(client: Client, user: str, kind: str, id_: str) -> bool:
@@ -297,6 +297,6 @@ CLOSING: tuple[type[Action], ...] = (
     DeleteUserPolicy,
     DetachUserPolicy,
     DeleteSshKey,
-    DeleteServiceCredential,
+    DeleteProductCredential,
 )
 """What closes one of the doors that are listed."""

@@ -127,7 +127,7 @@ class ProveUserFenced(ProveFenced):
     permissions: ClassVar[tuple[str, ...]] = (*FINDING, "iam:GetUser", "iam:SimulatePrincipalPolicy")
 
     def surfaces(self, client: Client) -> Sequence[str]:
-        """Return the service that is asked; every service asks IAM."""
+        """Return the product that is asked; every product asks IAM."""
         return ("iam",)
 
     def present(self, client: Client, surface: str) -> Probe:

@@ -37,8 +37,8 @@ def _session() -> Any:
     return session
 
 
-def talker(wire: Wire, service: str, region: str, pair: Pair, base_url: str) -> Any:
-    """Make a client of one service that signs with a pair and sends through the wire; it tries nothing twice."""
+def talker(wire: Wire, product: str, region: str, pair: Pair, base_url: str) -> Any:
+    """Make a client of one product that signs with a pair and sends through the wire; it tries nothing twice."""
     try:
         from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
     except ImportError:
@@ -54,7 +54,7 @@ def talker(wire: Wire, service: str, region: str, pair: Pair, base_url: str) -> 
     def made(secret: str, token: str | None) -> Any:
         with _LOCK:  # making clients is the one thing that several threads must not do with one session
             return _session().create_client(
-                service,
+                product,
                 region_name=region,
                 endpoint_url=base_url or None,
                 aws_access_key_id=pair.key_id,
@@ -68,7 +68,7 @@ def talker(wire: Wire, service: str, region: str, pair: Pair, base_url: str) -> 
         pair.secret,
         lambda secret: made(secret, None) if token is None else wire.with_value(token, lambda text: made(secret, text)),
     )
-    client.meta.events.register_last(f"before-send.{service}", lambda **given: _through(wire, **given))
+    client.meta.events.register_last(f"before-send.{product}", lambda **given: _through(wire, **given))
     return client
 
 

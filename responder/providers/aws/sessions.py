@@ -67,8 +67,8 @@ class EndUserSessions(EndSessions):
 
     The policy is `responder-end-sessions`, and its moment is AWS's own time, not ours. It ends every session of that
     user and of those roles, whoever opened it; long-lived keys are not touched, as they have no time of issue. Roles
-    of AWS services cannot be changed, and are refused. A policy takes some minutes to be felt. Without CloudTrail the
-    roles are those whose trust policy names the user.
+    that AWS keeps itself (`/aws-service-role/`) cannot be changed, and are refused. A policy takes some minutes to be
+    felt. Without CloudTrail the roles are those whose trust policy names the user.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (

@@ -28,11 +28,11 @@ class Place(NamedTuple):
 
 
 class DeliverSecret(Deliver):
-    """Write the credential into Secrets Manager or Parameter Store.
+    """Write the credential into `Secrets Manager` or Parameter Store.
 
     The consumer's `secret` is `secretsmanager:NAME-OR-ARN` or `ssm:/NAME`. It must exist; the whole of it is replaced.
     An access key is written as the JSON that AWS's own `credential_process` reads (`Version`, `AccessKeyId`,
-    `SecretAccessKey`); any other value as it is. In Secrets Manager the version's id is made of the value and the
+    `SecretAccessKey`); any other value as it is. In `Secrets Manager` the version's id is made of the value and the
     step, so that a second try is the same version. A parameter must be a `SecureString`; its key, tier, pattern and
     description are kept, and the description ends in a mark; its policies, such as an expiry, are not. It takes
     `kms:GenerateDataKey` or `kms:Encrypt` where a key of your own encrypts it.
@@ -147,7 +147,7 @@ class TestUse(TestConsumer):
         if not (at := shown_time(used.get("LastUsedDate"))):
             raise Unavailable(f"{self.consumer.id} has not used the key {self.key_id} yet", retry_after=5.0)
         facts = {"ok": True, "key_id": self.key_id, "consumer": self.consumer.id, "last_used_at": at}
-        return Outcome({**facts, "service": str(used.get("ServiceName", "")), "region": str(used.get("Region", ""))})
+        return Outcome({**facts, "product": str(used.get("ServiceName", "")), "region": str(used.get("Region", ""))})
 
 
 def place_of(secret: str) -> Place:

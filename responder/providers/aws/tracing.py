@@ -65,11 +65,11 @@ class ReadConsumers(Consumers):
 
 
 def _use(row: dict[str, Any]) -> Use:
-    service = row["source"].removesuffix(".amazonaws.com")
+    product = row["source"].removesuffix(".amazonaws.com")
     failed = f" ({row['errorCode']})" if row.get("errorCode") else ""
     return Use(
         at=row["at"],
-        what=f"{service}:{row['eventName']}{failed}",
+        what=f"{product}:{row['eventName']}{failed}",
         address=str(row.get("sourceIPAddress", "")),
         agent=str(row.get("userAgent", "")),
     )

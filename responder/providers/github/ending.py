@@ -13,7 +13,7 @@ from responder.action import Change, Observation, Observed, Outcome, Unchanged, 
 from responder.credential import CredentialAction, Door, Doors, Inspect, Inspection, Probe, ProveDead, Revoke
 from responder.errors import ProviderError, Unavailable
 from responder.providers.github import deploykeys, grants, tokens
-from responder.providers.github.client import Client, part
+from responder.providers.github.client import FORBIDDEN, Client, part
 from responder.providers.github.deploykeys import DeployKey
 from responder.providers.github.options import DeployKeyId, Options, deploy_key_id
 from responder.providers.github.permissions import ANYBODY, APP_SECRET, GRANTS_READ, KEYS_READ, KEYS_WRITE, NONE
@@ -225,7 +225,7 @@ class DoorsOf(Doors):
             return ""
         if client.seen is None:
             client.seen = tokens.look(client, value)
-        if client.seen.state == "unknown":
+        if client.seen.state == "unknown" and (client.asked_to_wait or client.seen.status != FORBIDDEN):
             raise Unavailable(f"GitHub does not say whose token it is ({client.seen.status})", where="GET /user")
         return client.seen.owner
 

@@ -1,4 +1,4 @@
-"""IAM's operations on the other ways in: passwords, SSH keys, service credentials, certificates, devices."""
+"""IAM's operations on the other ways in: passwords, SSH keys, product credentials, certificates, devices."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def delete_ssh_public_key(account: Account, call: Call) -> Done:
     return Done(effects=(Effect("ssh_key_deleted", id_, user.name),))
 
 
-def list_service_specific_credentials(account: Account, call: Call) -> Done:
+def list_product_credentials(account: Account, call: Call) -> Done:
     """List a user's credentials for single services."""
     user = account.user(call.text("UserName"))
     told = [
@@ -55,17 +55,17 @@ def list_service_specific_credentials(account: Account, call: Call) -> Done:
             "ServiceUserName": f"{user.name}-at-{account.number}",
             "CreateDate": at,
             "ServiceSpecificCredentialId": id_,
-            "ServiceName": service,
+            "ServiceName": product,
         }
-        for id_, (service, at) in user.service_credentials.items()
+        for id_, (product, at) in user.product_credentials.items()
     ]
     return Done({"ServiceSpecificCredentials": told})
 
 
-def delete_service_specific_credential(account: Account, call: Call) -> Done:
-    """Delete a credential for a single service."""
+def delete_product_credential(account: Account, call: Call) -> Done:
+    """Delete a credential for a single product."""
     user, id_ = account.user(call.text("UserName")), call.text("ServiceSpecificCredentialId")
-    if user.service_credentials.pop(id_, None) is None:
+    if user.product_credentials.pop(id_, None) is None:
         raise Refused(404, "NoSuchEntity", f"Service Specific Credential {id_} cannot be found.")
     return Done(effects=(Effect("service_credential_deleted", id_, user.name),))
 
@@ -92,8 +92,8 @@ OPERATIONS: dict[str, Callable[[Account, Call], Done]] = {
     "iam:DeleteLoginProfile": delete_login_profile,
     "iam:ListSSHPublicKeys": list_ssh_public_keys,
     "iam:DeleteSSHPublicKey": delete_ssh_public_key,
-    "iam:ListServiceSpecificCredentials": list_service_specific_credentials,
-    "iam:DeleteServiceSpecificCredential": delete_service_specific_credential,
+    "iam:ListServiceSpecificCredentials": list_product_credentials,
+    "iam:DeleteServiceSpecificCredential": delete_product_credential,
     "iam:ListSigningCertificates": list_signing_certificates,
     "iam:ListMFADevices": list_mfa_devices,
 }

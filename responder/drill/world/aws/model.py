@@ -20,7 +20,7 @@ class Key:
     refused_from: datetime | None = None
     deleted: bool = False
     last_used: tuple[datetime, str, str] | None = None
-    """When, for which service, and in which region."""
+    """When, for which product, and in which region."""
 
     def accepted(self, now: datetime) -> bool:
         """Tell whether it is still taken; one that was deleted or switched off is, for some seconds."""
@@ -40,8 +40,8 @@ class User:
     tags: dict[str, str] = field(default_factory=dict)
     password_since: datetime | None = None
     ssh_keys: dict[str, datetime] = field(default_factory=dict)
-    service_credentials: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    """By id: the service, and since when."""
+    product_credentials: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """By id: the product, and since when."""
     certificates: dict[str, datetime] = field(default_factory=dict)
     devices: dict[str, datetime] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class Event:
     at: datetime
     key_id: str
     user: str
-    service: str
+    product: str
     name: str
     region: str
     shown: dict[str, Any]

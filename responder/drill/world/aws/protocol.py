@@ -44,7 +44,7 @@ class Done:
 class Call:
     """One operation as it was asked for."""
 
-    service: str
+    product: str
     region: str
     operation: str
     fields: Mapping[str, Any]
@@ -74,22 +74,22 @@ class Call:
 
 
 def asked(request: Request) -> Call:
-    """Read which operation of which service is asked for. Rejected where the request is signed by nobody."""
+    """Read which operation of which product is asked for. Rejected where the request is signed by nobody."""
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request", request.headers.get("authorization", ""))
     if scope is None:
         raise Rejected(403, "MissingAuthenticationToken")
-    region, service = scope[1], scope[2]
+    region, product = scope[1], scope[2]
     target = request.headers.get("x-amz-target", "")
     operation = target.rpartition(".")[2] or str(request.fields.get("Action", ""))
-    return Call(service, region, operation, request.fields)
+    return Call(product, region, operation, request.fields)
 
 
 def answered(call: Call, done: Done, headers: Mapping[str, str]) -> Answer:
-    """Return the answer of an operation as its service writes it."""
-    if call.service not in _SPACES:
+    """Return the answer of an operation as its product writes it."""
+    if call.product not in _SPACES:
         body = json.dumps(done.result, default=_epoch)
         return Answer(200, body, done.effects, headers, "application/x-amz-json-1.1")
-    name, space = call.operation, _SPACES[call.service]
+    name, space = call.operation, _SPACES[call.product]
     inner = f"<{name}Result>{_xml(done.result)}</{name}Result>" if done.result else ""
     body = (
         f'<{name}Response xmlns="{space}">{inner}<ResponseMetadata><RequestId>{_REQUEST_ID}</RequestId>'
@@ -98,16 +98,16 @@ def answered(call: Call, done: Done, headers: Mapping[str, str]) -> Answer:
     return Answer(200, body, done.effects, headers, "text/xml")
 
 
-def refused(service: str, refusal: Refused, headers: Mapping[str, str]) -> Answer:
-    """Return an error as the service writes it."""
-    if service not in _SPACES:
+def refused(product: str, refusal: Refused, headers: Mapping[str, str]) -> Answer:
+    """Return an error as the product writes it."""
+    if product not in _SPACES:
         code = _IN_JSON.get(refusal.code, refusal.code)
         status = 400 if refusal.status < 500 else refusal.status  # noqa: PLR2004 - JSON services say all with 400
         outcome = "refused" if code in _IN_JSON.values() else ""
         body = json.dumps({"__type": code, "message": refusal.message})
         return Answer(status, body, (), headers, "application/x-amz-json-1.1", outcome)
     body = (
-        f'<ErrorResponse xmlns="{_SPACES[service]}"><Error><Type>Sender</Type><Code>{escape(refusal.code)}</Code>'
+        f'<ErrorResponse xmlns="{_SPACES[product]}"><Error><Type>Sender</Type><Code>{escape(refusal.code)}</Code>'
         f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{_REQUEST_ID}</RequestId></ErrorResponse>"
     )
     return Answer(refusal.status, body, (), headers, "text/xml")

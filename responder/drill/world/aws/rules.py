@@ -18,7 +18,7 @@ def put_user_policy(account: Account, call: Call) -> Done:
 
 
 def put_role_policy(account: Account, call: Call) -> Done:
-    """Write a policy into a role; one that belongs to a service cannot be changed."""
+    """Write a policy into a role; one that belongs to a product cannot be changed."""
     role = account.role(call.text("RoleName"))
     if role.path.startswith("/aws-service-role/"):
         raise Refused(400, "UnmodifiableEntity", "Cannot perform the operation on the protected role")

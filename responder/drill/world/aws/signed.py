@@ -9,7 +9,7 @@ from urllib.parse import quote
 from responder.drill.world.web import Request
 
 _FORM = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<id>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
+    r"AWS4-HMAC-SHA256 Credential=(?P<id>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<product>[^/]+)/aws4_request, ?"
     r"SignedHeaders=(?P<headers>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
 
@@ -20,7 +20,7 @@ class Signed(NamedTuple):
     key_id: str
     date: str
     region: str
-    service: str
+    product: str
     headers: tuple[str, ...]
     signature: str
 
@@ -31,7 +31,7 @@ def signed(request: Request) -> Signed | None:
     if found is None:
         return None
     names = tuple(found["headers"].split(";"))
-    return Signed(found["id"], found["date"], found["region"], found["service"], names, found["signature"])
+    return Signed(found["id"], found["date"], found["region"], found["product"], names, found["signature"])
 
 
 def is_signed_with(request: Request, claim: Signed, secret: str) -> bool:
@@ -49,10 +49,10 @@ def is_signed_with(request: Request, claim: Signed, secret: str) -> bool:
             hashlib.sha256(request.body).hexdigest(),
         ]
     )
-    scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
+    scope = f"{claim.date}/{claim.region}/{claim.product}/aws4_request"
     stamp = request.headers.get("x-amz-date", "")
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = f"AWS4{secret}".encode()
-    for part in (claim.date, claim.region, claim.service, "aws4_request"):
+    for part in (claim.date, claim.region, claim.product, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.compare_digest(hmac.new(key, text.encode(), "sha256").hexdigest(), claim.signature)

@@ -65,7 +65,7 @@ class Aws(Account, System):
         return ":".join([holder.id, holder.secret, *([holder.token] if isinstance(holder, Session) else [])])
 
     def serve(self, request: Request, _: dict[str, str]) -> Answer:
-        """Serve one operation of one service."""
+        """Serve one operation of one product."""
         headers = {"Date": format_datetime(self.now.astimezone(UTC), usegmt=True)}
         call = asked(request)
         try:
@@ -75,7 +75,7 @@ class Aws(Account, System):
             done = self._act(call)
         except Refused as error:
             self._trace(call, request, error.code, None)
-            return refused(call.service, error, headers)
+            return refused(call.product, error, headers)
         self._trace(call, request, "", done)
         return answered(call, done, headers)
 
@@ -85,7 +85,7 @@ class Aws(Account, System):
             raise Refused(400, "Throttling", "Rate exceeded")
 
     def _act(self, call: Call) -> Done:
-        act = _OPERATIONS.get(f"{call.service}:{call.operation}")
+        act = _OPERATIONS.get(f"{call.product}:{call.operation}")
         if act is None:
             raise Refused(400, "InvalidAction", f"Could not find operation {call.operation}")
         return act(self, call)
@@ -106,7 +106,7 @@ class Aws(Account, System):
         return holder
 
     def _authorise(self, call: Call, request: Request) -> None:
-        action = f"{call.service}:{call.operation}"
+        action = f"{call.product}:{call.operation}"
         if action == "sts:GetCallerIdentity":
             return
         address = request.headers.get("x-world-address", self.address)
@@ -127,11 +127,11 @@ class Aws(Account, System):
             return
         now = self.now
         if isinstance(who, Key):
-            who.last_used = (now, call.service, call.region)
-        region = "us-east-1" if call.service in _GLOBAL else call.region
+            who.last_used = (now, call.product, call.region)
+        region = "us-east-1" if call.product in _GLOBAL else call.region
         shown: dict[str, Any] = {
             "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "eventSource": f"{call.service}.amazonaws.com",
+            "eventSource": f"{call.product}.amazonaws.com",
             "eventName": call.operation,
             "awsRegion": region,
             "sourceIPAddress": request.headers.get("x-world-address", self.address),
@@ -143,13 +143,13 @@ class Aws(Account, System):
         if error:
             shown["errorCode"] = error
         user = who.user if isinstance(who, Key) else who.owner.name
-        self.events.append(Event(now, who.id, user, call.service, call.operation, region, shown))
+        self.events.append(Event(now, who.id, user, call.product, call.operation, region, shown))
 
     def used(
         self, label: str, operation: str, at: datetime, *, address: str, agent: str, region: str = "us-east-1"
     ) -> None:
         """Write into the history that a key was used, such as `s3:ListBuckets`."""
-        service, _, name = operation.partition(":")
+        product, _, name = operation.partition(":")
         key = self.keys[self.ground.labels[label].partition(":")[0]]
         shown = {
             "eventTime": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -157,5 +157,5 @@ class Aws(Account, System):
             "sourceIPAddress": address,
             "userAgent": agent,
         }
-        self.events.append(Event(at, key.id, key.user, service, name, region, shown))
+        self.events.append(Event(at, key.id, key.user, product, name, region, shown))
         self.events.sort(key=lambda event: event.at)

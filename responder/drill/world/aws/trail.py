@@ -45,7 +45,7 @@ def _shown(event: Event) -> dict[str, Any]:
     return {
         "EventName": event.name,
         "EventTime": event.at,
-        "EventSource": f"{event.service}.amazonaws.com",
+        "EventSource": f"{event.product}.amazonaws.com",
         "AccessKeyId": event.key_id,
         "Username": event.user,
         "CloudTrailEvent": json.dumps(event.shown),
