@@ -314,9 +314,10 @@ class Provider:
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
     shape: Callable[[Any], str] = field(default=lambda _options: "")
     """A regular expression that finds this kind of credential in text; empty where there is none."""
-    keys: Callable[[Any], Iterable[KeySeen]] | None = None
-    """Lists every credential of the account, for `inventory check`; None where the provider has no such list."""
-    place: Callable[[Any, str], PlaceSeen] | None = None
-    """Looks at a consumer's `secret`, for `inventory check`; None where nothing is stored there."""
+    keys: Callable[[Any], Iterable[KeySeen] | None] | None = None
+    """Lists every credential of the account, for `inventory check`; None where the provider, or this connection to it,
+    has no such list."""
+    place: Callable[[Any, str], PlaceSeen | None] | None = None
+    """Looks at a consumer's `secret`, for `inventory check`; None where nothing is stored, or nothing is shown."""
     lacking: Callable[[Any, Sequence[str]], Sequence[str]] | None = None
     """Returns which of these permissions our own credential lacks, for `doctor`; None where nobody tells."""

@@ -103,6 +103,12 @@ class Registry:
         """Read a key id out of a value, offline."""
         return self.provider(connection.provider).recognise(self.options(connection), value)
 
+    def recognises(self, connection: Connection) -> bool:
+        """Tell whether a connection's provider reads key ids out of values at all."""
+        provider = self.provider(connection.provider)
+        default = type(provider).__dataclass_fields__["recognise"].default
+        return provider.recognise is not default and bool(provider.shape(self.options(connection)))
+
     def actions(self) -> Iterator[type[Action]]:
         """Yield every action of every provider, and every credential verb; imports them all."""
         yield from VERBS.values()

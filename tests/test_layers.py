@@ -20,7 +20,7 @@ __main__
 cli
 drill scenario
 slack
-doctor probing breaking closing rendering tending
+doctor stocktaking probing breaking closing rendering tending
 app
 voice
 attendance
