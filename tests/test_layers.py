@@ -49,7 +49,7 @@ leaks
 action incident rendition timeline playbook
 transport installation said step due chain entry
 sqlite postgres
-finding settings store answer expressions anchors
+finding settings store answer programs expressions anchors
 sealing source dates
 keychain
 clock durations errors redaction layout skeleton threads
@@ -65,6 +65,7 @@ ONLY_IN = {
     "sqlite3": ("sqlite",),
     "psycopg": ("postgres", "fleet"),
     "procrastinate": ("fleet",),
+    "subprocess": ("programs", "drill"),
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),
