@@ -65,7 +65,7 @@ ONLY_IN = {
     "sqlite3": ("sqlite",),
     "psycopg": ("postgres", "fleet"),
     "procrastinate": ("fleet",),
-    "subprocess": ("programs", "drill"),
+    "subprocess": ("programs", "drill", "attendance"),  # the drill and `attendance` begin responder itself
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing",),
     "keyring": ("keychain",),
