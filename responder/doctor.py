@@ -12,13 +12,11 @@ from responder.clock import show_time
 from responder.credential import VERBS, Deliver, ProveDead, TestConsumer
 from responder.errors import InputError, PlaybookError, ResponderError
 from responder.installation import login
-from responder.means import Means
+from responder.means import WITHOUT_ACCOUNT, Means
 from responder.notice import SendNotice
 from responder.playbook import Playbook, Step
 from responder.settings import Connection
 
-_BUILT_IN_CONNECTIONS = {"evidence", "human"}
-"""Providers that need no connection in responder.yaml."""
 _CHANNELS = {"email": "email.send_message", "slack": "slack.post_message"}
 
 
@@ -141,7 +139,7 @@ def _reached(step: Step, means: Means) -> set[str]:
 
 
 def _playbook(playbook: Playbook, means: Means, state: str) -> Iterator[Check]:
-    known = {connection.provider for connection in means.settings.connections.values()} | _BUILT_IN_CONNECTIONS
+    known = {connection.provider for connection in means.settings.connections.values()} | WITHOUT_ACCOUNT
     providers = {step.action.partition(".")[0] for step in playbook.steps} - {"", "credential", "notice"}
     lacking = sorted(providers - known)
     if lacking:

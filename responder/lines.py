@@ -206,6 +206,7 @@ _SENTENCES: dict[str, Callable[[Entry, Facts], str]] = {
     "set": _set,
     "proposed": _proposed,
     "requested": lambda e, f: f"waiting for {f['role']}: {e.step}, {_who(e)} says: {f['reason']}",
+    "suppressed": lambda _, f: f"this very finding is left alone until {f['until']}: {f['reason']}",
     "mode": lambda e, f: _with(f"{_who(e)} switched from {f.get('from')} to {f['to']}", f.get("reason")),
     "suspected": lambda e, f: _with(f"{_who(e)} called suspect: {', '.join(f['suspects'])}", f.get("reason")),
     "cleared": lambda e, f: _with(f"{_who(e)} cleared {', '.join(f['suspects'])}", f.get("reason")),

@@ -21,7 +21,7 @@ from responder.transport import Permit, Transport
 _IDENTITY_SECONDS = 30.0
 """For how long the answer to *whom do you take us for* is believed."""
 
-WITHOUT_ACCOUNT = frozenset({"evidence", "human", "incident"})
+WITHOUT_ACCOUNT = frozenset({"evidence", "finding", "human", "incident"})
 """Providers that need no entry under `connections`."""
 
 Hook = Callable[[str, str], None]

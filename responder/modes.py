@@ -1,9 +1,10 @@
 """The containment modes, and when an incident may be in which: kill, fence, overlap, close."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from responder.credential import Used
 from responder.durations import duration
 from responder.entry import Draft
 from responder.errors import PlanRefused, Problem, RequestError
@@ -19,6 +20,8 @@ MODES: Mapping[str, str] = {
     "C": "close: it was dead over the whole exposure, or nothing depends on it",
 }
 KILL = "A1"
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Before everything that happened."""
 
 
 def read_mode(text: str, now: datetime) -> dict[str, str]:
@@ -72,8 +75,8 @@ def _unfit(state: RunState, facts: Mapping[str, str], now: datetime) -> list[tup
     if mode == "B" and not state.credential.consumers:
         found.append(("overlap needs known consumers, and none is in the inventory", "name them in `consumers`"))
     canary = state.started.get("ownership", {}).get("verdict") == "canary"
-    if mode == "C" and not canary and not facts.get("uncovered") and not _dead_before(state):
-        told = "nothing shows that it was dead over the whole exposure"
+    if mode == "C" and not canary and not facts.get("uncovered") and not (_dead_before(state) or _unused(state)):
+        told = "nothing shows that it was dead, or unused, over the whole exposure"
         found.append((told, "name what nobody can show, for others to sign: `mode='C without WHAT'`"))
     return found
 
@@ -93,6 +96,18 @@ def _dead_before(state: RunState) -> bool:
     except ValueError:
         return False
     return died.tzinfo is not None and all(died <= one for one in exposed if one is not None)
+
+
+def _unused(state: RunState) -> bool:
+    """Tell whether use records that outsiders could not alter cover the whole exposure, without a foreign use."""
+    exposed = [one.exposed_at for one in state.standing.exposures]
+    read = [one for one in state.units.values() if one.planned.get("action") == Used.name and one.facts.get("sources")]
+    if not read or not exposed or None in exposed:
+        return False
+    facts = max(read, key=lambda one: one.ended_at or NEVER).facts
+    asked = facts.get("since")
+    whole = bool(asked) and all(datetime.fromisoformat(str(asked)) <= one for one in exposed if one is not None)
+    return whole and facts.get("trusted") is True and not facts.get("missing") and facts.get("foreign") == 0
 
 
 def switching(state: RunState, action: object, facts: Mapping[str, Any]) -> list[Draft]:

@@ -45,6 +45,8 @@ class PlaybookFile(Strict):
     title: str
     version: int = Field(ge=1)
     summary: str = ""
+    called: bool = False
+    """Whether other playbooks call it, and no run begins with it."""
     match: tuple[dict[str, Any], ...] = ()
     inputs: dict[str, Input] = Field(default={})
     roles: dict[Slug, Role] = Field(default={})

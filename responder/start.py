@@ -145,7 +145,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
 ) -> Start:
     """Return a run that can begin. PlanRefused or FindingError where it may not."""
     check_start(judgement, playbook)
-    _check_deadlines(playbook, means)
+    _check_playbook(playbook, means)
     run = run or means.ids("run")
     blobs: list[Blob] = []
     credential = judgement.credential
@@ -184,8 +184,17 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
 
 
-def _check_deadlines(playbook: Playbook, means: Means) -> None:
-    """Refuse a playbook whose deadlines cannot be reckoned here. SettingsError names all that is missing."""
+def _check_playbook(playbook: Playbook, means: Means) -> None:
+    """Refuse a playbook that is only a part of others, or whose deadlines cannot be reckoned here.
+
+    SettingsError names all that is missing.
+    """
+    if playbook.called:
+        raise RequestError(
+            f"{playbook.playbook} is a part of other playbooks, and no response by itself",
+            where="playbook",
+            remedy="begin a playbook that calls it",
+        )
     settings = means.settings
     missing = tuple(settings_problems(playbook.deadlines, settings.organisation.time_zone, settings.holidays))
     if missing:

@@ -43,6 +43,7 @@ from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
 from responder.store import Also
+from responder.suppression import suppressing
 from responder.timeline import Timeline
 from responder.transport import PERMIT_SECONDS, Permit
 from responder.unit import Unit
@@ -286,8 +287,8 @@ class Worker:
                 known, also = kept(self._place(job, resolved), outcome)
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
-            switch = switching(self._state, action, known)
-            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, *switch, also=also)
+            more = [*switching(self._state, action, known), *suppressing(self._state, action, known)]
+            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, *more, also=also)
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
             return

@@ -35,7 +35,7 @@ gate guards page deadlines held
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared
-registry story progress notice asking motions modes lines lead
+registry story progress notice asking motions modes lines lead suppression
 providers testing wording approval
 glass
 suspicion
@@ -67,7 +67,9 @@ ONLY_IN = {
     "procrastinate": ("fleet",),
     "subprocess": ("programs", "drill", "attendance"),  # the drill and `attendance` begin responder itself
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
-    "cryptography": ("sealing",),
+    "cryptography": ("sealing", "providers.github", "drill"),  # GitHub's signatures and key pairs, and their other end
+    "nacl": ("providers.github", "drill"),
+    "botocore": ("providers.aws",),
     "keyring": ("keychain",),
     "slack_bolt": ("slack",),
     "websockets": ("slack",),

@@ -93,8 +93,8 @@ class _Traced(CredentialAction):
 class Used(_Traced):
     """Read who used the credential, and over which intervals that is known.
 
-    Facts: `uses`, `count`, `foreign` (uses by nobody known, since `since`), `covered`, `missing` (of the time since
-    `since`), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`.
+    Facts: `uses`, `count`, `foreign` (uses by nobody known, from `since` to `until`), `covered`, `missing` (of that
+    time), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`.
     """
 
     verb: ClassVar[str] = "used"
@@ -108,6 +108,8 @@ class Used(_Traced):
             "uses": [use.model_dump(mode="json") for use in [*foreign, *_others(found.uses, foreign)][:_MOST_SHOWN]],
             "count": len(found.uses),
             "foreign": len(foreign),
+            "since": _time(asked.since),
+            "until": _time(asked.until),
             "covered": _shown(found.covered),
             "missing": _shown(gaps(asked, found.covered)),
             "missing_before": _shown(gaps(Interval(span.since, asked.since), found.covered)),

@@ -55,7 +55,7 @@ def _system(where: str) -> str:
 
 
 def _step(where: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*(\[[^\[\]]+\])?", where):
+    if not re.fullmatch(r"[a-z][a-z0-9_/-]*(\[[^\[\]]+\])?", where):
         raise ValueError("the place must be a step, such as issue or issue[h-001]")
     return where
 

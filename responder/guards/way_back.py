@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 from responder.action import Changing
-from responder.credential import Inspect, Issue
+from responder.credential import Doors, Inspect, Issue
 from responder.errors import Problem
 from responder.guards.carried import handed_over
 from responder.guards.case import Case, Moment, named_value
+from responder.modes import NEVER
 
 _REVIVING = frozenset({"enable", "restore"})
 """The verbs that make a credential work again that did not."""
+LEAVE_OPEN = "leave-open"
+"""The option of a decision, for each door by its id, that lets the door stay open."""
 _TAKEN_BACK = frozenset({"disable", "revoke", "fence", "end_sessions"})
 """The verbs whose taking back would make a credential work again."""
 
@@ -30,6 +33,7 @@ def of_step(case: Case) -> Iterator[Problem]:
         )
     if isinstance(case.resolved.action, Issue):
         yield from _wider(case, case.resolved.action)
+        yield from _open_doors(case)
 
 
 def _revives(case: Case) -> bool:
@@ -56,6 +60,26 @@ def _wider(case: Case, issue: Issue) -> Iterator[Problem]:
             f"nothing shows that the replacement is narrower: {', '.join(more)}",
             f"{case.place}.with.scopes",
             "let a step with credential.inspect read what the leaked credential reaches, or say why in `wider:`",
+        )
+
+
+def _open_doors(case: Case) -> Iterator[Problem]:
+    """Yield the problem of an identity into which other ways lead that nobody has answered for."""
+    swept = [unit for unit in case.state.units.values() if unit.planned.get("action") == Doors.name and unit.facts]
+    if not swept:
+        return
+    left = {
+        unit.address.partition("[")[2].rstrip("]")
+        for unit in case.state.units.values()
+        if unit.facts.get("choice") == LEAVE_OPEN
+    }
+    newest = max(swept, key=lambda unit: unit.ended_at or NEVER)
+    still = [str(door) for door in newest.facts.get("unresolved", ()) if str(door) not in left]
+    if still:
+        yield Problem(
+            f"other ways lead into the same identity, and nobody has answered for them: {', '.join(still)}",
+            case.place,
+            f"shut them and look again, or decide `{LEAVE_OPEN}` for each of them by name",
         )
 
 

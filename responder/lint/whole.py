@@ -37,7 +37,7 @@ def unproven(book: Book) -> Iterator[Problem]:
 
 def unended(book: Book) -> Iterator[Problem]:
     """Yield the first replacement of a playbook that never ends the old credential."""
-    if book.has(*_ENDS):
+    if book.has(*_ENDS) or book.playbook.called:
         return
     for step, place in book.steps():
         if step.action == "credential.issue":

@@ -14,10 +14,13 @@ from responder.playbook import Input
 _FACTS = re.compile(r"Facts: (.*?)(?:\n\s*\n|\Z)", re.DOTALL)
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 _SHA256 = re.compile(r"sha256|digest|hash")
-_TRUE = {"complete", "ok", "exists", "verified", "reachable", "holds"}
-_LISTS = {"redirects", "sessions", "items", "findings", "missing", "uses", "newly_refused"}
+_TRUE = {"complete", "trusted", "ok", "exists", "verified", "reachable", "holds"}
+_LISTS = {
+    "redirects", "sessions", "items", "findings", "missing", "uses", "newly_refused", "covered", "missing_before",
+    "known", "silent", "unknown", "doors", "unresolved", "new", "unseen",
+}  # fmt: skip
 _COUNTS = {"bytes", "commits", "scanned", "count", "looks", "refusals"}
-_NONE_FOUND = {"found", "open"}
+_NONE_FOUND = {"found", "open", "foreign"}
 _KNOWN: Mapping[str, Any] = {
     "places": [{"file": "app.py", "commit": "3f9a1c20b7d4"}],
     "headers": {"content-type": "text/html"},

@@ -50,7 +50,9 @@ class Desk:
 
     def begin_form(self, about: Mapping[str, Any]) -> Block:
         """Return the modal in which somebody says what was found."""
-        books = {name: book for name, book in self.app.library.playbooks().items() if name != NOTICE}
+        books = {
+            name: book for name, book in self.app.library.playbooks().items() if name != NOTICE and not book.called
+        }
         return finding_form(books, waiting(self.app.means)[-50:], about)
 
     def take_message(self, text: str, place: str, link: str, person: str) -> str:

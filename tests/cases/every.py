@@ -6,7 +6,7 @@ from functools import cache
 from responder.registry import Registry
 from responder.testing.bench import ProviderCase
 
-ASKING = {"human", "incident"}
+ASKING = {"finding", "human", "incident"}
 """Providers that reach no system: the runner asks a person, or the record itself is what changes."""
 
 

@@ -1,15 +1,19 @@
-"""The drill's hub, and Space secrets that tell their descriptions, as the real ones do."""
+"""The drill's hub with our organisation, and Space secrets that tell their descriptions, as the real ones do."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from cases.common import ORIGIN, Gated, Take, a_world, connection
+from cases.contracts import Contract
 
 from responder.action import Action
 from responder.credential import Subject
+from responder.drill.world.hub import Hub
 from responder.providers import huggingface
+from responder.providers.huggingface.audit import AuditLog, ConsumersInOrganization, UsedInOrganization
 from responder.providers.huggingface.commits import CommitLog
+from responder.providers.huggingface.members import ListResourceGroups, SetMemberRole
 from responder.providers.huggingface.spaces import (
     DeleteSecret,
     DeliverToSpace,
@@ -18,20 +22,55 @@ from responder.providers.huggingface.spaces import (
     SetVisibility,
     SpaceInfo,
 )
-from responder.providers.huggingface.tokens import InspectToken, ProveTokenDead, RevokeToken
+from responder.providers.huggingface.tokens import (
+    CheckToken,
+    InspectToken,
+    ProveTokenDead,
+    RevokeInOrganization,
+    RevokeToken,
+)
 from responder.settings import Consumer
 from responder.testing.bench import ActionCase, ProviderCase
 from responder.testing.loopback import Loopback, Reply, Seen, forwarding
+
+# Written by hand after hub-docs, which names no more. The Hub's own OpenAPI (huggingface.co/.well-known/openapi.json)
+# has members, resource-groups and audit-log; the paths of Spaces are those of huggingface_hub's HfApi.
+CONTRACT = Contract(
+    "huggingface_handwritten.yaml",
+    beyond=[
+        "/api/spaces/.*",
+        "/spaces/.*",
+        "/api/organizations/[^/]+/members",
+        "/api/organizations/[^/]+/resource-groups",
+        "/api/organizations/[^/]+/audit-log/export",
+    ],
+)
+ORG = "lumen-labs"
+FILMS, PRESS = "65f0" * 6, "65f1" * 6
 
 
 @contextlib.contextmanager
 def a_hub() -> Iterator[Gated]:
     with a_world() as world, Loopback(_with_descriptions(forwarding(world.urls["hub"]))) as gate:
+        peopled(world.cast.hub)
         labels, account = world.ground.labels, world.ground.inventory.hub_account
+        known = connection("huggingface", account=account, base_url=gate.url, organization=ORG)
         yield Gated(
-            gate, connection("huggingface", account=account, base_url=gate.url), world.ground.clock, account,
-            labels["hub-admin"], labels["hub-control"], world,
+            gate, known, world.ground.clock, account, labels["hub-admin"], labels["hub-control"], world,
         )  # fmt: skip
+        wrong = CONTRACT.problems(gate.seen)
+        assert not wrong, "\n".join(wrong)
+
+
+def peopled(hub: Hub) -> None:
+    """Add what an incident in an organisation is about: groups, and what its audit log holds."""
+    org = hub.organisation
+    org.groups = {FILMS: "films", PRESS: "press"}
+    org.members["lumen-space-bot"].groups = {FILMS: "read", PRESS: "write"}
+    by_label = {each.label: each for each in hub.accounts}
+    hub.front.note(org, "repo.add_secret", by_label["hub-admin"])
+    hub.front.note(org, "repo.create", by_label["space-token"])
+    hub.front.note(org, "repo.update_settings", by_label["space-token"])
 
 
 def _with_descriptions(hub: Callable[[Seen], Reply]) -> Callable[[Seen], Reply]:
@@ -51,8 +90,8 @@ def _with_descriptions(hub: Callable[[Seen], Reply]) -> Callable[[Seen], Reply]:
     return answer
 
 
-def on_token(action: type[Any]) -> Callable[[Gated, Take], Action]:
-    return lambda live, take: action(subject=Subject(id="bot", value=take(live.value("space-token"))))
+def on_token(action: type[Any], **fields: Any) -> Callable[[Gated, Take], Action]:
+    return lambda live, take: action(subject=Subject(id="bot", value=take(live.value("space-token"))), **fields)
 
 
 def on_dead_token(live: Gated, take: Take) -> Action:
@@ -60,8 +99,18 @@ def on_dead_token(live: Gated, take: Take) -> Action:
     return on_token(RevokeToken)(live, take)
 
 
-def other_tokens(live: Gated) -> dict[str, bool]:
-    return {each.label: each.dead for each in live.world.cast.hub.accounts if each.label != "space-token"}
+def other_tokens(live: Gated) -> dict[str, Any]:
+    others = [each for each in live.world.cast.hub.accounts if each.label != "space-token"]
+    return {each.label: (each.dead, sorted(each.shut_out_by)) for each in others}
+
+
+def shut_out(live: Gated, take: Take) -> Action:
+    next(each for each in live.world.cast.hub.accounts if each.label == "space-token").shut_out_by.add(ORG)
+    return on_token(RevokeInOrganization, organization=ORG)(live, take)
+
+
+def in_organization(live: Gated) -> dict[str, Any]:
+    return other_tokens(live) | {"whole": live.world.cast.hub.accepts("space-token")}
 
 
 def on_own_space(action: type[Any], name: str = "space", **fields: Any) -> Callable[[Gated, Take], Action]:
@@ -98,6 +147,13 @@ CASE = ProviderCase(
         ActionCase(on_token(InspectToken), "inspect", can_be_denied=False),
         ActionCase(on_token(RevokeToken), "revoke", gone=on_dead_token, spares=other_tokens, can_be_denied=False),
         ActionCase(on_token(ProveTokenDead), "prove_dead", can_be_denied=False),
+        ActionCase(on_token(UsedInOrganization), "used"),
+        ActionCase(on_token(ConsumersInOrganization), "consumers"),
+        ActionCase(
+            on_token(RevokeInOrganization, organization=ORG), "revoke_in_organization",
+            gone=shut_out, spares=in_organization,
+        ),
+        ActionCase(on_token(CheckToken), "check_token"),
         ActionCase(delivered, "deliver"),
         ActionCase(on_own_space(SpaceInfo), "space_info"),
         ActionCase(on_own_space(PauseSpace), "pause_space", gone=paused),
@@ -111,5 +167,11 @@ CASE = ProviderCase(
             gone=on_own_space(DeleteSecret, key="NONE"),
         ),
         ActionCase(the_log, "commit_log"),
+        ActionCase(lambda *_: AuditLog(organization=ORG), "audit_log"),
+        ActionCase(lambda *_: ListResourceGroups(organization=ORG), "list_resource_groups"),
+        ActionCase(
+            lambda *_: SetMemberRole(organization=ORG, member="lumen-space-bot", role="no_access"), "set_member_role",
+            gone=lambda *_: SetMemberRole(organization=ORG, member="lumen-space-bot", role="write"),
+        ),
     ),
 )  # fmt: skip

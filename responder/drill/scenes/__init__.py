@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FOUNDING = "founding"
 """The scene of every playbook that has none of its own."""
-_BESIDE = {"scene", "house"}
+_BESIDE = {"scene", "house", "leak"}
 """Modules here that hold no scene."""
 
 

@@ -1,10 +1,10 @@
 """The hub: Spaces, their commits, and tokens that anybody may revoke who knows their value."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from responder.drill.world.hub_org import Account, Front, Member, Organisation
 from responder.drill.world.ledger import Effect, shown_time
 from responder.drill.world.space import Commit, Space, spaces_of
 from responder.drill.world.system import Ground, System
@@ -14,29 +14,22 @@ _ASKS_A_MINUTE = 20
 _MOST_REVOKED = 1000
 
 
-@dataclass
-class _Account:
-    label: str
-    user: str
-    role: str
-    org_role: str
-    dead: bool = False
-
-
 class Hub(System):
     """Spaces and tokens; revoking answers 202 to everybody, whatever was sent."""
 
     name = "hub"
 
     def __init__(self, ground: Ground) -> None:
+        self.accounts: list[Account] = []
+        self.front = Front(ground, self.accounts, self._account)
         super().__init__(ground)
         inventory = ground.inventory
         self.spaces = spaces_of(ground)
-        self.accounts = [
-            _Account("hub-admin", inventory.hub_account, "write", "admin"),
-            _Account("hub-control", "lumen-watch", "read", "read"),
-            _Account("space-token", inventory.hub_bot, "write", "write"),
-        ]
+        self.organisation = Organisation(inventory.hub_org)
+        self.front.organisations[inventory.hub_org] = self.organisation
+        self.add_token("hub-admin", inventory.hub_account, "write", "admin")
+        self.add_token("hub-control", "lumen-watch", "read", "read")
+        self.add_token("space-token", inventory.hub_bot, "write", "write")
         self._asked: dict[str, deque[datetime]] = {}
 
     def routes(self) -> tuple[Route, ...]:
@@ -56,14 +49,27 @@ class Hub(System):
             route("POST", api + "/discussions", self.discuss),
             route("GET", "/spaces/{ns}/{name}", self.page),
             route("GET", "/spaces/{ns}/{name}/raw/{sha}/{path*}", self.raw),
+            *self.front.routes(),
         )
+
+    def add_token(self, label: str, user: str, role: str, org_role: str = "") -> Account:
+        """Add a user's token, whose value has this label; with a role in our organisation, they are its member."""
+        self.accounts.append(Account(label, user, role))
+        if org_role:
+            self.organisation.members.setdefault(user, Member(user, org_role))
+        return self.accounts[-1]
+
+    def accepts(self, label: str) -> bool:
+        """Tell whether the token of this label would be taken now."""
+        with self.lock:
+            return any(each.label == label and not each.dead for each in self.accounts)
 
     def whoami(self, request: Request, _: dict[str, str]) -> Answer:
         """Tell whose token this is; asked too often, it refuses to say."""
         account = self._account(request)
         if request.actor == "responder":
             self._limit(account)
-        orgs = [{"name": self.ground.inventory.hub_org, "type": "org", "roleInOrg": account.org_role}]
+        orgs = [seat for org in self.front.organisations.values() if (seat := org.seat(account)) is not None]
         access = {"displayName": account.label, "role": account.role}
         return Answer(
             body={
@@ -160,14 +166,14 @@ class Hub(System):
         effect = Effect("public_discussion", title, space.id)
         return Answer(body={"num": space.discussions, "title": title}, effects=(effect,))
 
-    def _account(self, request: Request) -> _Account:
+    def _account(self, request: Request) -> Account:
         label = self.ground.labels.of(request.bearer)
         for account in self.accounts:
             if account.label == label and not account.dead:
                 return account
         raise Rejected(401, "invalid_user_token")
 
-    def _limit(self, account: _Account) -> None:
+    def _limit(self, account: Account) -> None:
         now = self.ground.clock.now()
         asked = self._asked.setdefault(account.label, deque())
         while asked and now - asked[0] > timedelta(minutes=1):
@@ -193,7 +199,8 @@ class Hub(System):
     def _owns(self, request: Request, space: Space) -> bool:
         if request.bearer is None or space.owner != self.ground.inventory.hub_org:
             return False
-        return self._account(request).role == "write"
+        account = self._account(request)
+        return account.role == "write" and self.organisation.may(account, "admin", "write", "contributor")
 
     def _commit(self, request: Request, parts: dict[str, str]) -> Commit:
         commit = self._readable(request, parts).at(parts["sha"])

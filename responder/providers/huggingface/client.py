@@ -1,7 +1,7 @@
 """The Hub's API: who a token is, what a Space is, and what its commits hold."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -10,19 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from responder.action import Access, Identity
 from responder.answer import Response
 from responder.durations import Duration, duration
-from responder.errors import Denied
+from responder.errors import Denied, Unavailable
 from responder.redaction import Secret
 
 _MISSING = 404
 _MOST_PAGES = 50
 _NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
 _REFUSED = 401
+_UNPAID = 402
 _ACCEPTED = 200
+ADMIN = "admin of the organisation"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WHOAMI_ANSWERS = frozenset({401, 403, 429, *range(500, 600)})
 
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", max_length=200)]
 """`owner/name`."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100)]
+"""A user or an organisation, as the Hub's addresses name them."""
 
 
 class Options(BaseModel):
@@ -35,6 +39,9 @@ class Options(BaseModel):
     """How long a revoked token may still be taken; the Hub says: not at all."""
     pace: Duration = duration("5s")
     """The least time between two questions who a token is: the Hub limits them strictly."""
+    organization: Name | None = None
+    """The organisation whose audit log tells what was done with a leaked token; without one, `credential.used` and
+    `credential.consumers` are not offered."""
 
     @field_validator("base_url")
     @classmethod
@@ -43,6 +50,20 @@ class Options(BaseModel):
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise ValueError("must be https (http is for loopback only)")
         return base_url.rstrip("/")
+
+
+class Seat(BaseModel):
+    """What the Hub says about a token in one organisation of its owner."""
+
+    name: str
+    role: str = "member"
+    restrictions: tuple[str, ...] = ()
+    """Why it reaches nothing there: `mfa`, `token-policy`, `token-revoked`, `sso`, `ip`."""
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether the organisation has revoked the token for itself; every other restriction can end by itself."""
+        return "token-revoked" in self.restrictions
 
 
 class WhoIs(BaseModel):
@@ -56,7 +77,12 @@ class WhoIs(BaseModel):
     role: str = ""
     reach: tuple[str, ...] = ()
     """What the token reaches: `entity: permission` where it is fine-grained, else user and organisations."""
+    seats: tuple[Seat, ...] = ()
     retry_after: float = 0.0
+
+    def seat(self, organization: str) -> Seat | None:
+        """Return what is said of one organisation; None where the Hub does not list it."""
+        return next((one for one in self.seats if one.name == organization), None)
 
 
 class Client:
@@ -93,16 +119,24 @@ class Client:
         most_bytes: int | None = None,
     ) -> Response:
         """Send a request with our own token; `missing` tells that a 404 is an answer."""
-        return self.access.wire.request(
+        answer = self.access.wire.request(
             method,
             self._url(path),
             write=write,
             bearer=self.our_token() if write else self.access.secret,
             body=body,
-            expect=frozenset({_MISSING}) if missing else frozenset(),
+            expect=frozenset({_UNPAID, _MISSING} if missing else {_UNPAID}),
             permission=permission,
             most_bytes=most_bytes,
         )
+        if answer.status == _UNPAID:
+            raise Denied(
+                "The organisation's plan does not have this (402)",
+                where=f"{method} {urlsplit(path).path}",
+                remedy=f"our credential needs: {permission}, in an organisation with a Team or Enterprise plan; "
+                "without one, a person does it in the organisation's settings",
+            )
+        return answer
 
     def pages(self, path: str, *, permission: str) -> Iterator[Any]:
         """Yield the items of a list, page by page, as `Link` says; nothing for a list that is missing."""
@@ -156,6 +190,16 @@ def identify(client: Client) -> Identity:
     return Identity(found.name, found.token_name)
 
 
+def lacking(client: Client, permissions: Sequence[str]) -> list[str]:
+    """Return what our own token lacks, as far as the Hub tells: that it only reads, or is no admin's anywhere."""
+    found = client.who_is(client.our_token())
+    if found.state != "live":
+        raise Unavailable(f"The Hub does not say what our token may ({found.status})", where="GET /api/whoami-v2")
+    is_admin = any(one.role == "admin" and not one.restrictions for one in found.seats)
+    reads = found.role == "read"
+    return [one for one in permissions if (reads and one.startswith("write")) or (not is_admin and ADMIN in one)]
+
+
 def _who(data: Any) -> WhoIs:
     access = (data.get("auth") or {}).get("accessToken") or {}
     scoped = (access.get("fineGrained") or {}).get("scoped") or ()
@@ -164,8 +208,10 @@ def _who(data: Any) -> WhoIs:
         for one in scoped
         for permission in one.get("permissions") or ()
     ]
+    seats = tuple(map(_seat, data.get("orgs") or ()))
     if not reach:
-        reach = [str(data.get("name", "")), *_organisations(data.get("orgs") or ())]
+        # An organisation that has revoked the token for itself is out of its reach.
+        reach = [str(data.get("name", "")), *(f"{one.name} ({one.role})" for one in seats if not one.is_shut_out)]
     return WhoIs(
         state="live",
         status=_ACCEPTED,
@@ -173,16 +219,13 @@ def _who(data: Any) -> WhoIs:
         token_name=str(access.get("displayName", "")),
         role=str(access.get("role", "")),
         reach=tuple(reach),
+        seats=seats,
     )
 
 
-def _organisations(organisations: Any) -> list[str]:
-    """Name the organisations that the token reaches; one that has revoked it for itself is out of reach."""
-    return [
-        f"{one.get('name', '')} ({one.get('roleInOrg', 'member')})"
-        for one in organisations
-        if "token-revoked" not in (one.get("securityRestrictions") or ())
-    ]
+def _seat(one: Mapping[str, Any]) -> Seat:
+    restrictions = tuple(map(str, one.get("securityRestrictions") or ()))
+    return Seat(name=str(one.get("name", "")), role=str(one.get("roleInOrg", "member")), restrictions=restrictions)
 
 
 def _number(text: str) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, PlaceSeen, Unchanged, Verdict
 from responder.credential import Deliver
 from responder.errors import ProviderError, Unavailable
 from responder.providers.huggingface.client import Client, Repository
@@ -207,14 +207,27 @@ class DeliverToSpace(Deliver):
         return _verify_secret(client, *self._place(), self.value)
 
     def _place(self) -> tuple[str, str]:
-        space, colon, key = self.consumer.secret.rpartition(":")
-        if not colon or space.count("/") != 1 or not key.isidentifier():
-            raise ProviderError(
-                f"{self.consumer.secret!r} names no secret of a Space",
-                where=f"consumer {self.consumer.id}",
-                remedy="write it as owner/name:KEY",
-            )
-        return space, key
+        return _place(self.consumer.secret, f"consumer {self.consumer.id}")
+
+
+def look(client: Client, secret: str) -> PlaceSeen:
+    """Look at a consumer's place, `owner/name:KEY`; the Hub never shows its value to anybody."""
+    space, key = _place(secret, "secret")
+    if client.info(space) is None:
+        return PlaceSeen(exists=False)
+    found = _secrets(client, space).get(key)
+    return PlaceSeen(found is not None, str((found or {}).get("updatedAt") or ""))
+
+
+def _place(secret: str, where: str) -> tuple[str, str]:
+    space, colon, key = secret.rpartition(":")
+    if not colon or space.count("/") != 1 or not key.isidentifier():
+        raise ProviderError(
+            f"{secret!r} names no secret of a Space",
+            where=where,
+            remedy="write it as owner/name:KEY",
+        )
+    return space, key
 
 
 def _plan_secret(client: Client, space: str, key: str, value: Secret) -> Change | Unchanged:

@@ -1,18 +1,22 @@
 """A leaked Hub token: whose it is, revoking it, and proving that it is dead."""
 
-# ruff: noqa: ARG002 - the contract hands every method the change, needed or not
+# ruff: noqa: ARG002, ARG003 - the contract hands every method the change, needed or not
 
 import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
-from responder.action import Change, Observation, Observed, Outcome, Unchanged, Verdict
+from pydantic import BaseModel
+
+from responder.action import Change, Effect, Observation, Observed, Outcome, Unchanged, Verdict
 from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke
-from responder.errors import ProviderError, Unavailable
-from responder.providers.huggingface.client import Client
+from responder.errors import Denied, ProviderError, Unavailable
+from responder.providers.huggingface.client import ADMIN, Client, Name, Options, WhoIs
 from responder.redaction import Secret
 
 _NONE = "none: the leaked token speaks for itself"
+_SHUTS_OUT = f"{ADMIN}, on an Enterprise plan"
+_OURS = "a valid token"
 
 
 class InspectToken(Inspect):
@@ -34,6 +38,15 @@ class RevokeToken(Revoke):
     """Revoke the token everywhere, at once and for good; its owner gets one mail about it from the Hub."""
 
     permissions: ClassVar[tuple[str, ...]] = ("none: whoever knows a token may revoke it",)
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return how its owner ends it, and how anybody does who has it."""
+        base = options.base_url if isinstance(options, Options) else ""
+        return (
+            f"Let its owner delete it at {base}/settings/tokens; or let anybody who has it send POST "
+            f'{base}/api/credentials/revoke with the body {{"credentials": ["TOKEN"]}}, read from a file.'
+        )
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Ask who the token is; only a plain refusal means that nothing is left to do."""
@@ -92,6 +105,119 @@ class ProveTokenDead(ProveDead):
         look = super().observe(client, history)
         least = max(client.options.pace.total_seconds(), client.asked_to_wait)
         return look if look.last else dataclasses.replace(look, wait=max(look.wait, least))
+
+
+class RevokeInOrganization(CredentialAction):
+    """Shut the token out of one organisation of ours, for good; elsewhere it lives on, so nothing is contained by it.
+
+    For a token of somebody else's account that must not be ended everywhere, or to be safe twice. It needs the value
+    of the token, and an admin of the organisation, who cannot shut out a token of their own; its owner gets a mail.
+    Enterprise plans have it (hub-docs, enterprise-tokens-management). What proves it is the Hub's word
+    `token-revoked` about that organisation; its other restrictions (sso, ip, mfa, token-policy) can end by themselves.
+    """
+
+    verb: ClassVar[str] = "revoke_in_organization"
+    name: ClassVar[str] = "huggingface.revoke_in_organization"
+    effect: ClassVar[Effect] = Effect.FINAL
+    permissions: ClassVar[tuple[str, ...]] = (_SHUTS_OUT,)
+
+    organization: Name
+
+    @classmethod
+    def by_hand(cls, options: BaseModel, key_id: str) -> str:
+        """Return where an admin does it."""
+        return "Open the organisation's settings as its admin, and revoke the token in the list of tokens there."
+
+    def plan(self, client: Client) -> Change | Unchanged:
+        """Ask what the token reaches. An organisation that is not listed may be reached all the same."""
+        if client.our_token() == _value(self):
+            raise ProviderError(
+                "An admin cannot shut out their own token",
+                where=f"connections.{client.access.connection.name}",
+                remedy="let another admin do it, or revoke the token everywhere",
+            )
+        found = client.who_is(_value(self))
+        if found.state == "dead":
+            return Unchanged("the Hub refuses the token everywhere already", {"state": "dead"})
+        seat = found.seat(self.organization)
+        if seat is not None and seat.is_shut_out:
+            return Unchanged(f"{self.organization} has shut out the token already", {"state": found.state})
+        return Change(
+            target=f"Hugging Face token {_value(self).fingerprint} in {self.organization}",
+            before=_standing(found, self.organization),
+            after=f"shut out of {self.organization} for good; it lives on elsewhere",
+            breaks=f"everything that reaches {self.organization} with it",
+        )
+
+    def apply(self, client: Client, change: Change) -> Outcome:
+        """Ask for it."""
+        path = f"/api/organizations/{self.organization}/settings/tokens/revoke"
+        answer = client.ask("POST", path, permission=_SHUTS_OUT, write=True, body={"token": _value(self)})
+        return Outcome({"status": answer.status})
+
+    def verify(self, client: Client, change: Change) -> Verdict:
+        """Ask what the token reaches now."""
+        try:
+            found = client.who_is(_value(self))
+        except Unavailable:
+            return Verdict.UNKNOWN
+        seat = found.seat(self.organization)
+        if found.state == "dead" or (seat is not None and seat.is_shut_out):
+            return Verdict.HOLDS
+        return Verdict.UNKNOWN if found.state == "unknown" or seat is None else Verdict.DOES_NOT_HOLD
+
+
+class CheckToken(CredentialAction):
+    """Check that a new token is there: the connection's own token works, and is not the leaked one.
+
+    It stands behind the task of the person who makes the token, and fails until that is done; the Hub has no API to
+    make one. Facts: `account`, `key_id` (the token's name), `role`, `reach`.
+    """
+
+    verb: ClassVar[str] = "check_token"
+    name: ClassVar[str] = "huggingface.check_token"
+    effect: ClassVar[Effect] = Effect.READ
+    permissions: ClassVar[tuple[str, ...]] = (_OURS,)
+
+    def read(self, client: Client) -> Outcome:
+        """Present the connection's own token once. ProviderError where it is the old one, Denied where it is dead."""
+        place = f"connections.{client.access.connection.name}"
+        if not self.subject.fingerprint and self.subject.value is None:
+            raise ProviderError(
+                "Nobody knows the leaked token's value, so the new one cannot be told from it",
+                where=place,
+                remedy="give the value or its fingerprint with the finding, or let a person look",
+            )
+        if client.our_token() == self.subject.value or client.our_token().fingerprint == self.subject.fingerprint:
+            raise ProviderError(
+                "The connection still acts with the leaked token",
+                where=place,
+                remedy="make a new token in the Hub's settings, and give it to the connection",
+            )
+        found = client.who_is(client.our_token())
+        if found.state == "unknown" and found.status != _FORBIDDEN:
+            raise Unavailable(f"The Hub does not say who the new token is ({found.status})", where="/api/whoami-v2")
+        if found.state != "live":
+            raise Denied(
+                f"The Hub refuses the connection's token ({found.status})",
+                where=place,
+                remedy=f"our credential needs: {_OURS}; make one in the Hub's settings, and give it to the connection",
+            )
+        facts = {"account": found.name, "key_id": found.token_name, "role": found.role, "reach": list(found.reach)}
+        return Outcome(facts)
+
+
+_FORBIDDEN = 403
+
+
+def _standing(found: WhoIs, organization: str) -> str:
+    if found.state == "unknown":
+        return f"unknown (the Hub answers {found.status})"
+    seat = found.seat(organization)
+    if seat is None:
+        return f"live, of {found.name}; the Hub does not list {organization} for it"
+    restricted = f", restricted by {', '.join(seat.restrictions)}" if seat.restrictions else ""
+    return f"live, of {found.name}, {seat.role} there{restricted}"
 
 
 def _value(action: CredentialAction) -> Secret:

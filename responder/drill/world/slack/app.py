@@ -1,10 +1,12 @@
 """What is configured for the app at Slack: its ids, tokens and scopes, and where its deliveries go."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from responder.drill.world.ledger import Labels
 from responder.drill.world.slack.answers import NotOk
+from responder.drill.world.slack.tokens import Token
 
 BOT = "UBOT"
 TEAM = "T0LUMEN"
@@ -77,6 +79,8 @@ class App:
     """The commands that are registered; None: whatever a person types is delivered to the app."""
     revoked: set[str] = field(default_factory=set)
     """Labels of tokens that were revoked."""
+    others: dict[str, Token] = field(default_factory=dict)
+    """Tokens of other apps and of people, by their labels."""
     bot_label: str = "slack-bot"
     id: str = "A0RESPONDER"
     bot_id: str = "B0RESPONDER"
@@ -101,11 +105,14 @@ class App:
         """What requests to the app are signed with."""
         return self.labels["slack-signing"]
 
-    def permit(self, method: str, token: str | None) -> None:
+    def permit(self, method: str, token: str | None, now: datetime) -> None:
         """Refuse a wrong, revoked or too narrow token; raises NotOk."""
         label = self.labels.of(token)
         if label is None:
             raise NotOk("not_authed")
+        if label in self.others:
+            self.others[label].permit(method, now)
+            return
         if label in self.revoked:
             raise NotOk("token_revoked")
         if label not in (self.bot_label, "slack-app"):
@@ -117,9 +124,12 @@ class App:
         elif method in _NEEDED:
             self.need(_NEEDED[method])
 
-    def scope_headers(self, method: str) -> dict[str, str]:
+    def scope_headers(self, method: str, token: str | None) -> dict[str, str]:
         """Return the headers that say which scopes the token has, and which the method takes."""
-        told = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
+        label = self.labels.of(token)
+        other = self.others.get(label or "")
+        own = self.app_scopes if label == "slack-app" else self.scopes
+        told = {"x-oauth-scopes": ",".join(sorted(other.scopes if other else own))}
         return told | ({"x-accepted-oauth-scopes": _NEEDED[method]} if method in _NEEDED else {})
 
     def _permit_app_token(self, method: str) -> None:

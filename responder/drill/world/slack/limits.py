@@ -9,7 +9,9 @@ TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 _TIER_OF = {
     "apps.connections.open": 1, "conversations.archive": 2, "conversations.create": 2, "conversations.list": 2,
     "conversations.setTopic": 2, "pins.add": 2, "pins.list": 2, "pins.remove": 2, "reactions.remove": 2,
-    "users.list": 2, "chat.delete": 3, "chat.update": 3, "conversations.history": 3, "conversations.info": 3,
+    "users.list": 2, "usergroups.list": 2, "usergroups.users.list": 2, "usergroups.users.update": 2,
+    "admin.users.session.list": 2, "admin.users.session.reset": 2, "auth.revoke": 3, "chat.delete": 3,
+    "chat.update": 3, "conversations.history": 3, "conversations.info": 3,
     "conversations.invite": 3, "conversations.join": 3, "conversations.kick": 3, "conversations.open": 3,
     "conversations.replies": 3, "reactions.add": 3, "reactions.get": 3, "users.lookupByEmail": 3,
     "chat.postEphemeral": 4, "conversations.members": 4, "users.info": 4, "views.open": 4, "views.publish": 4,

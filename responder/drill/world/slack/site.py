@@ -22,11 +22,13 @@ from responder.drill.world.slack.limits import Limits
 from responder.drill.world.slack.marks import Marks
 from responder.drill.world.slack.payloads import Payloads
 from responder.drill.world.slack.person import Impossible, Person
+from responder.drill.world.slack.roster import Roster
 from responder.drill.world.slack.sights import Sights
 from responder.drill.world.slack.sockets import LINK
+from responder.drill.world.slack.tokens import Token
 from responder.drill.world.slack.users import Users
 from responder.drill.world.slack.views import Triggers, Views
-from responder.drill.world.slack.workspace import Event, Workspace
+from responder.drill.world.slack.workspace import Event, Group, Session, Workspace
 from responder.drill.world.system import Ground, System
 from responder.drill.world.values import Staff, drawn
 from responder.drill.world.web import Answer, Rejected, Request, Route, route
@@ -34,7 +36,8 @@ from responder.drill.world.web import Answer, Rejected, Request, Route, route
 _READS = (
     "auth.test", "conversations.list", "conversations.info", "conversations.members",
     "conversations.history", "conversations.replies", "users.lookupByEmail", "users.info", "users.list",
-    "pins.list", "reactions.get", "apps.connections.open",
+    "pins.list", "reactions.get", "apps.connections.open", "usergroups.list", "usergroups.users.list",
+    "admin.users.session.list",
 )  # fmt: skip
 _HOOKS = ("commands", "actions", "app")
 
@@ -68,10 +71,11 @@ class Slack(System):
             self._is_up,
         )
         self._acts = (Acts(house), Clicks(house), Sights(house))
-        access = Access(self.workspace, self.courier, f"ws://127.0.0.1:{self.door.port}{LINK}")
-        desks = (access, Conversations(self.workspace), Chat(self.workspace), Marks(self.workspace), self.views)
+        self.access = Access(self.workspace, self.courier, f"ws://127.0.0.1:{self.door.port}{LINK}")
+        self.roster = Roster(self.workspace)
+        desks = (self.access, Conversations(self.workspace), Chat(self.workspace), Marks(self.workspace), self.views)
         self._methods: dict[str, Method] = {}
-        for desk in (*desks, Users(self.workspace)):
+        for desk in (*desks, Users(self.workspace), self.roster):
             self._methods |= desk.methods()
         self._kept: dict[int, Sent] = {}
         self.workspace.begin()
@@ -151,17 +155,18 @@ class Slack(System):
         """Call a method with the arguments of its query, form or JSON."""
         method, token = parts["method"], self.presented(request)
         try:
-            self.app.permit(method, token)
+            self.app.permit(method, token, self.ground.clock.now())
             asked = {**request.query, **request.fields}
             seconds = self.limits.wait(method, self.workspace.place(asked.get("channel")))
             if seconds:
                 return self.limited(seconds)
-            if self.ground.labels.of(token) == "slack-app":
-                asked["token"] = "app"  # noqa: S105 - which of the two asks
+            label = self.ground.labels.of(token) or ""
+            if label == "slack-app" or label in self.app.others:
+                asked["token"] = "app" if label == "slack-app" else label  # which of them asks
             answer = self._methods.get(method, _unknown)(asked)
         except NotOk as refused:
             answer = refused.answer
-        answer.headers = {**answer.headers, **self.app.scope_headers(method)}
+        answer.headers = {**answer.headers, **self.app.scope_headers(method, token)}
         return answer
 
     def respond(self, request: Request, _: dict[str, str]) -> Answer:
@@ -202,6 +207,47 @@ class Slack(System):
             else:
                 self.workspace.teams[user] = team
         return Person(user, self.act)
+
+    def add_bot(self, label: str, name: str, *, scopes: frozenset[str], channels: tuple[str, ...] = ()) -> Token:
+        """Add another app with a bot in some channels, and return its token; its value is made here."""
+        with self.lock:
+            user = f"U{name.upper()}"
+            self.workspace.people[user] = Staff(name, name, "", user)
+            self.workspace.bots.add(user)
+            for each in channels:
+                self.workspace.find(each).members.append(user)
+            return self._add(Token(label, user, f"B{name.upper()}", scopes), "xoxb-")
+
+    def add_person_token(self, label: str, user: str, *, scopes: frozenset[str], is_admin: bool = False) -> Token:
+        """Add a token with which an app acts as a person, and return it; its value is made here."""
+        with self.lock:
+            return self._add(Token(label, user, "", scopes, is_admin), "xoxp-")
+
+    def add_group(self, group: str, handle: str, users: tuple[str, ...]) -> Group:
+        """Add a user group, and return it."""
+        with self.lock:
+            self.workspace.groups[group] = Group(group, handle, list(users))
+            return self.workspace.groups[group]
+
+    def add_session(self, number: int, user: str, kind: str = "web") -> Session:
+        """Let somebody be signed in at one more device."""
+        with self.lock:
+            self.workspace.sessions.append(Session(number, user, kind))
+            return self.workspace.sessions[-1]
+
+    def accepts(self, label: str) -> bool:
+        """Tell whether the token of this label would be taken now."""
+        with self.lock:
+            try:
+                self.app.permit("auth.test", self.ground.labels[label], self.ground.clock.now())
+            except NotOk:
+                return False
+        return True
+
+    def _add(self, token: Token, form: str) -> Token:
+        self.ground.labels.add({token.label: form + drawn(self.ground.spec.seed, token.label, 48)})
+        self.app.others[token.label] = token
+        return token
 
     def reinstall(self) -> str:
         """Install the app again after its token was revoked, and return the new token."""

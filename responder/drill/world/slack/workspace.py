@@ -4,6 +4,7 @@ import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from responder.drill.world.slack.answers import NotOk
@@ -27,6 +28,38 @@ class Ephemeral:
 
 
 @dataclass
+class Group:
+    """A user group: people whom one handle names."""
+
+    id: str
+    handle: str
+    users: list[str]
+    enabled: bool = True
+
+    def shown(self) -> dict[str, Any]:
+        """Return the group as Slack shows it."""
+        off = 0 if self.enabled else 1
+        return {"id": self.id, "handle": self.handle, "name": self.handle, "user_count": len(self.users),
+                "date_delete": off}  # fmt: skip
+
+
+@dataclass
+class Session:
+    """Somebody's sign-in at one device."""
+
+    number: int
+    user: str
+    kind: str = "web"
+    """`web` or `mobile`."""
+    address: str = "192.0.2.1"
+    ends_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether it is open."""
+        return self.ends_at is None or now < self.ends_at
+
+
+@dataclass
 class Workspace:
     """People, channels and messages; whoever changes something holds Slack's lock."""
 
@@ -38,6 +71,11 @@ class Workspace:
     """Whose account is deactivated."""
     guests: set[str] = field(default_factory=set)
     """Who is a guest: restricted, in Slack's words."""
+    bots: set[str] = field(default_factory=set)
+    """Who is the bot of another app."""
+    groups: dict[str, Group] = field(default_factory=dict)
+    sessions: list[Session] = field(default_factory=list)
+    primary_owner: str = ""
     teams: dict[str, str] = field(default_factory=dict)
     """The workspace of those who come from another one."""
     ephemerals: list[Ephemeral] = field(default_factory=list)
@@ -186,6 +224,12 @@ class Workspace:
         channel.members.remove(user)
         self.happened("member_left_channel", channel, user=user, channel=channel.id, team=TEAM)
 
+    def retire(self, bot: str) -> None:
+        """Take a bot out of every channel, as Slack does when its token is revoked; nobody is told."""
+        for channel in self.channels.values():
+            if bot in channel.members and not channel.direct:
+                channel.members.remove(bot)
+
     def deactivate(self, user: str) -> None:
         """End somebody's account: they stay known, as deleted."""
         self.gone.add(user)
@@ -202,7 +246,7 @@ class Workspace:
             "name": person.id,
             "real_name": person.name,
             "deleted": user in self.gone,
-            "is_bot": False,
+            "is_bot": user in self.bots,
             "is_restricted": guest,
             "is_ultra_restricted": False,
             "profile": {"email": person.email, "real_name": person.name, "display_name": person.id},

@@ -1,0 +1,105 @@
+"""The cast of a leak at a provider: its system, services with secrets in a store, and strangers who use what leaked."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from responder.drill.world.caller import Caller
+from responder.drill.world.cast import Cast
+from responder.drill.world.fleet import Fleet, Judgement, Service, Stored, Watch
+from responder.drill.world.system import Ground, System
+from responder.drill.world.vault import Vault
+
+_PAUSE_REAL_SECONDS = 0.15
+
+Use = Callable[[Caller], int]
+"""How a stranger uses what leaked: one request, whose status is returned."""
+
+
+class Strangers(threading.Thread):
+    """Whoever found the value; they use it again and again, over real HTTP, until the drill is over."""
+
+    def __init__(self, ground: Ground, system: str, use: Use) -> None:
+        super().__init__(name="strangers", daemon=True)
+        self._ground, self._system, self._use = ground, system, use
+        self._leaving = threading.Event()
+
+    def run(self) -> None:
+        """Try once, pause, and try again."""
+        with Caller(self._ground.inner[self._system], "public") as caller:
+            while not self._leaving.wait(_PAUSE_REAL_SECONDS):
+                try:
+                    self._use(caller)
+                except (OSError, http.client.HTTPException):
+                    continue
+
+    def stop(self) -> None:
+        """Go home."""
+        self._leaving.set()
+        if self.is_alive():
+            self.join(2.0)
+
+
+def bearing(value: str, path: str) -> Use:
+    """Return the use of a value behind `Bearer`."""
+
+    def use(caller: Caller) -> int:
+        return caller.call("GET", path, headers={"Authorization": f"Bearer {value}"})[0]
+
+    return use
+
+
+class Leak(Cast):
+    """One leaked credential, the services that used it, and strangers.
+
+    `services`: the label of the value that each begins with. `leaked`: the labels of what leaked. `accepts` says of a
+    label whether its credential is accepted now, `names` which id it bears.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        systems: Iterable[System],
+        *,
+        services: Mapping[str, str],
+        leaked: Sequence[str],
+        accepts: Callable[[str], bool],
+        names: Callable[[str], str],
+        use: Use | None = None,
+        sessions: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__(ground)
+        outside = list(systems)
+        self._leaked, self._accepts, self._names, self._sessions = leaked, accepts, names, sessions
+        self.issuer = outside[0].name
+        self.vault = Vault(ground, {f"{name}-key": ground.labels[label] for name, label in services.items()})
+        self.fleet = Fleet(ground, [Service(name, self._reading(name)) for name in services], self.judge)
+        self.systems = (*outside, self.vault, self.fleet)
+        strangers = (Strangers(ground, self.issuer, use),) if use is not None else ()
+        self.actors = (Watch(self.fleet), *strangers)
+
+    def judge(self, value: str) -> Judgement:
+        """Say whether the issuer takes a value now, and which id it bears."""
+        label = self.ground.labels.of(value) or "unknown"
+        known = label != "unknown"
+        return Judgement(known and self._accepts(label), self._names(label) if known else "")
+
+    def state(self) -> dict[str, Any]:
+        """Tell which services are out."""
+        return super().state() | {"out": self.fleet.look()}
+
+    def probe(self) -> list[dict[str, Any]]:
+        """Look whether what leaked is accepted, count sessions, and look at every service."""
+        found = [
+            self.found(label, self.issuer, state="alive" if self._accepts(label) else "dead") for label in self._leaked
+        ]
+        found.append(self.found("sessions", self.issuer, open=self._sessions()))
+        return [*found, self.found("services", "site", out=self.fleet.look())]
+
+    def _reading(self, name: str) -> Callable[[], Stored | None]:
+        def read() -> Stored | None:
+            newest = self.vault.newest(f"{name}-key")
+            return Stored(newest.value, newest.at) if newest else None
+
+        return read
