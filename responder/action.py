@@ -309,6 +309,8 @@ class Provider:
     """The shape of a connection in responder.yaml, besides provider, account and secret."""
     offers: Callable[[Any], frozenset[str]] | None = None
     """Which `credential` verbs a connection with these options has; default: all that the actions implement."""
+    fits: Callable[[Any, type[Action]], bool] = field(default=lambda _options, _action: True)
+    """Chooses, by a connection's options, between actions that have one verb and differ in what is known of them."""
     traits: Callable[[Any], Traits] = field(default=lambda _options: Traits())
     recognise: Callable[[Any, str], str | None] = field(default=lambda _options, _value: None)
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
