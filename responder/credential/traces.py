@@ -32,7 +32,7 @@ class Use(BaseModel):
     consumer: str = ""
     """The id of the known consumer that it was; empty where it was none."""
     ours: bool = False
-    """Whether it was a probe of ours."""
+    """Whether it was a probe of this very run."""
 
 
 class Interval(NamedTuple):
@@ -80,11 +80,14 @@ class _Traced(CredentialAction):
         asked = Interval(self.since or now, self.until or now)
         span = Interval(asked.since - self.look_back, asked.until)
         found = self.usage(client, span)
-        uses = sorted((self._recognised(use) for use in found.uses), key=lambda use: use.at)
+        run = client.access.marker.partition("/")[0]
+        uses = sorted((self._recognised(use, run) for use in found.uses), key=lambda use: use.at)
         return found._replace(uses=uses), asked, span
 
-    def _recognised(self, use: Use) -> Use:
-        if use.agent.startswith("responder/"):
+    def _recognised(self, use: Use, run: str) -> Use:
+        # Our program's name alone shows nothing: whoever has the credential can call themselves so. The run, they
+        # cannot know.
+        if use.agent.startswith("responder/") and f"({run};" in use.agent:
             return use.model_copy(update={"ours": True})
         found = next((one.id for one in self.known if any(_fits(use, sign) for sign in one.seen_as)), "")
         return use.model_copy(update={"consumer": found})
