@@ -79,7 +79,9 @@ def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means
 def _class(name: str, connection: Connection, means: Means) -> type[Action]:
     """Return the class of an action; a credential's verb is that of the connection's own provider."""
     provider, _, verb = name.partition(".")
-    return means.registry.verb(connection.provider, verb) if provider == "credential" else means.registry.action(name)
+    if provider == "credential":
+        return means.registry.verb(connection.provider, verb, connection)
+    return means.registry.action(name)
 
 
 def subject(state: RunState, means: Means) -> Subject:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,8 +15,8 @@ from responder.providers.aws.pair import Pair, pair_of
 from responder.providers.aws.refusals import code_of
 from responder.providers.aws.sending import call, talker
 from responder.redaction import Secret
+from responder.settings import safe_base
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_PAGES = 400
 _HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
@@ -51,11 +50,7 @@ class Options(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if base_url and not safe:
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
+        return safe_base(base_url) if base_url else ""
 
 
 class Endless(ProviderError):
