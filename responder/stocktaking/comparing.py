@@ -5,9 +5,9 @@ from functools import partial
 
 from responder.action import Identity, KeySeen
 from responder.incident import canary_of
-from responder.settings import Connection, CredentialEntry
+from responder.settings import Connection, CredentialEntry, same_account
 from responder.stocktaking.asking import Told
-from responder.stocktaking.known import Known, together
+from responder.stocktaking.known import Known
 from responder.stocktaking.remark import DIFFERENCE, NOTE, UNASKED, Remark, of_place
 
 _OWNER = "add `owner:`, the id of a person: whoever must agree or be told is looked up there"
@@ -95,7 +95,7 @@ class Comparison:
             controls = {self.known.id_in(one.connection, one.connection.control): one.connection for one in here}
             for key in told.keys or ():
                 before = seen.setdefault(key, [])
-                again = any(together(told.connection, one) for one in before)
+                again = any(same_account(told.connection, one) for one in before)
                 before.append(told.connection)
                 if again or key.state == "dead" or key.key_id in named or canary_of(settings, {key.key_id}):
                     continue
@@ -136,7 +136,9 @@ class Comparison:
 
     def _beside(self, told: Told) -> list[Told]:
         """Return what the connections to the same account have told, this one first."""
-        others = [one for one in self.told.values() if one is not told and together(one.connection, told.connection)]
+        others = [
+            one for one in self.told.values() if one is not told and same_account(one.connection, told.connection)
+        ]
         return [told, *others]
 
 

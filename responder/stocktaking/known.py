@@ -30,7 +30,7 @@ class Known:
     def named(self, connection: Connection) -> set[str]:
         """Return the key ids that the inventory holds of a connection's account."""
         known = self.means.settings.connections
-        return {self.ids[one.id] for one in self.entries if together(known[one.connection], connection)} - {""}
+        return {self.ids[one.id] for one in self.entries if same_account(known[one.connection], connection)} - {""}
 
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all values that the inventory knows."""
@@ -56,8 +56,3 @@ class Known:
             return bool(entry.key_id) and self.means.registry.recognises(connection)
         except ResponderError:
             return False
-
-
-def together(one: Connection, other: Connection) -> bool:
-    """Tell whether two connections certainly lead to the same account."""
-    return one.name == other.name or (bool(one.account) and same_account(one, other))

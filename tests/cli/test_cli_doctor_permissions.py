@@ -91,6 +91,17 @@ def test_only_what_playbooks_need_is_asked(ward: Ward) -> None:
     assert ["world:read"] == found["needs"]
 
 
+@pytest.mark.parametrize("lacks", [None, lambda _: ["everything"]], ids=["no hook", "a hook"])
+def test_where_playbooks_need_no_permission_nobody_is_asked(ward: Ward, lacks: Any) -> None:
+    (ward.place / "playbooks" / "idle.yaml").write_text(STEPS.format(name="idle", action="look"))
+    ward.lacks = lacks
+
+    code, found = ward.examined("idle")
+
+    assert (0, "ok", []) == (code, found["state"], ward.asked)
+    assert "nobody tells" not in found["said"]
+
+
 def test_a_permission_that_is_lacking_is_missing_and_named_in_the_remedy(ward: Ward) -> None:
     ward.lacks = without("world:write")
 

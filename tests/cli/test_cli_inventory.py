@@ -138,7 +138,9 @@ class House:
         """Return the exit code and the remarks, without the note that the store has no list."""
         result = self.called("--json")
         assert result.stdout, (result.stderr, result.exception)
-        remarks = json.loads(result.stdout)["remarks"]
+        document = json.loads(result.stdout)
+        remarks = document["remarks"]
+        assert document["agrees"] is (result.exit_code == 0)
         return result.exit_code, [one for one in remarks if (one["connection"], one["kind"]) != ("store", "no list")]
 
     def kinds(self) -> list[tuple[str, str, str, str]]:
@@ -240,6 +242,15 @@ def test_a_control_that_the_inventory_does_not_hold_is_a_note(house: House) -> N
     assert [("note", "control", "", "k-control")] == house.kinds()
 
 
+def test_a_control_is_held_by_its_value_wherever_it_stands(house: House) -> None:
+    house.change(
+        '{id: control, connection: gate, known_by: "env:CONTROL"', '{id: c, connection: far, known_by: "env:CONTROL"'
+    )
+    house.change("  store: {", "  far: {provider: vault, account: acct-9}\n  store: {")
+
+    assert [] == [one for one in house.kinds() if one[1] in {"control", "unknown"}]
+
+
 def test_an_entry_by_its_value_is_compared_by_the_id_that_the_value_bears(house: House) -> None:
     house.gate.keys = [one for one in house.gate.keys or () if one.key_id != "k-control"]
 
@@ -333,6 +344,23 @@ def test_a_connection_that_cannot_be_asked_is_one_line_and_nothing_is_missing(
     assert error.remedy == found["remedy"]
 
 
+def test_half_a_list_counts_as_none(house: House) -> None:
+    house.gate.keys = [KeySeen("k9", "live"), *(house.gate.keys or ())]
+    house.gate.trouble["list k-canary"] = raising(Unavailable("the third page does not come"))
+
+    found = json.loads(house.called("--json").stdout)
+
+    assert ["unasked"] == [one["kind"] for one in found["remarks"] if one["connection"] == "gate"]
+    assert 0 == found["credentials"]
+
+
+def test_where_an_answer_about_one_entry_does_not_come_none_is_missing(house: House) -> None:
+    house.gate.keys = [one for one in house.gate.keys or () if one.key_id != "k1"]
+    house.gate.trouble["inspect k1"] = raising(Unavailable("busy"))
+
+    assert [("unasked", "unasked", "", "")] == house.kinds()
+
+
 def test_what_could_be_asked_is_compared_all_the_same(house: House) -> None:
     house.gate.trouble["identity"] = raising(Unavailable("down"))
     house.store.places = {}
@@ -403,6 +431,17 @@ def test_places_that_cannot_be_looked_at_are_one_line(house: House, error: Provi
     code, [found] = house.checked()
 
     assert (4, "unasked", "store") == (code, found["kind"], found["connection"])
+
+
+def test_a_place_that_is_denied_does_not_hide_the_others(house: House) -> None:
+    house.change("owner: ann}]", "owner: ann}, {id: other, connection: store, secret: other-key, owner: ann}]")
+    house.store.trouble["place site-key"] = raising(Denied("not this one"))
+
+    code, remarks = house.checked()
+
+    assert (4, [("unasked", "site"), ("no place", "other")]) == (
+        code, [(one["kind"], one["consumer"]) for one in remarks],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("hooks", [{}, {"place": None}], ids=["nothing shown", "no hook"])
