@@ -23,7 +23,6 @@ from responder.answer import (
 )
 from responder.clock import monotonic
 from responder.errors import Denied, OutcomeUnknown, PermitExpired, ProviderError, Unavailable
-from responder.programs import Ended, Said, judged, run_program, told_of
 from responder.redaction import Secret
 from responder.sealing import Sealer
 
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     import httpx
+
+    from responder.programs import Said
 
 T = TypeVar("T")
 
@@ -280,12 +281,14 @@ class Wire:
         environment: Mapping[str, str | Secret],
         seconds: float,
         permission: str = "",
-    ) -> Said:
+    ) -> "Said":
         """Run a program, and return what it said. `given` goes to its standard input, and nothing else does.
 
         Neither a secret that is known to us goes into its arguments, nor what it says of `given` or `hidden` any
         further. `judged` tells what its end means: by itself OutcomeUnknown for a write, Unavailable for a look.
         """
+        from responder import programs  # noqa: PLC0415 - few need it, and it is slow to import
+
         scrub = self._transport.sealer.redactor.scrub
         place = scrub(f"program {argv[0]}")
         if any(scrub(word) != word for word in argv):
@@ -300,16 +303,12 @@ class Wire:
         with self.sending(place) if write else contextlib.nullcontext():
             started = time.perf_counter()
             try:
-                ended = run_program(argv, value, sent, wait)
+                ended = programs.run_program(argv, value, sent, wait)
             finally:
                 self.seconds += 0.0 if write else time.perf_counter() - started
-            return judged(place, ended, self._said(ended, given, hidden), write=write, permission=permission)
-
-    def _said(self, ended: Ended, *secrets: Secret | None) -> Said:
-        """Return what a program said, without any secret in any form that we know."""
-        values = [secret.reveal() for secret in secrets if secret is not None]
-        scrub = self._transport.sealer.redactor.scrub
-        return Said(*(told_of(text, values, scrub) for text in (ended.out, ended.errors)))
+            values = [secret.reveal() for secret in (given, hidden) if secret is not None]
+            said = programs.Said(*(programs.told_of(text, values, scrub) for text in (ended.out, ended.errors)))
+            return programs.judged(place, ended, said, write=write, permission=permission)
 
     def _patience(self, url: str, seconds: float | None, *, most: float | None = None) -> float:
         """Return how many seconds the next request may take. Unavailable when the step's `timeout` is used up."""
