@@ -55,7 +55,7 @@ class DeployKeys:
             told = {"resource": "PublicKey", "field": "key", "message": "key is already in use"}
             raise Refusal(422, "Validation Failed", errors=[{**told, "code": "custom"}])
         made = self.put(repository, str(request.fields.get("title", "")), key, bool(request.fields.get("read_only")))
-        effect = Effect("key_issued", made.title, repository.name, {"id": f"{repository.name}#{made.number}"})
+        effect = Effect("key_issued", made.title, made.title, {"id": f"{repository.name}#{made.number}"})
         return Answer(201, _shown(made, repository), (effect,))
 
     def put(self, repository: Repository, title: str, key: str, read_only: bool = True) -> DeployKey:
