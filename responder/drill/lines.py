@@ -12,7 +12,7 @@ Line = Mapping[str, Any]
 
 OURS = ("responder", "person")
 """Whose effects are the response's: the tool's own, and those of the people whom it asks."""
-ENDS = ("key_disabled", "key_revoked")
+ENDS = ("key_disabled", "key_revoked", "token_revoked")
 """Effects that end a key at its issuer."""
 
 _UNAUTHORISED = 401
@@ -99,8 +99,8 @@ def is_session(line: Line) -> bool:
 
 
 def is_end(line: Line, facts: Facts) -> bool:
-    """Tell whether the line ends a leaked key at its issuer."""
-    return kind(line) in ENDS and key(line) in {leaked.key_id for leaked in facts.leaked}
+    """Tell whether the line ends at its issuer what was reported; what is found on the way comes behind it."""
+    return kind(line) in ENDS and key(line) in {leaked.key_id for leaked in facts.leaked[:1]}
 
 
 def deaths(lines: Sequence[Line], facts: Facts) -> list[Death]:
@@ -132,6 +132,11 @@ def _refused_for_good(lines: Sequence[Line], label: str, system: str) -> datetim
         if accepted(line):
             refused = None
         # The score's own probes come last of all: they can show that a value lives, not when it died.
-        elif line["status"] == _UNAUTHORISED and refused is None and line["actor"] != "score":
+        elif _is_refusal(line) and refused is None and line["actor"] != "score":
             refused = at(line)
     return refused
+
+
+def _is_refusal(line: Line) -> bool:
+    """Tell whether a credential was not taken; who answers everything with 200 says so in the body alone."""
+    return line["status"] == _UNAUTHORISED or (line["status"] in _SUCCESS and line["outcome"] == "refused")

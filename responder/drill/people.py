@@ -105,7 +105,7 @@ class People:
         """Do what a task asks, in the world, and say what was done."""
         done = self.scene.act(state, ask, self.app.person)
         if done is None:
-            return "looked at it, and it works"
+            return "looked at it, and it works" if "at work" in ask.text else "done as asked"
         if done not in self._done:
             self._done.append(done)
             self._post_world(*done)

@@ -12,6 +12,7 @@ from responder.finding import Exposure
 if TYPE_CHECKING:
     from responder.drill.stage import Stage
     from responder.state import RunState
+    from responder.unit import Ask
 
 COMMANDER = {"name": "Inês Carvalho", "email": "ines@lumen.example"}
 
@@ -66,6 +67,11 @@ class LeakScene(Scene):
     def exposure(self, stage: "Stage") -> Exposure:
         """Return a public page of somebody else's."""
         return Exposure(url="https://pastes.example/p/7f3a", place="a public paste", kind="public")
+
+    def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Make a credential on the issuer's page and put it into the service's secret, where a task asks for that."""
+        step, _, item = ask.unit.partition("[")
+        return ("/cast/store", {"service": item.rstrip("]")}) if step.endswith("by-hand") else None
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the one value."""

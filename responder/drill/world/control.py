@@ -37,6 +37,7 @@ class Control(System):
             route("POST", "/person/send", self.person_sends),
             route("POST", "/finish", self.finish),
             route("POST", "/site/restart", self.restart),
+            route("POST", "/cast/{act}", self.act),
             *self._slack.routes(),
         )
 
@@ -93,6 +94,10 @@ class Control(System):
         with Caller(self.ground.inner["site"], "person") as caller:
             status, body = caller.call("POST", f"/restart/{request.text('id')}")
         return Answer(status, body)
+
+    def act(self, request: Request, parts: dict[str, str]) -> Answer:
+        """Let a person do by hand what the scene knows; raises Rejected."""
+        return Answer(body=dict(self._cast.act(parts["act"], request.fields)))
 
     def finish(self, _: Request, __: dict[str, str]) -> Answer:
         """Let every leaked value be presented from outside, and sessions be counted; repeated, tell again."""

@@ -8,10 +8,13 @@ from typing import Any
 from responder.drill.world.caller import Caller
 from responder.drill.world.cast import Cast
 from responder.drill.world.fleet import Fleet, Judgement, Service, Stored, Watch
+from responder.drill.world.ledger import Effect
 from responder.drill.world.system import Ground, System
 from responder.drill.world.vault import Vault
+from responder.drill.world.web import Rejected
 
 _PAUSE_REAL_SECONDS = 0.15
+_STORED = range(200, 300)
 
 Use = Callable[[Caller], int]
 """How a stranger uses what leaked: one request, whose status is returned."""
@@ -54,7 +57,9 @@ class Leak(Cast):
     """One leaked credential, the services that used it, and strangers.
 
     `services`: the label of the value that each begins with. `leaked`: the labels of what leaked. `accepts` says of a
-    label whether its credential is accepted now, `names` which id it bears.
+    label whether its credential is accepted now, `names` which id it bears. `makes` lets a person make a credential
+    for a service on the issuer's page, where no API does it, and returns its label. `issuer` names the system that
+    issued what leaked; it is the first of `systems` unless it is said.
     """
 
     def __init__(
@@ -68,11 +73,14 @@ class Leak(Cast):
         names: Callable[[str], str],
         use: Use | None = None,
         sessions: Callable[[], int] = lambda: 0,
+        makes: Callable[[str], str] | None = None,
+        issuer: str = "",
     ) -> None:
         super().__init__(ground)
         outside = list(systems)
         self._leaked, self._accepts, self._names, self._sessions = leaked, accepts, names, sessions
-        self.issuer = outside[0].name
+        self._makes = makes
+        self.issuer = issuer or outside[0].name
         self.vault = Vault(ground, {f"{name}-key": ground.labels[label] for name, label in services.items()})
         self.fleet = Fleet(ground, [Service(name, self._reading(name)) for name in services], self.judge)
         self.systems = (*outside, self.vault, self.fleet)
@@ -84,6 +92,26 @@ class Leak(Cast):
         label = self.ground.labels.of(value) or "unknown"
         known = label != "unknown"
         return Judgement(known and self._accepts(label), self._names(label) if known else "")
+
+    def act(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`store`: make a credential for a `service` by hand, and put it into its secret, as a person would."""
+        if name != "store" or self._makes is None:
+            return super().act(name, asked)
+        service = str(asked.get("service"))
+        label = self._makes(service)
+        with Caller(self.ground.inner["vault"], "person") as caller:
+            headers = {"Authorization": f"Bearer {self.ground.labels['vault-token']}"}
+            status, _ = caller.call(
+                "PUT", f"/v1/secrets/{service}-key", headers=headers, body={"value": self.ground.labels[label]}
+            )
+        if status not in _STORED:
+            raise Rejected(409, "not_stored")
+        return {"stored": label}
+
+    def made(self, label: str, service: str) -> str:
+        """Note that a person made a credential for somebody on the issuer's page; return its label."""
+        self.did(self.issuer, Effect("key_issued", label, service, {"id": label}))
+        return label
 
     def state(self) -> dict[str, Any]:
         """Tell which services are out."""
