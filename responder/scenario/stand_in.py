@@ -31,6 +31,7 @@ from responder.action import (
     Verdict,
 )
 from responder.credential import VERBS, CredentialAction, Probe
+from responder.errors import PlaybookError
 from responder.redaction import Secret
 from responder.registry import Registry
 from responder.scenario.plausible import facts_of
@@ -78,6 +79,12 @@ class StandIns(Registry):
     def names(self) -> list[str]:
         """Return the names of all providers, and of the one that offers every verb."""
         return sorted({*self._real.names(), EVERY_VERB})
+
+    def verb(self, provider: str, verb: str) -> type[CredentialAction]:
+        """Return the stand-in for a verb. PlaybookError where the scenario says that the issuer cannot do it."""
+        if verb in self._world.scenario.credential.cannot:
+            raise PlaybookError(f"{provider} cannot {verb.replace('_', ' ')} a credential", where="credential.cannot")
+        return super().verb(provider, verb)
 
     def _load(self, name: str) -> Provider:
         if name == EVERY_VERB:
