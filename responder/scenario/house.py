@@ -147,8 +147,8 @@ def _connections(playbooks: list[Playbook], scenario: Scenario, known: Mapping[s
             named[step.as_] = issuer if provider in _NO_CONNECTION else provider
         if step.connection and "${{" not in step.connection:
             named[step.connection] = issuer if provider in _NO_CONNECTION else provider
-        elif provider not in _NO_CONNECTION:
-            named.setdefault(provider, provider)
+        elif provider not in {*_NO_CONNECTION, *named.values()}:  # a second one would leave open which is meant
+            named[provider] = provider
     named |= scenario.connections
     return {name: Connection(name=name, provider=provider, account="house") for name, provider in named.items()}
 
