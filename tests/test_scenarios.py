@@ -147,7 +147,15 @@ def swapped(first: str, second: str) -> Broken:
     return swap
 
 
+def given(name: str, key: str = "with", **values: Any) -> Broken:
+    """Let a step's `with` or `approval` say something else."""
+    return lambda data: step(data, name)[key].update(values)
+
+
 FOUNDING, SINGLE = "shared-access-token-public", "leaked-credential"
+MANY, MODEL, AWS = "many-consumers-rotation", "llm-api-key", "aws-access-key"
+GITHUB, SLACK, HUB = "github-token", "slack-token", "huggingface-token"
+OWN, THEIRS, NONE = "responder-own-credential", "third-party-key", "false-positive"
 BROKEN = {
     "the proof does not wait for the sessions": (SINGLE, needs("proof", "end")),
     "ended before it is switched off": (SINGLE, needs("end")),
@@ -184,6 +192,80 @@ BROKEN = {
     "a chat that is down stops the run": (FOUNDING, without("room", "on_error")),
     "nobody is told by mail": (FOUNDING, lambda data: step(data, "alert-by-mail").update({"if": False})),
     "sessions are ended where there are none": (FOUNDING, without("sessions", "if")),
+    "strangers are followed whoever used it": (SINGLE, without("strangers", "if")),
+    "use records that are denied stop the run": (SINGLE, without("traces", "on_error")),
+    "the overlap is not agreed to": (MANY, without("overlap", "approval")),
+    "new ones are made before the overlap": (MANY, needs("new-key", "look")),
+    "it is ended for good without asking": (MANY, without("retire", "approval")),
+    "it is switched off without asking": (MANY, without("end", "approval")),
+    "it ends before everybody has moved": (MANY, needs("end", "look")),
+    "whom only the records show is not waited for": (
+        MANY,
+        lambda data: step(data, "no-more-waiting").update(
+            {"needs": ["late"], "if": "${{ not steps.retest.all_done }}"}
+        ),
+    ),
+    "there is no hard stop": (MANY, lambda data: step(data, "no-more-waiting")["start"].pop("hard_stop")),
+    "the hard stop waits for what never ends": (MANY, needs("end", "retest", "no-more-waiting")),
+    "the hard stop switches to another mode": (MANY, given("no-more-waiting", to="C")),
+    "one that is not mended stops the others": (MANY, without("test", "on_error")),
+    "all services are given theirs at once": (MANY, without("delivery", "waves")),
+    "the cap waits for people": (MODEL, given("cap", "approval", on_timeout="abort")),
+    "there is no cap": (MODEL, lambda data: step(data, "cap").update({"if": False})),
+    "a cap that is refused stops the run": (MODEL, without("cap", "on_error")),
+    "consumers wait for what strangers did": (MODEL, needs("replace", "contain")),
+    "keys are replaced before the old one is dead": (MODEL, needs("replace")),
+    "a mode that nobody agrees to stops the run": (AWS, without("mode", "on_error")),
+    "the mode does not matter": (AWS, without("kill", "if")),
+    "the fence goes up whatever was decided": (AWS, without("fence", "if")),
+    "the fence goes up without asking": (AWS, without("fence", "approval")),
+    "the fence is not proven": (AWS, lambda data: step(data, "fenced").update({"if": False})),
+    "a fence that is not proven stays": (AWS, lambda data: step(data, "no-fence").update({"if": False})),
+    "sessions outlive the key": (AWS, lambda data: step(data, "sessions").update({"if": False})),
+    "consumers move before the sessions are over": (AWS, needs("replace", "fenced")),
+    "what did not move is waited for": (AWS, lambda data: step(data, "no-more-waiting").update({"if": False})),
+    "it ends late before anybody has moved": (AWS, needs("kill-late", "look", "kill")),
+    "it ends late without asking": (AWS, without("kill-late", "approval")),
+    "the proof waits for consumers": (AWS, needs("proof", "kill", "sessions", "replace")),
+    "a closed case issues keys": (AWS, without("replace", "if")),
+    "the last sweep comes before the end": (AWS, needs("sweep", "look")),
+    "nobody answers for what the last sweep finds": (AWS, needs("retire", "look", "proof", "proof-late", "replace")),
+    "it is deleted without asking": (AWS, without("retire", "approval")),
+    "the alert is closed before the token is dead": (
+        GITHUB,
+        lambda data: step(data, "close-alert").update(
+            {
+                "needs": ["places"],
+                "if": "${{ inputs.alert }}",
+                "with": {**step(data, "close-alert")["with"], "comment": "it is dead"},
+            }
+        ),
+    ),
+    "the alert is closed without asking": (GITHUB, without("close-alert", "approval")),
+    "places that are denied stop the run": (GITHUB, without("places", "on_error")),
+    "the app is installed before the token is dead": (SLACK, needs("install")),
+    "owners are asked before the app is installed": (SLACK, needs("replace", "contain/proof")),
+    "the Space of ours is paused before its page is kept": (HUB, needs("pause-space", "contain/proof")),
+    "the Space of ours is paused before the token is dead": (HUB, needs("pause-space", "snapshot")),
+    "the Space of ours is paused without asking": (HUB, without("pause-space", "approval")),
+    "one person switches our own off": (OWN, given("pause", "approval", quorum=1)),
+    "one person ends our own": (OWN, given("end", "approval", quorum=1)),
+    "one person ends the sessions of our own": (OWN, without("close-sessions", "approval")),
+    "silence switches our own off": (OWN, given("pause", "approval", on_timeout="proceed")),
+    "our own ends itself": (OWN, without("end", "as")),
+    "our own is renewed before it is dead": (OWN, needs("renew")),
+    "our own is contained before it is renewed": (OWN, lambda data: data["exit"].pop()),
+    "somebody else's is closed before it is kept": (THEIRS, needs("close-exposure")),
+    "the owner's answer is not waited for": (THEIRS, lambda data: data.update(exit=["${{ 1 == 1 }}"])),
+    "the owner answers before they are told": (THEIRS, needs("acknowledged", "close-exposure")),
+    "a page of theirs that is gone stops the run": (THEIRS, without("snapshot", "on_error")),
+    "a case is closed without asking": (NONE, without("close", "approval")),
+    "a case is closed before anybody has looked": (NONE, needs("close")),
+    "a case is closed before records are read": (NONE, needs("close", "look")),
+    "a case is closed in another mode": (NONE, given("close", "with", to="A1")),
+    "a finding is left alone before the case is closed": (NONE, needs("leave-alone")),
+    "a finding is left alone without asking": (NONE, without("leave-alone", "approval")),
+    "what is signed is not said": (NONE, given("close", "with", uncovered="")),
 }
 
 
@@ -193,7 +275,7 @@ def test_a_broken_playbook_turns_a_scenario_red(name: str) -> None:
     path = Library(None).path(playbook)
     data = copy.deepcopy(yaml.safe_load(path.read_text()))
     breaking(data)
-    broken, _ = parse_playbook(write(data), path.name)
+    broken, _ = parse_playbook(write(data), path.name, Library(None).load)
     files = sorted(scenario_files(path), key=lambda file: file.stem != "good")
 
     assert any(held(file, broken) for file in files)
@@ -267,7 +349,7 @@ def test_nothing_connects_to_anything(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
-    assert [] == held(SHIPPED[-1].parent / "good.yaml", shelf().playbooks[FOUNDING])
+    assert [] == held(built_in("playbooks") / "tests" / FOUNDING / "good.yaml", shelf().playbooks[FOUNDING])
 
 
 def test_days_pass_on_the_clock_of_the_scenario_alone(tmp_path: Path) -> None:
