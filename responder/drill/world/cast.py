@@ -1,12 +1,13 @@
 """What a scene puts into the world besides its chat, its mail and its people at work."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from responder.drill.world.ledger import Effect, Line
 from responder.drill.world.mail import Mail
 from responder.drill.world.system import Ground, System
+from responder.drill.world.web import Rejected
 
 
 class Actor(Protocol):
@@ -34,6 +35,10 @@ class Cast(ABC):
     def state(self) -> dict[str, Any]:
         """Tell how the world is now; `claims_pending` is how many people still want to collect something."""
         return {"claims_pending": 0}
+
+    def errand(self, fields: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: ARG002 - for casts that have some
+        """Let a person do something at one of the systems; return status and body. Rejected where nobody does such."""
+        raise Rejected(404, "errand_unknown")
 
     @abstractmethod
     def probe(self) -> list[dict[str, Any]]:
