@@ -83,9 +83,10 @@ class Standing:
         return page_address(exposure.url) in self.kept if exposure.url else bool(self.kept)
 
     def _seen(self, entry: Entry) -> None:
+        """Take an exposure in; the entry that opens an incident says beside it since when."""
         found: Any = entry.facts.get("exposure")
         if found:
-            exposure = Exposure.model_validate(found)
+            exposure = Exposure.model_validate({"exposed_at": entry.facts.get("exposed_at"), **found})
             if exposure not in self.exposures:
                 self.exposures.append(exposure)
 

@@ -194,7 +194,11 @@ def _ended_badly(state: RunState, step: Step) -> bool:
 
 
 def _incomplete(state: RunState) -> bool:
-    left_out = any(state.status(step.id) == "skipped" and step.condition == "" for step in state.playbook.steps)
+    """Tell whether a step failed, or was left out though nothing of the playbook says that it may be."""
+    left_out = any(
+        state.status(step.id) == "skipped" and step.condition == "" and state.status(step.scope) != "skipped"
+        for step in state.playbook.steps
+    )
     return left_out or bool(_failed(state))
 
 

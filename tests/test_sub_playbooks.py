@@ -9,6 +9,7 @@ from test_run import DECLINED_FIRST, HEAD, begun, driven, effects, statuses, whe
 
 from responder.errors import PlaybookError
 from responder.reading import load_playbook
+from responder.view import view
 
 INNER = """
   - {id: look, phase: analysis, action: clockwork.look, with: {key: x}}
@@ -58,6 +59,7 @@ def test_where_the_parent_is_skipped_so_is_everything_in_it(opened: OpenApp, pla
 
     assert {"part": "skipped", "part/look": "skipped", "part/turn": "skipped", "after": "done"} == statuses(state)
     assert "part was skipped" == state.unit("part/look").error
+    assert not view(state, app.means.clock.now()).incomplete, "what its own `if` left out is not missing"
     assert ["after"] == effects(place)
 
 

@@ -12,6 +12,7 @@ from responder.errors import DocumentError
 from responder.finding import Exposure, Finding
 from responder.playbook import Playbook, Step
 from responder.redaction import Secret
+from responder.registry import Registry
 from responder.scenario.model import Leaked, Scenario
 from responder.scenario.plausible import field_of, input_of
 from responder.scenario.stand_in import EVERY_VERB
@@ -146,8 +147,8 @@ def _connections(playbooks: list[Playbook], scenario: Scenario, known: Mapping[s
             named[step.as_] = issuer if provider in _NO_CONNECTION else provider
         if step.connection and "${{" not in step.connection:
             named[step.connection] = issuer if provider in _NO_CONNECTION else provider
-        elif provider not in _NO_CONNECTION:
-            named.setdefault(provider, provider)
+        elif provider not in {*_NO_CONNECTION, *named.values()}:  # a second one would leave open which is meant
+            named[provider] = provider
     named |= scenario.connections
     return {name: Connection(name=name, provider=provider, account="house") for name, provider in named.items()}
 
@@ -183,11 +184,15 @@ def _entry(known: Known) -> CredentialEntry:
     )
 
 
-def credentials(scenario: Scenario, playbook: Playbook, take_in: Callable[[str], Secret]) -> dict[str, Known]:
+def credentials(
+    scenario: Scenario, playbook: Playbook, registry: Registry, take_in: Callable[[str], Secret]
+) -> dict[str, Known]:
     """Return the credentials of a scenario's world; `take_in` makes secrets of values."""
     said = {LEAKED: scenario.credential, **scenario.others}
     ends_them = any(step.action == EndSessions.name for step in playbook.steps)
-    by_default = int(ends_them and EndSessions.verb not in scenario.credential.cannot)
+    issuer = _issuer(scenario.credential, playbook)
+    offered = issuer == EVERY_VERB or any(issubclass(one, EndSessions) for one in registry.provider(issuer).actions)
+    by_default = int(ends_them and offered and EndSessions.verb not in scenario.credential.cannot)
     known: dict[str, Known] = {}
     for name, one in said.items():
         value = take_in(f"leaked-{name}-in-the-scenario")

@@ -65,7 +65,7 @@ class Leaked(_Model):
 
 # What is answered ------------------------------------------------------------------------------------------------
 
-_LOOK = re.compile(r"([a-z][a-z -]*?)(?: x (\d+))?")
+_LOOK = re.compile(r"([a-z]+(?:[ -][a-z]+|-\d+)*?)(?: x (\d+))?")
 
 
 def _shorthand(value: Any) -> Any:
@@ -78,7 +78,8 @@ class Act(_Model):
     """What a system answers to one step, where that is not what goes well by itself."""
 
     facts: dict[str, Any] = {}
-    """What is known once the step has ended; added to what its action ordinarily tells."""
+    """What is known once the step has ended; added to what its action ordinarily tells. A sweep is given its `doors`,
+    and tells what is new and unresolved by itself."""
     unchanged: str = ""
     """There is nothing to change, for this reason."""
     fails: Literal["unavailable", "denied", "defect"] | None = None
@@ -94,8 +95,8 @@ class Act(_Model):
     until: Duration | None = None
     """For how long, from the beginning of the scenario."""
     looks: Words = ()
-    """What looking again and again shows, in order: for a proof of death `accepted`, `refused`, `unknown`, each also
-    as `refused x 3`; then it shows what is so."""
+    """What looking again and again shows, in order: for a proof of death or of a fence `accepted`, `refused` or
+    `unknown`, for that of a fence also `stops consumer-1`, each also as `refused x 3`; then it shows what is so."""
     finds: Words = ()
     """The credentials that it finds, by their names under `others`; `leaked` is that of the run."""
     takes: Duration | None = None

@@ -104,7 +104,7 @@ class _Play:
         self._scenario = scenario
         self._clock = MovedClock()
         sealer = Sealer(b"a scenario's key, 32 bytes long.", Redactor())
-        known = credentials(scenario, playbook, sealer.secret)
+        known = credentials(scenario, playbook, shelf.registry, sealer.secret)
         self._world = World(scenario, self._clock, known, wait=self._wait)
         self._house = furnish(playbook, scenario, known, shelf.playbooks, templates=shelf.parsed, now=ORIGIN)
         means = Means(

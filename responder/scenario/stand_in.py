@@ -31,16 +31,19 @@ from responder.action import (
     Verdict,
 )
 from responder.credential import VERBS, CredentialAction, Probe
+from responder.errors import PlaybookError
 from responder.redaction import Secret
 from responder.registry import Registry
 from responder.scenario.plausible import facts_of
 from responder.scenario.world import Caller, Known, World
+from responder.settings import Consumer
 
 EVERY_VERB = "issuer"
 """The provider of a scenario's credential where nothing names another: it offers every verb."""
 _HESITATION_SECONDS = 0.02
-_ASKING = "human"
-"""Its steps ask people, and reach no system."""
+_REACHING_NOTHING = frozenset({"human", "incident", "finding"})
+"""Their steps ask people or write into the record; they reach no system, and are the real ones."""
+_LOG = "the issuer's log"
 
 
 class _AnyOptions(BaseModel):
@@ -77,11 +80,17 @@ class StandIns(Registry):
         """Return the names of all providers, and of the one that offers every verb."""
         return sorted({*self._real.names(), EVERY_VERB})
 
+    def verb(self, provider: str, verb: str) -> type[CredentialAction]:
+        """Return the stand-in for a verb. PlaybookError where the scenario says that the issuer cannot do it."""
+        if verb in self._world.scenario.credential.cannot:
+            raise PlaybookError(f"{provider} cannot {verb.replace('_', ' ')} a credential", where="credential.cannot")
+        return super().verb(provider, verb)
+
     def _load(self, name: str) -> Provider:
         if name == EVERY_VERB:
             return self._stand_in(name, tuple(VERBS.values()))
         real = self._real.provider(name)
-        return real if name == _ASKING else self._stand_in(name, real.actions)
+        return real if name in _REACHING_NOTHING else self._stand_in(name, real.actions)
 
     def _stand_in(self, name: str, actions: Sequence[type[Action]]) -> Provider:
         said = self._world.scenario.credential
@@ -105,10 +114,12 @@ def _answering(real: type[Action]) -> type[Action]:
     """Return a class with the fields of an action, whose methods ask the world."""
     if issubclass(real, credential.ProveDead):
         methods: Mapping[str, Callable[..., Any]] = _PROOF
+    elif issubclass(real, credential.ProveFenced):
+        methods = _FENCE_PROOF
     elif issubclass(real, Observing):
         methods = {"observe": _observe}
     elif issubclass(real, Reading) or real.effect is Effect.READ:
-        methods = {"read": _read}
+        methods = {"read": _read, "usage": _usage, "open_doors": _open_doors, "unseen": lambda _self, _client: ()}
     else:
         methods = {"plan": _plan, "apply": _apply, "verify": _verify}
     return type(real.__name__, (real,), {"__module__": __name__, "__doc__": real.__doc__, **methods})
@@ -130,8 +141,10 @@ def _read(self: Action, client: Client) -> Outcome:
         facts |= {"open": known.sessions if known else 0}
     elif isinstance(self, credential.TestConsumer):
         facts |= {"ok": True, "key_id": self.key_id}
+    facts |= _traced(self, client)
     kept = [Evidence(b"as the scenario shows it", about=str(facts.get("url", "")))] if _keeps(self) else []
-    return Outcome({**facts, **world.act(caller).facts}, findings=found, evidence=kept)
+    told = {name: value for name, value in world.act(caller).facts.items() if not (name == "doors" and name in facts)}
+    return Outcome({**facts, **told}, findings=found, evidence=kept)
 
 
 def _keeps(action: Action) -> bool:
@@ -148,6 +161,25 @@ def _inspected(action: credential.Inspect, client: Client) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name in credential.Inspection.model_fields}
 
 
+def _traced(action: Action, client: Client) -> Mapping[str, Any]:
+    """Return what records and doors show, worked out as the real actions do."""
+    if isinstance(action, credential.Used):
+        return credential.Used.read(action, client).facts
+    if isinstance(action, credential.Consumers):
+        return credential.Consumers.read(action, client).facts
+    return credential.Doors.read(action, client).facts if isinstance(action, credential.Doors) else {}
+
+
+def _usage(_self: Action, _client: Client, span: credential.Interval) -> credential.Records:
+    """Return a log that holds everything, and in which nobody used it."""
+    return credential.Records((), (span,), (_LOG,))
+
+
+def _open_doors(self: Action, client: Client) -> list[credential.Door]:
+    """Return the doors that the scenario gives as a fact, none where it gives none."""
+    return [credential.Door.model_validate(one) for one in client.world.act(client.caller(self)).facts.get("doors", ())]
+
+
 def _observe(self: Action, client: Client, history: Sequence[Observed]) -> Observation:
     caller, world = client.caller(self), client.world
     world.fail(caller, "read")
@@ -158,15 +190,18 @@ def _observe(self: Action, client: Client, history: Sequence[Observed]) -> Obser
     return Observation(verdict, last=last, ok=ok, wait=10.0, facts=facts)
 
 
-# Proving death: the rules of proof are the real ones ---------------------------------------------------------------
+# Proving death, and a fence: the rules of proof are the real ones ----------------------------------------------------
 
 
-def _prove(self: credential.ProveDead, client: Client, history: Sequence[Observed]) -> Observation:
+def _prove(
+    self: credential.ProveDead | credential.ProveFenced, client: Client, history: Sequence[Observed]
+) -> Observation:
     caller = client.caller(self)
     _take_time(client, caller)
     client.world.fail(caller, "read")
     client.look = client.world.look(caller)
-    look = credential.ProveDead.observe(self, client, history)
+    real = credential.ProveDead if isinstance(self, credential.ProveDead) else credential.ProveFenced
+    look = real.observe(self, client, history)  # type: ignore[arg-type]  # the class is chosen by the action
     facts = {**look.facts, **(client.world.act(caller).facts if look.last else {})}
     return Observation(look.verdict, last=look.last, ok=look.ok, wait=look.wait, facts=facts)
 
@@ -185,7 +220,19 @@ def _open_sessions(self: credential.ProveDead, client: Client) -> int | None:
     return known.sessions if known else None
 
 
-def _window(self: credential.ProveDead, client: Client) -> float:
+def _present_outside(self: credential.ProveFenced, client: Client, surface: str) -> Probe:
+    if client.look in set(Probe):
+        return Probe(client.look)
+    known = client.subject(self)
+    return Probe.REFUSED if known is not None and (known.fenced or known.state != "live") else Probe.ACCEPTED
+
+
+def _path(self: credential.ProveFenced, client: Client, consumer: Consumer) -> Probe:
+    """Return what a consumer meets: `stops consumer-2` is a look that refuses this one, any other one accepts."""
+    return Probe.REFUSED if client.look == f"stops {consumer.id}" else Probe.ACCEPTED
+
+
+def _window(self: credential.CredentialAction, client: Client) -> float:
     known = client.subject(self)
     return known.said.propagation.total_seconds() if known else 0.0
 
@@ -197,6 +244,13 @@ _PROOF: Mapping[str, Callable[..., Any]] = {
     "window": _window,
     "surfaces": lambda _self, _client: ("api",),
     "control": lambda _self, client: client.access.wire.take_in("a-known-good-value-of-the-scenario"),
+}
+_FENCE_PROOF: Mapping[str, Callable[..., Any]] = {
+    "observe": _prove,
+    "present": _present_outside,
+    "path": _path,
+    "window": _window,
+    "surfaces": lambda _self, _client: ("api",),
 }
 
 
@@ -259,6 +313,8 @@ def _take_effect(action: Action, client: Client, issued: list[Issued]) -> None:
         known.state = "dead"
     elif isinstance(action, credential.EndSessions) and known is not None:
         known.sessions = 0
+    elif isinstance(action, credential.Fence) and known is not None:
+        known.fenced = True
     elif isinstance(action, credential.Issue):
         number = len(world.issued) + 1
         claim = f"https://issuer.example/claim/{number}" if action.holder is not None else None

@@ -27,6 +27,7 @@ class Known:
     key_id: str
     state: str
     sessions: int
+    fenced: bool = False
 
 
 @dataclass(frozen=True)
