@@ -164,7 +164,8 @@ class Doors(CredentialAction):
     """List the other ways into the same identity, and those that were made since a moment: the sweep.
 
     Facts: `doors`, each with `new` (made or changed since `since`, or nobody knows when), `unresolved` (the ids of all
-    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at).
+    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at). What this run
+    has issued itself is no such door.
     """
 
     verb: ClassVar[str] = "doors"
@@ -184,7 +185,7 @@ class Doors(CredentialAction):
 
     def read(self, client: Any) -> Outcome:
         """Look at every door."""
-        doors = list(self.open_doors(client))
+        doors = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
         unseen = list(self.unseen(client))
         rows = [{**door.model_dump(mode="json"), "new": self._is_new(door)} for door in doors]
         return Outcome(

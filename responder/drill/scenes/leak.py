@@ -49,13 +49,15 @@ class LeakScene(Scene):
     def entry(self, stage: "Stage") -> dict[str, Any]:
         """Return the inventory's entry of what leaked, without its consumers."""
 
+    def place(self, service: str) -> dict[str, Any]:
+        """Return where a service reads its credential, as the inventory has it."""
+        return {"connection": "vault", "secret": f"{service}-key"}
+
     def settings(self, stage: "Stage", *, live: bool) -> dict[str, Any]:
         """Describe the issuer and the store, the credential, and the services that use it."""
         made = house.house(stage, live=live)
         ours = {"vault": house.vault(stage, test=f"GET {stage.urls['site']}/health/{{consumer}}")}
-        consumers = [
-            {"id": name, "connection": "vault", "secret": f"{name}-key", "owner": "kenji"} for name in self.services
-        ]
+        consumers = [{"id": name, "owner": "kenji", **self.place(name)} for name in self.services]
         entry = {"connection": "issuer", "owner": "ruth", "consumers": consumers, **self.entry(stage)}
         return {
             **made,

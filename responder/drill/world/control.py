@@ -35,6 +35,7 @@ class Control(System):
             route("GET", "/faults", self.faults),
             route("GET", "/state", self.state),
             route("POST", "/person/send", self.person_sends),
+            route("POST", "/person/errand", self.errand),
             route("POST", "/finish", self.finish),
             route("POST", "/site/restart", self.restart),
             route("POST", "/cast/{act}", self.act),
@@ -88,6 +89,10 @@ class Control(System):
         line = Line("mail", "SMTP", "PERSON", actor="person", carried=labels, status=250, outcome="served", write=True)
         self.ground.ledger.write(line, effect)
         return Answer(202, {"to": to, "about": about})
+
+    def errand(self, request: Request, _: dict[str, str]) -> Answer:
+        """Let a person do something at one of the scene's own systems."""
+        return Answer(*self._cast.errand(request.fields))
 
     def restart(self, request: Request, _: dict[str, str]) -> Answer:
         """Let a person restart a service, through the service's own inner door."""

@@ -44,6 +44,9 @@ class Options(BaseModel):
     """How long a key that was switched off or deleted may still be taken; 3-4 s were measured (offensai.com)."""
     policy_propagation: Duration = duration("3m")
     """How long a change of a policy may take; AWS says: a few minutes."""
+    users: Mapping[str, str] = {}
+    """The IAM user whose key a consumer gets in place of the leaked one, by the consumer's id; default: the leaked
+    key's own user, who may have two keys in all."""
     most_users: int = Field(500, ge=1)
     """How many users are searched for a key whose owner IAM does not tell, as it is with a deleted one."""
 

@@ -39,7 +39,7 @@ class Options(BaseModel):
     organization: Login | None = None
     """The organisation of actions and keys that name none."""
     repositories: tuple[Repository, ...] = ()
-    """Those whose deploy keys `inventory check` lists."""
+    """Those whose deploy keys `inventory check` lists; where it is one alone, new deploy keys open it."""
     app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9.]+$")] | None = None
     """The GitHub App's id or client id."""
     installation_id: Annotated[str, Field(pattern=r"^[0-9]+$")] | None = None
