@@ -44,7 +44,7 @@ class _Own(LeakScene):
     def connections(self, stage: "Stage") -> dict[str, Any]:
         """Describe the gateway twice: as responder works there, and as it works when that key leaked."""
         gateway = stage.urls["issuer"]
-        keys = key_api(stage.urls | {"edge": gateway})
+        keys = key_api({**stage.urls, "edge": gateway})
         keys["probe"]["surfaces"] = {"admin": f"GET {gateway}/admin/v1/whoami"}
         common = {
             "provider": "http", "account": stage.inventory.account, "control": "env:WATCH_ADMIN", "base_url": gateway,

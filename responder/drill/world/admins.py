@@ -27,7 +27,7 @@ class AdminLeak(Leak):
         self._turn = itertools.cycle((self._administer, self._work))
         super().__init__(
             ground, [self.issuer_system], services={}, leaked=[leaked], accepts=self._is_taken,
-            names=lambda label: self.keys.admins[label].id, use=lambda caller: next(self._turn)(caller),
+            names=lambda label: self.keys.admins[label].id, use=self._use,
             sessions=self._open,
         )  # fmt: skip
 
@@ -40,6 +40,9 @@ class AdminLeak(Leak):
             self.ground.labels.add({label: "lumadmin_" + drawn(self.ground.spec.seed, label, _LETTERS)})
             made = self.keys.add_admin(label, self._owner)
         return {"made": self.made(made.id, self._owner)}
+
+    def _use(self, caller: Caller) -> int:
+        return next(self._turn)(caller)
 
     def _administer(self, caller: Caller) -> int:
         headers = {"Authorization": f"Bearer {self.ground.labels[self._first]}"}
