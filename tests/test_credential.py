@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 
 from responder.action import Observation, Observed
-from responder.credential import REFUSALS, VERBS, Probe, ProveDead, Subject, refusals_since_acceptance
+from responder.credential import (
+    REFUSALS,
+    VERBS,
+    Probe,
+    ProveDead,
+    ProveFenced,
+    Subject,
+    refusals_since_acceptance,
+)
 from responder.errors import Unavailable
 from responder.redaction import Redactor, Secret
 from responder.sealing import Sealer
+from responder.settings import Consumer
 
 SEALER = Sealer(b"k" * 32, Redactor())
 LEAKED, GOOD = SEALER.secret("leaked-" + "a1" * 10), SEALER.secret("good-" + "b2" * 10)
@@ -28,6 +37,7 @@ class World:
     good: Any = ACCEPTED
     sessions: int | None = 0
     control: Secret | None = GOOD
+    paths: dict[str, Any] = field(default_factory=dict)
     at: datetime = START
     presented: list[tuple[str, str]] = field(default_factory=list)
 
@@ -195,6 +205,102 @@ def test_only_refusals_since_the_last_acceptance_count() -> None:
     history = [Observed(START, verdict, {}) for verdict in ("refused", "alive", "refused", "unknown", "refused")]
 
     assert 2 == len(refusals_since_acceptance(history))
+
+
+class Fenced(ProveFenced):
+    name = "world.prove_fenced"
+
+    def surfaces(self, client: World) -> Sequence[str]:
+        return list(client.leaked)
+
+    def window(self, client: World) -> float:
+        return 30.0
+
+    def present(self, client: World, surface: str) -> Probe:
+        return met(client.leaked[surface])
+
+    def path(self, client: World, consumer: Consumer) -> Probe:
+        return met(client.paths.get(consumer.id, ACCEPTED))
+
+
+def met(probe: Any) -> Probe:
+    if isinstance(probe, Exception):
+        raise probe
+    return probe  # type: ignore[no-any-return]
+
+
+def fence_looks(*worlds: World) -> list[Observation]:
+    action = Fenced(consumers=tuple(Consumer(id=name, connection="gate", secret=name) for name in ("site", "jobs")))
+    history: list[Observed] = []
+    seen: list[Observation] = []
+    for world in worlds:
+        seen.append(action.observe(world, history))
+        history.append(Observed(world.at, seen[-1].verdict, seen[-1].facts))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("worlds", "verdicts"),
+    [
+        pytest.param([at(0), at(15), at(30)], ["refused", "refused", "fenced"], id="three refusals over the window"),
+        pytest.param([at(0), at(1), at(29)], ["refused"] * 3, id="three within the window are not enough"),
+        pytest.param([at(0), at(60)], ["refused"] * 2, id="two over the window are not enough"),
+        pytest.param(
+            [at(0), at(15, leaked={"api": ACCEPTED}), at(30), at(45), at(60)],
+            ["refused", "open", "refused", "refused", "fenced"],
+            id="an outsider who is let in starts it again",
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": REFUSED, "git": ACCEPTED}) for n in range(4)],
+            ["open"] * 4,
+            id="one surface that is open is enough",
+        ),
+        pytest.param(
+            [at(0), at(15, paths={"jobs": REFUSED}), at(30), at(45), at(60)],
+            ["refused", "stops consumers", "refused", "refused", "fenced"],
+            id="a consumer that it stops starts it again",
+        ),
+        pytest.param(
+            [at(n * 30, paths={"jobs": REFUSED}) for n in range(4)],
+            ["stops consumers"] * 4,
+            id="one that stops a consumer is no fence",
+        ),
+        pytest.param(
+            [at(0), at(15, leaked={"api": UNKNOWN}), at(30), at(31)],
+            ["refused", "unknown", "refused", "fenced"],
+            id="unknown neither counts nor starts again",
+        ),
+        pytest.param(
+            [at(n * 30, paths={"site": UNKNOWN}) for n in range(4)],
+            ["unknown"] * 4,
+            id="a consumer of whom nothing is known proves nothing",
+        ),
+        pytest.param(
+            [at(n * 30, paths={"site": UNKNOWN, "jobs": REFUSED}) for n in range(4)],
+            ["unknown"] * 4,
+            id="nor does one beside it",
+        ),
+        pytest.param(
+            [at(n * 30, leaked={"api": NO_ANSWER}) for n in range(4)], ["unknown"] * 4, id="no answer outside"
+        ),
+        pytest.param([at(n * 30, paths={"site": NO_ANSWER}) for n in range(4)], ["unknown"] * 4, id="no answer inside"),
+        pytest.param([at(n * 30, leaked={}) for n in range(4)], ["unknown"] * 4, id="nowhere presented"),
+    ],
+)
+def test_what_proves_a_fence(worlds: list[World], verdicts: list[str]) -> None:
+    seen = fence_looks(*worlds)
+
+    assert verdicts == [look.verdict for look in seen]
+    assert ["fenced" == verdict for verdict in verdicts] == [look.last for look in seen]
+    assert [verdict for verdict in verdicts if verdict == "fenced"] == [
+        look.facts["verdict"] for look in seen if "verdict" in look.facts
+    ]
+
+
+def test_whom_a_fence_stops_is_named() -> None:
+    [look] = fence_looks(at(0, paths={"jobs": REFUSED}))
+
+    assert (["jobs"], {"site": "accepted", "jobs": "refused"}) == (look.facts["newly_refused"], look.facts["paths"])
 
 
 def test_every_verb_has_its_name() -> None:

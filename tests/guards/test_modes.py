@@ -1,5 +1,6 @@
 """What the containment mode forbids is not done, and no mode is entered that does not fit."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,61 @@ def test_which_mode_fits(text: str, exposures: Any, verdict: str, inspected: Any
     with pytest.raises(PlanRefused, match=said) as caught:
         check_mode(state, read_mode(text, NOW), NOW)
     assert all(one.guard == "modes" and one.where and one.remedy for one in caught.value.problems)
+
+
+UNUSED: Mapping[str, Any] = {
+    "sources": ["the log"], "since": NOW.isoformat(), "trusted": True, "missing": [], "foreign": 0,
+}  # fmt: skip
+HOLE = [{"since": NOW.isoformat(), "until": LATER}]
+
+
+@pytest.mark.parametrize(
+    ("facts", "exposures", "fits"),
+    [
+        pytest.param({}, [seen()], True, id="nobody unknown, over the whole exposure, as outsiders could not alter"),
+        pytest.param({"since": EARLIER}, [seen()], True, id="read from before the exposure"),
+        pytest.param({"missing_before": HOLE}, [seen()], True, id="a gap before the exposure"),
+        pytest.param({"trusted": False}, [seen()], False, id="outsiders could have altered them"),
+        pytest.param({"trusted": None}, [seen()], False, id="nobody knows whether they could"),
+        pytest.param({"missing": HOLE}, [seen()], False, id="a gap"),
+        pytest.param({"foreign": 1}, [seen()], False, id="a foreign use"),
+        pytest.param({"foreign": None}, [seen()], False, id="nobody has counted"),
+        pytest.param({"sources": []}, [seen()], False, id="no log was read"),
+        pytest.param({"since": LATER}, [seen()], False, id="read from after its beginning"),
+        pytest.param({"since": ""}, [seen()], False, id="nobody knows from when on"),
+        pytest.param({}, [], False, id="exposed nowhere that is known"),
+        pytest.param({}, [seen(exposed_at=None)], False, id="nobody knows since when it was exposed"),
+        pytest.param({}, [seen(), seen(exposed_at=NOW - timedelta(hours=1))], False, id="elsewhere before"),
+    ],
+)  # fmt: skip
+def test_use_records_close_a_case(facts: Mapping[str, Any], exposures: list[Exposure], fits: bool) -> None:
+    state = rotating("A1")
+    state.started = {"ownership": {"verdict": "ours"}}
+    state.standing.exposures = exposures
+    state.unit("traces").planned, state.unit("traces").facts = {"action": "credential.used"}, {**UNUSED, **facts}
+
+    if fits:
+        check_mode(state, read_mode("C", NOW), NOW)
+        return
+    with pytest.raises(PlanRefused, match="nothing shows that it was dead, or unused"):
+        check_mode(state, read_mode("C", NOW), NOW)
+
+
+@pytest.mark.parametrize(("newest", "fits"), [pytest.param(0, True, id="no use"), pytest.param(1, False, id="a use")])
+def test_the_newest_use_records_count(newest: int, fits: bool) -> None:
+    state = rotating("A1")
+    state.standing.exposures = [seen()]
+    for name, minutes, foreign in (("later", 5, newest), ("earlier", 0, 1 - newest)):
+        unit = state.unit(name)
+        unit.planned, unit.facts = {"action": "credential.used"}, {**UNUSED, "foreign": foreign}
+        unit.ended_at = NOW + timedelta(minutes=minutes)
+
+    try:
+        check_mode(state, read_mode("C", NOW), NOW)
+    except PlanRefused:
+        assert not fits
+    else:
+        assert fits
 
 
 def mode_of(place: Path, run: str) -> str:

@@ -1,6 +1,8 @@
 """No leaked credential works again; a replacement is narrower, or says why not."""
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +28,7 @@ from responder.action import Effect
 from responder.credential import CredentialAction, Issue
 from responder.incident import Credential
 from responder.settings import Connection
+from responder.state import RunState
 
 LOOK = "  - {id: look, phase: analysis, action: credential.inspect}\n"
 NEW = """\
@@ -129,6 +132,48 @@ def test_a_replacement_is_narrower(scopes: Any, wider: str, reach: Any, said: st
 
     assert (1 if said else 0) == len(found)
     assert all(said in line for line in found)
+
+
+def swept(*sweeps: tuple[int, list[str]], decided: Mapping[str, str] | None = None) -> RunState:
+    """Return a run with sweeps, each so many minutes after the first, and what each found; and what was decided."""
+    state = state_of()
+    for number, (minutes, doors) in enumerate(sweeps):
+        unit = state.unit(f"sweep-{number}")
+        unit.planned, unit.facts = {"action": "credential.doors"}, {"unresolved": doors, "complete": True}
+        unit.ended_at = datetime(2026, 5, 2, 9, minutes, tzinfo=UTC)
+    for door, choice in (decided or {}).items():
+        state.unit(f"door[{door}]").facts = {"choice": choice}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "open_doors"),
+    [
+        pytest.param(swept(), "", id="nobody has looked"),
+        pytest.param(swept((0, [])), "", id="none"),
+        pytest.param(swept((0, ["k2", "k3"])), "k2, k3", id="unanswered"),
+        pytest.param(swept((0, ["k2", "k3"]), decided={"k2": "leave-open"}), "k3", id="one of two answered"),
+        pytest.param(swept((0, ["k2"]), decided={"k2": "leave-open"}), "", id="left open by its id"),
+        pytest.param(swept((0, ["k2"]), decided={"k": "leave-open"}), "k2", id="another one was left open"),
+        pytest.param(swept((0, ["k2"]), decided={"k2": "shut"}), "k2", id="said to be shut, and nobody has looked"),
+        pytest.param(swept((0, ["k2"]), (5, []), decided={"k2": "shut"}), "", id="seen shut"),
+        pytest.param(swept((5, []), (0, ["k2"])), "", id="the newest sweep counts, wherever it stands"),
+        pytest.param(swept((0, []), (5, ["k2"])), "k2", id="the newest sweep counts, and it found one"),
+        pytest.param(swept((0, ["k2"]), (5, ["k2", "k3"]), decided={"k2": "leave-open"}), "k3", id="one came since"),
+    ],
+)
+def test_nothing_is_issued_while_another_way_in_is_unanswered(state: RunState, open_doors: str) -> None:
+    found = refusals("way-back", case(Issue(), step("credential.issue"), state=state))
+
+    assert (
+        [f"other ways lead into the same identity, and nobody has answered for them: {open_doors}"]
+        if open_doors
+        else []
+    ) == found
+
+
+def test_another_way_in_keeps_nothing_from_being_ended() -> None:
+    assert [] == refusals("way-back", case(state=swept((0, ["k2"]))))
 
 
 def test_a_plan_waits_for_the_step_that_will_look(place: Path) -> None:
