@@ -1,4 +1,4 @@
-"""What a drill is scored by where nothing of ours is to be ended: a credential of somebody else's, and no leak at all."""
+"""What a drill is scored by where nothing is to be ended: a credential of somebody else's, and no leak at all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -86,8 +86,11 @@ def share(seconds: float | None, limits: tuple[float, float]) -> float:
 
 def _is(line: Line, facts: Facts) -> bool:
     wanted = facts.hides
-    return wanted is not None and kind(line) == wanted.kind and subject(line) == wanted.subject and (
-        wanted.name in {"", key(line)}
+    return (
+        wanted is not None
+        and kind(line) == wanted.kind
+        and subject(line) == wanted.subject
+        and (wanted.name in {"", key(line)})
     )
 
 

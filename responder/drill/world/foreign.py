@@ -1,4 +1,4 @@
-"""The cast of a credential that is somebody else's: the Hub with our Space that shows it, and its owner, who reads mail."""
+"""The cast of a credential that is somebody else's: our Space at the Hub shows it, and its owner reads mail."""
 
 import dataclasses
 import json
