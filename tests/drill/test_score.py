@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from responder.drill.goals import disagreements
+from responder.drill.lines import refused
 from responder.drill.score import Expected, Facts, Leaked, final_effects, lost_effects, notices, score, total
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
@@ -169,6 +170,28 @@ def test_death_is_the_first_refusal_after_the_last_acceptance(
     found = scored(*late)
 
     assert (found["exposure_seconds"], found["dead_after_seconds"]) == (exposure, dead)
+
+
+@pytest.mark.parametrize(
+    ("system", "status", "outcome", "is_refusal"),
+    [
+        pytest.param("aws", 403, "refused", True, id="AWS knows no such key"),
+        pytest.param("aws", 400, "refused", True, id="as its JSON services say it"),
+        pytest.param("aws", 403, "denied", False, id="AWS took the key, and forbids what it asked for"),
+        pytest.param("aws", 400, "limited", False, id="AWS is busy"),
+        pytest.param("hub", 403, "refused", False, id="the hub says 401 to a dead token"),
+    ],
+)
+def test_who_says_403_to_a_dead_key_is_believed_by_the_outcome(
+    system: str, status: int, outcome: str, *, is_refusal: bool
+) -> None:
+    assert refused(used(1, system, "leaked") | {"status": status, "outcome": outcome}) is is_refusal
+
+
+def test_what_strangers_made_for_a_user_is_no_key_of_the_response() -> None:
+    found = scored(effect(125, "issuer", "key_issued", "door", "h-001", "public", id="k_9"))
+
+    assert (found["effects_repeated"], found["issued"]) == (0, 2)
 
 
 def test_a_value_that_nobody_presented_is_not_known_to_be_dead() -> None:
