@@ -7,6 +7,7 @@ from typing import Any
 
 from responder.drill.goals import handed_over, no_leak, points, share
 from responder.drill.lines import (
+    OURS,
     Expected,
     Facts,
     Line,
