@@ -215,7 +215,7 @@ def _replaced(ledger: dict[str, Any]) -> list[str]:
     if ledger["consumers"]:
         moved = f"{ledger['consumers_moved']} of {ledger['consumers']} work with a new credential"
         outages = "" if ledger["outages"] is None else f"; {ledger['outages']} outages on the way"
-        told.append(f"  services                {moved}{outages}")
+        told.append(f"  consumers               {moved}{outages}")
     return told
 
 

@@ -1,4 +1,4 @@
-"""Forty services move to credentials of their own while old and new live side by side, and the runner is killed."""
+"""Forty programs move to credentials of their own while old and new live side by side, and the runner is killed."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from responder.drill.drill import Options, begin, carry_out
 from responder.drill.report import read_ledger, report
-from responder.drill.scenes.many_consumers_rotation import SERVICES, STUCK
+from responder.drill.scenes.many_consumers_rotation import PROGRAMS, STUCK
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_all_have_moved_and_the_old_key_is_dead(rotated: tuple[dict[str, Any], P
     ledger = document["ledger"]
 
     assert document["contained"]
-    assert (ledger["consumers_moved"], ledger["consumers"]) == (len(SERVICES), len(SERVICES))
+    assert (ledger["consumers_moved"], ledger["consumers"]) == (len(PROGRAMS), len(PROGRAMS))
     assert [one["state"] for one in ledger["credentials"]] == ["dead"]
     assert ledger["dead_after_seconds"] < 8 * 3600
     assert document["score"]["total"] == 100

@@ -1,4 +1,4 @@
-"""Many services: they read their store before long, unless they are stuck, and the world sees when one is out."""
+"""Many programs: they read their store before long, unless they are stuck, and the world sees when one is out."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,19 @@ import pytest
 from cases.common import a_ground
 
 from responder.drill.report import read_ledger
-from responder.drill.world.fleet import Fleet, Judgement, Service, Stored
+from responder.drill.world.fleet import Fleet, Judgement, Program, Stored
 from responder.drill.world.system import Ground
 
 
 class Store:
-    """What each service's store holds, and what the issuer accepts."""
+    """What each program's store holds, and what the issuer accepts."""
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
         self.held = {name: Stored("old", ground.clock.now()) for name in ("one", "two")}
         self.accepted = {"old"}
-        services = [Service(name, lambda name=name: self.held[name], stuck=name == "two") for name in self.held]
-        self.fleet = Fleet(ground, services, lambda value: Judgement(value in self.accepted, f"id of {value}"))
+        programs = [Program(name, lambda name=name: self.held[name], stuck=name == "two") for name in self.held]
+        self.fleet = Fleet(ground, programs, lambda value: Judgement(value in self.accepted, f"id of {value}"))
 
     def put(self, name: str, value: str) -> None:
         self.held[name] = Stored(value, self.ground.clock.now())

@@ -12,7 +12,7 @@ from responder.drill.world.aws.account import NUMBER, pair
 from responder.drill.world.aws.signed import form
 from responder.drill.world.caller import Caller
 from responder.drill.world.fleet import Stored
-from responder.drill.world.leak import Leak
+from responder.drill.world.leak import Errand, Leak
 from responder.drill.world.system import Ground
 from responder.drill.world.values import SECRET_SHAPE
 
@@ -28,16 +28,16 @@ PLACES: Mapping[str, Mapping[str, Any]] = {
     "site": {"connection": "issuer", "secret": "secretsmanager:site/key", "seen_as": ["198.51.100.0/24"]},
     "worker": {"connection": "issuer", "secret": "ssm:/worker/key", "seen_as": ["celery/5"]},
 }
-"""Where two of the services keep their key: at AWS itself."""
+"""Where two of the programs keep their key: at AWS itself."""
 OF_THEIR_OWN = {"site": "site", "worker": "worker"}
-"""The users that two of the services get; a user has two keys at most, and the third service stays with the old one."""
+"""The users that two of the programs get; a user has two keys at most, and the third program stays with the old one."""
 WORK = """{"Version": "2012-10-17", "Statement": [
  {"Effect": "Allow", "Action": ["s3:*", "iam:CreateAccessKey"], "Resource": "*"}]}"""
 _ABROAD, _PROGRAM = "203.0.113.9", "aws-cli/2.15.0"
 
 
 class _Key(LeakScene):
-    """The key of a user as whom three services act."""
+    """The key of a user as whom three programs act."""
 
     playbook: ClassVar[str] = "aws-access-key"
     title: ClassVar[str] = "An access key of our deploy user stands in a public paste."
@@ -45,7 +45,7 @@ class _Key(LeakScene):
     own: ClassVar[Mapping[str, str]] = {
         "AWS_OWN_KEY": "aws-admin", "AWS_CONTROL": "control", "KNOWN_KEY": "leaked",
     }  # fmt: skip
-    services: ClassVar[tuple[str, ...]] = ("site", "worker", "reports")
+    programs: ClassVar[tuple[str, ...]] = ("site", "worker", "reports")
     watched: ClassVar[re.Pattern[str]] = re.compile(SECRET_SHAPE.pattern + r"|AKIA[A-Z2-7]{16}:[A-Za-z0-9]{40}")
     libraries: ClassVar[Mapping[str, str]] = {"boto3": "aws"}
 
@@ -54,12 +54,12 @@ class _Key(LeakScene):
         return {label: pair(seed, label) for label in OWNERS}
 
     def populate(self, ground: Ground) -> Leak:
-        """Make an account with the user whose key leaked, the stores of two services, and what strangers did so far."""
+        """Make an account with the user whose key leaked, the stores of two programs, and what strangers did so far."""
         system = Aws(ground)
         _furnish(system)
         _remember(system)
         return Leak(
-            ground, [system], services=dict.fromkeys(self.services, "leaked"), leaked=["leaked"],
+            ground, [system], programs=dict.fromkeys(self.programs, "leaked"), leaked=["leaked"],
             accepts=system.accepts, use=_Stranger(ground), label_of=system.stored_label, errand=_errand(ground),
             elsewhere={"site": _secret(system, "site/key"), "worker": _parameter(system, "/worker/key")},
             names=lambda label: ground.labels[label].partition(":")[0],
@@ -80,9 +80,9 @@ class _Key(LeakScene):
         key_id = pair(stage.seed, "leaked").partition(":")[0]
         return {"id": "deploy-key", "kind": "access key", "key_id": key_id, "known_by": "env:KNOWN_KEY"}
 
-    def place(self, service: str) -> dict[str, Any]:
+    def place(self, program: str) -> dict[str, Any]:
         """Return the store at AWS, or the vault."""
-        return dict(PLACES.get(service) or super().place(service))
+        return dict(PLACES.get(program) or super().place(program))
 
     def choice(self, state: "RunState", ask: "Ask") -> str:
         """Shut the key that none of us has made; the user's own policies stay."""
@@ -93,7 +93,7 @@ class _Key(LeakScene):
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
         """Delete a key that none of us has made."""
         is_door = ask.unit.partition("[")[0] in {"replace/door", "left-open"}
-        return ("/person/errand", {"key": _key_in(ask)}) if is_door and _key_in(ask) else None
+        return ("/cast/errand", {"key": _key_in(ask)}) if is_door and _key_in(ask) else None
 
     def report(self, state: "RunState", ask: "Ask") -> str:
         """Say what was seen of a door, or of what strangers did."""
@@ -102,11 +102,11 @@ class _Key(LeakScene):
         return told.get(step) or super().report(state, ask)
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
-        """Return a new key for each service, where it reads it, and the end of the key and of its sessions."""
-        users = [OF_THEIR_OWN.get(name, USER) for name in self.services]
+        """Return a new key for each program, where it reads it, and the end of the key and of its sessions."""
+        users = [OF_THEIR_OWN.get(name, USER) for name in self.programs]
         return [
             *(Expected("key_issued", user) for user in users),
-            *(Expected("secret_written", self.place(name)["secret"]) for name in self.services),
+            *(Expected("secret_written", self.place(name)["secret"]) for name in self.programs),
             Expected("key_disabled", USER), Expected("sessions_ended", USER), Expected("key_revoked", USER),
         ]  # fmt: skip
 
@@ -134,10 +134,10 @@ def _ask(  # noqa: PLR0917 - who asks whom for what
     return caller.call("POST", "/", headers={**asked.headers, **headers}, body=asked.body)[0]
 
 
-def _errand(ground: Ground) -> Callable[[Caller, Mapping[str, Any]], tuple[int, dict[str, Any]]]:
-    def delete(caller: Caller, fields: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def _errand(ground: Ground) -> Errand:
+    def delete(caller: Caller, fields: Mapping[str, Any]) -> int:
         asked = {"Action": "DeleteAccessKey", "UserName": USER, "AccessKeyId": str(fields.get("key"))}
-        return _ask(ground, caller, "aws-ada", "iam", asked, {}), {}
+        return _ask(ground, caller, "aws-ada", "iam", asked, {})
 
     return delete
 
@@ -159,7 +159,7 @@ def _furnish(system: Aws) -> None:
 
 
 def _remember(system: Aws) -> None:
-    """Write what CloudTrail knows: the services at work, and whoever found the key: who they are, and a session."""
+    """Write what CloudTrail knows: the programs at work, and whoever found the key: who they are, and a session."""
     origin = system.ground.clock.origin
     system.used("leaked", "s3:ListBuckets", origin - timedelta(hours=3), address="198.51.100.4", agent="Boto3/1.34")
     system.used("leaked", "sqs:ListQueues", origin - timedelta(hours=2), address="10.0.0.7", agent="celery/5.3")

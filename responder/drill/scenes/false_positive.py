@@ -19,7 +19,7 @@ class _Expired(LeakScene):
     title: ClassVar[str] = "An old key of the gateway is in the history of a public repository."
     issuer: ClassVar[str] = "issuer"
     leaked: ClassVar[str] = "shared-token"
-    services: ClassVar[tuple[str, ...]] = ()
+    programs: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[Mapping[str, str]] = {
         "ISSUER_ADMIN": "issuer-admin", "ISSUER_CONTROL": "control-token", "KNOWN_SHARED": "shared-token",
     }  # fmt: skip

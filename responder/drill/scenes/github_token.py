@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ORGANIZATION, REPOSITORY, SECRET = "lumen-labs", "lumen-labs/demo", "DEPLOY_KEY"
 PUBLIC = "lumen-labs/examples"
-"""Where the token was found; no secret is delivered into that repository, so that the services read another."""
+"""Where the token was found; no secret is delivered into that repository, so that the programs read another."""
 OWNER = "lumen-build"
 _SHA = "5b1e" * 10
 _LOCATIONS = (
@@ -31,7 +31,7 @@ _LOCATIONS = (
 
 
 class _Token(LeakScene):
-    """A token with which a build and a service read a repository."""
+    """A token with which a build and a program read a repository."""
 
     playbook: ClassVar[str] = "github-token"
     title: ClassVar[str] = "A personal token of our build's user stands in a commit of a public repository."
@@ -39,7 +39,7 @@ class _Token(LeakScene):
     own: ClassVar[Mapping[str, str]] = {
         "GITHUB_ADMIN": "github-admin", "GITHUB_CONTROL": "control", "KNOWN_TOKEN": "leaked",
     }  # fmt: skip
-    services: ClassVar[tuple[str, ...]] = ("build", "mirror")
+    programs: ClassVar[tuple[str, ...]] = ("build", "mirror")
     watched: ClassVar[re.Pattern[str]] = re.compile(SECRET_SHAPE.pattern + r"|ghp_[A-Za-z0-9]{36}")
     libraries: ClassVar[Mapping[str, str]] = {"nacl": "github"}
 
@@ -64,7 +64,7 @@ class _Token(LeakScene):
         host.boxes.keep(REPOSITORY, SECRET, ground.labels["leaked"], at=long_ago)
         label_of = _labelled(host)
         return Leak(
-            ground, [host], services=dict.fromkeys(self.services, "leaked"), leaked=["leaked"], accepts=host.accepts,
+            ground, [host], programs=dict.fromkeys(self.programs, "leaked"), leaked=["leaked"], accepts=host.accepts,
             use=bearing(ground.labels["leaked"], "/user"), elsewhere={"build": _kept(host)}, label_of=label_of,
             names=lambda label: host.deploy_keys.id_of(ground.labels[label]),
         )  # fmt: skip
@@ -83,10 +83,10 @@ class _Token(LeakScene):
         """Return the token, which has no id that anybody could see."""
         return {"id": "build-token", "kind": "personal token", "known_by": "env:KNOWN_TOKEN"}
 
-    def place(self, service: str) -> dict[str, Any]:
+    def place(self, program: str) -> dict[str, Any]:
         """Return the secret of GitHub Actions, or the vault."""
         own = {"connection": "issuer", "secret": f"{REPOSITORY}:{SECRET}"}
-        return own if service == "build" else super().place(service)
+        return own if program == "build" else super().place(program)
 
     def exposure(self, stage: "Stage") -> Exposure:
         """Return the line of the commit."""
@@ -106,8 +106,8 @@ class _Token(LeakScene):
         return [Leaked("leaked", "leaked", ("github",))]
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
-        """Return the token's end, a new secret for each service, and the alert's end."""
-        written = [Expected("secret_written", self.place(name)["secret"]) for name in self.services]
+        """Return the token's end, a new secret for each program, and the alert's end."""
+        written = [Expected("secret_written", self.place(name)["secret"]) for name in self.programs]
         return [Expected("key_revoked", OWNER, "leaked"), *written, Expected("alert_resolved", "revoked")]
 
 

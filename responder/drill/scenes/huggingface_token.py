@@ -32,7 +32,7 @@ class _Token(LeakScene):
 
     def populate(self, ground: Ground) -> SpaceLeak:
         """Put the token into our Space's code."""
-        return SpaceLeak(ground, self.leaked, services=self.services)
+        return SpaceLeak(ground, self.leaked, programs=self.programs)
 
     def connections(self, stage: "Stage") -> dict[str, Any]:
         """Describe the Hub, and the organisation whose audit log tells of changes."""
@@ -61,9 +61,9 @@ class _Token(LeakScene):
         return [Leaked(self.leaked, stage.inventory.hub_bot, (self.issuer,))]
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
-        """Return the token's end, the pause, and a token and a new secret for each service."""
+        """Return the token's end, the pause, and a token and a new secret for each program."""
         found = [Expected("token_revoked", self.leaked), Expected("space_paused", stage.inventory.own_space)]
-        for name in self.services:
+        for name in self.programs:
             found += [Expected("key_issued", name), Expected("secret_written", f"{name}-key")]
         return found
 

@@ -1,4 +1,4 @@
-"""What the scenes of leaks at providers have in common: a team with some services, and a value on a public page."""
+"""What the scenes of leaks at providers have in common: a team with some programs, and a value on a public page."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ COMMANDER = {"name": "Inês Carvalho", "email": "ines@lumen.example"}
 
 
 class LeakScene(Scene):
-    """A credential of one provider, on a public page, and the services that use it."""
+    """A credential of one provider, on a public page, and the programs that use it."""
 
     issuer: ClassVar[str]
     """The name of the issuer's system in the world."""
     own: ClassVar[Mapping[str, str]]
     """The environment variables of this scene's own secrets, and their labels; `secrets` adds those of every team."""
-    services: ClassVar[tuple[str, ...]] = ("render-queue", "demo-site")
+    programs: ClassVar[tuple[str, ...]] = ("render-queue", "demo-site")
     leaked: ClassVar[str] = "leaked"
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -49,15 +49,15 @@ class LeakScene(Scene):
     def entry(self, stage: "Stage") -> dict[str, Any]:
         """Return the inventory's entry of what leaked, without its consumers."""
 
-    def place(self, service: str) -> dict[str, Any]:
-        """Return where a service reads its credential, as the inventory has it."""
-        return {"connection": "vault", "secret": f"{service}-key"}
+    def place(self, program: str) -> dict[str, Any]:
+        """Return where a program reads its credential, as the inventory has it."""
+        return {"connection": "vault", "secret": f"{program}-key"}
 
     def settings(self, stage: "Stage", *, live: bool) -> dict[str, Any]:
-        """Describe the issuer and the store, the credential, and the services that use it."""
+        """Describe the issuer and the store, the credential, and the programs that use it."""
         made = house.house(stage, live=live)
         ours = {"vault": house.vault(stage, test=f"GET {stage.urls['site']}/health/{{consumer}}")}
-        consumers = [{"id": name, "owner": "kenji", **self.place(name)} for name in self.services]
+        consumers = [{"id": name, "owner": "kenji", **self.place(name)} for name in self.programs]
         entry = {"connection": "issuer", "owner": "ruth", "consumers": consumers, **self.entry(stage)}
         return {
             **made,
@@ -71,9 +71,9 @@ class LeakScene(Scene):
         return Exposure(url="https://pastes.example/p/7f3a", place="a public paste", kind="public")
 
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Make a credential on the issuer's page and put it into the service's secret, where a task asks for that."""
+        """Make a credential on the issuer's page and put it into the program's secret, where a task asks for that."""
         step, _, item = ask.unit.partition("[")
-        return ("/cast/store", {"service": item.rstrip("]")}) if step.endswith("by-hand") else None
+        return ("/cast/store", {"program": item.rstrip("]")}) if step.endswith("by-hand") else None
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the one value."""

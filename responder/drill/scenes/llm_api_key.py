@@ -17,7 +17,7 @@ _PREFIXES = {"leaked": "sk-svcacct-", "control": "sk-svcacct-", "openai-admin": 
 
 
 class _Key(LeakScene):
-    """The key of a service account, which several services share."""
+    """The key of a service account, which several programs share."""
 
     playbook: ClassVar[str] = "llm-api-key"
     title: ClassVar[str] = "A key with which we call a language model stands in a public paste."
@@ -40,7 +40,7 @@ class _Key(LeakScene):
         org.add_key("control", org.add_service_account(PROJECT, "probe", "user-probe"), PROJECT, key_id="key_control")
         org.add_key("openai-admin", boss, key_id="key_admin")
         return Leak(
-            ground, [system], services=dict.fromkeys(self.services, "leaked"), leaked=["leaked"],
+            ground, [system], programs=dict.fromkeys(self.programs, "leaked"), leaked=["leaked"],
             accepts=system.accepts, use=bearing(ground.labels["leaked"], "/models"),
             names=lambda label: next((key.id for key in org.keys.values() if key.label == label), ""),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Forty services use one key that was seen in a private place; three of them keep the old one until restarted."""
+"""Forty programs use one key that was seen in a private place; three of them keep the old one until restarted."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from responder.state import RunState
     from responder.unit import Ask
 
-SERVICES = tuple(f"service-{number:02d}" for number in range(1, 41))
-STUCK = ("service-07", "service-19", "service-33")
+PROGRAMS = tuple(f"program-{number:02d}" for number in range(1, 41))
+STUCK = ("program-07", "program-19", "program-33")
 
 
 class _Rotation(Scene):
-    """A key that forty services use."""
+    """A key that forty programs use."""
 
     playbook: ClassVar[str] = "many-consumers-rotation"
-    title: ClassVar[str] = "The gateway key of forty services was pasted into a private channel of our own chat."
+    title: ClassVar[str] = "The gateway key of forty programs was pasted into a private channel of our own chat."
     places: ClassVar[frozenset[str]] = frozenset({"issuer", "edge", "slack", "mail", "vault", "site"})
     secrets: ClassVar[Mapping[str, str]] = {
         "ISSUER_ADMIN": "issuer-admin",
@@ -37,15 +37,15 @@ class _Rotation(Scene):
     leaked: ClassVar[str] = "shared-token"
 
     def values(self, seed: int, holders: int) -> dict[str, str]:
-        """Return every secret value by its label; nobody holds the key besides the services."""
+        """Return every secret value by its label; nobody holds the key besides the programs."""
         return values_of(seed, 0)
 
     def populate(self, ground: Ground) -> Rotation:
-        """Make the gateway, the store, and the services."""
-        return Rotation(ground, SERVICES, STUCK)
+        """Make the gateway, the store, and the programs."""
+        return Rotation(ground, PROGRAMS, STUCK)
 
     def settings(self, stage: "Stage", *, live: bool) -> dict[str, Any]:
-        """Describe the gateway and the store, and name every service as a consumer."""
+        """Describe the gateway and the store, and name every program as a consumer."""
         made, urls, inventory = house.house(stage, live=live), stage.urls, stage.inventory
         ours = {
             "gateway": {
@@ -57,10 +57,10 @@ class _Rotation(Scene):
             "vault": house.vault(stage, test=f"GET {urls['site']}/health/{{consumer}}"),
         }  # fmt: skip
         consumers = [
-            {"id": name, "connection": "vault", "secret": f"{name}-key", "owner": "kenji"} for name in SERVICES
+            {"id": name, "connection": "vault", "secret": f"{name}-key", "owner": "kenji"} for name in PROGRAMS
         ]
         entry = {
-            "id": "services-shared", "connection": "gateway", "kind": "gateway-key", "key_id": inventory.shared_key_id,
+            "id": "programs-shared", "connection": "gateway", "kind": "gateway-key", "key_id": inventory.shared_key_id,
             "known_by": "env:KNOWN_SHARED", "owner": "ruth", "consumers": consumers,
         }  # fmt: skip
         return {**made, "connections": {**ours, **made["connections"]}, "inventory": [entry]}
@@ -74,7 +74,7 @@ class _Rotation(Scene):
         return "wait" if "wait" in ask.options else super().choice(state, ask)
 
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Restart a service that keeps its old key."""
+        """Restart a program that keeps its old key."""
         step, _, item = ask.unit.partition("[")
         return ("/site/restart", {"id": item.rstrip("]")}) if step.endswith("mend") else None
 
@@ -83,8 +83,8 @@ class _Rotation(Scene):
         return stage.inventory.leaked[:1]
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
-        """Return a new key for each service."""
-        return [Expected("key_issued", name) for name in SERVICES]
+        """Return a new key for each program."""
+        return [Expected("key_issued", name) for name in PROGRAMS]
 
 
 SCENE = _Rotation()

@@ -27,7 +27,7 @@ class _Own(LeakScene):
     title: ClassVar[str] = "The admin key with which responder ends keys of the gateway stands in a public paste."
     issuer: ClassVar[str] = "issuer"
     leaked: ClassVar[str] = "issuer-admin"
-    services: ClassVar[tuple[str, ...]] = ()
+    programs: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[Mapping[str, str]] = {
         "ISSUER_ADMIN": "issuer-admin", "SPARE_ADMIN": "spare-admin", "WATCH_ADMIN": "watch-admin",
     }  # fmt: skip

@@ -36,7 +36,7 @@ class _Bot(LeakScene):
 
     def populate(self, ground: Ground) -> BotLeak:
         """Put the bot into the workspace, and strangers at its token."""
-        return BotLeak(ground, self.leaked, "deploy", ("incidents", "general"), services=self.services)
+        return BotLeak(ground, self.leaked, "deploy", ("incidents", "general"), programs=self.programs)
 
     def connections(self, stage: "Stage") -> dict[str, Any]:
         """Describe the workspace as the app of the bot that only watches sees it."""
@@ -52,7 +52,7 @@ class _Bot(LeakScene):
         return {"id": "deploy-bot", "kind": "bot-token", "known_by": "env:KNOWN_BOT"}
 
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Install the app again, and bring its one new token to each service."""
+        """Install the app again, and bring its one new token to each program."""
         return ("/cast/install", {}) if ask.unit == "install" else super().act(state, ask, person)
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
@@ -60,8 +60,8 @@ class _Bot(LeakScene):
         return [Leaked(self.leaked, self.leaked, (self.issuer,))]
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
-        """Return the token's end, the new one, and a new secret for each service."""
-        stored = [Expected("secret_written", f"{name}-key") for name in self.services]
+        """Return the token's end, the new one, and a new secret for each program."""
+        stored = [Expected("secret_written", f"{name}-key") for name in self.programs]
         return [Expected("token_revoked", CHAT_ACCOUNT, self.leaked), Expected("key_issued", "deploy"), *stored]
 
 

@@ -26,7 +26,7 @@ class AdminLeak(Leak):
         self._session = self.keys.open_session(self.keys.admins[leaked]).value
         self._turn = itertools.cycle((self._administer, self._work))
         super().__init__(
-            ground, [self.issuer_system], services={}, leaked=[leaked], accepts=self._is_taken,
+            ground, [self.issuer_system], programs={}, leaked=[leaked], accepts=self._is_taken,
             names=lambda label: self.keys.admins[label].id, use=self._use,
             sessions=self._open,
         )  # fmt: skip

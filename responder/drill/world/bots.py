@@ -17,12 +17,12 @@ class BotLeak(Leak):
     """A bot whose token leaked, in some channels of our workspace."""
 
     def __init__(
-        self, ground: Ground, leaked: str, bot: str, channels: tuple[str, ...], *, services: Sequence[str]
+        self, ground: Ground, leaked: str, bot: str, channels: tuple[str, ...], *, programs: Sequence[str]
     ) -> None:
         self._first, self._bot, self._channels, self._present = leaked, bot, channels, leaked
         self._chat: Slack | None = None
         super().__init__(
-            ground, [], issuer="slack", services=dict.fromkeys(services, leaked), leaked=[leaked],
+            ground, [], issuer="slack", programs=dict.fromkeys(programs, leaked), leaked=[leaked],
             accepts=self._is_taken, names=lambda label: label, use=bearing(ground.labels[leaked], "/api/auth.test"),
             makes=self._newest,
         )  # fmt: skip

@@ -46,10 +46,6 @@ class Cast(ABC):
         """Tell how the world is now; `claims_pending` is how many people still want to collect something."""
         return {"claims_pending": 0}
 
-    def errand(self, fields: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: ARG002 - for casts that have some
-        """Let a person do something at one of the systems; return status and body. Rejected where nobody does such."""
-        raise Rejected(404, "errand_unknown")
-
     @abstractmethod
     def probe(self) -> list[dict[str, Any]]:
         """Present every leaked value from outside, count sessions, and write each finding to the ledger."""

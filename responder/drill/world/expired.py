@@ -24,7 +24,7 @@ class Expired(Leak):
         self.keys.revoked_before(self._key, ground.clock.origin - _DEAD_FOR)
         systems = [Issuer(ground, self.keys), Edge(ground, self.keys)]
         super().__init__(
-            ground, systems, services={}, leaked=[label], accepts=self._is_taken, names=lambda _: self._key.id,
+            ground, systems, programs={}, leaked=[label], accepts=self._is_taken, names=lambda _: self._key.id,
             sessions=self._open,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Many services, each with a credential from a store of its own; the world looks whether theirs works, all the time."""
+"""Many programs, each with a credential from a store of its own; the world looks whether theirs works, all the time."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ from responder.drill.world.system import Ground, System
 from responder.drill.world.web import Answer, Rejected, Request, Route, route
 
 _READ_AFTER = timedelta(seconds=2)
-"""After how long a service has read what was put into its store."""
+"""After how long a program has read what was put into its store."""
 _LOOK_REAL_SECONDS = 0.05
-"""How often the world looks at every service."""
+"""How often the world looks at every program."""
 
 
 class Stored(NamedTuple):
-    """What a store holds for a service."""
+    """What a store holds for a program."""
 
     value: str
     at: datetime
@@ -31,8 +31,8 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Service:
-    """One service: how it is called, and how it reads its store."""
+class Program:
+    """One program: how it is called, and how it reads its store."""
 
     id: str
     read: Callable[[], Stored | None]
@@ -41,44 +41,44 @@ class Service:
 
 
 class Fleet(System):
-    """All services behind one address: `/health/ID` tells whether a service's credential is accepted."""
+    """All programs behind one address: `/health/ID` tells whether a program's credential is accepted."""
 
     name = "site"
 
-    def __init__(self, ground: Ground, services: Iterable[Service], judge: Callable[[str], Judgement]) -> None:
+    def __init__(self, ground: Ground, programs: Iterable[Program], judge: Callable[[str], Judgement]) -> None:
         super().__init__(ground)
-        self._services = {one.id: one for one in services}
+        self._programs = {one.id: one for one in programs}
         self._judge = judge
         self._values: dict[str, str] = {}
         self._restarted: set[str] = set()
         self._out: set[str] = set()
         self.looks = 0
         """How often the world has looked at the whole fleet."""
-        for service in self._services.values():
-            self._load(service, force=True)
+        for program in self._programs.values():
+            self._load(program, force=True)
 
     def routes(self) -> tuple[Route, ...]:
-        """Return what can be asked of a service."""
+        """Return what can be asked of a program."""
         return (route("GET", "/health/{id}", self.health), route("POST", "/restart/{id}", self.restart))
 
     def health(self, _: Request, parts: dict[str, str]) -> Answer:
-        """Tell whether the service's present credential is accepted."""
-        service = self._service(parts)
-        self._load(service)
-        judgement = self._judge(self._values.get(service.id, ""))
+        """Tell whether the program's present credential is accepted."""
+        program = self._program(parts)
+        self._load(program)
+        judgement = self._judge(self._values.get(program.id, ""))
         return Answer(body={"ok": judgement.accepted, "key_id": judgement.key_id})
 
     def restart(self, _: Request, parts: dict[str, str]) -> Answer:
-        """Let a service read its store anew; from then on it does so by itself."""
-        service = self._service(parts)
-        self._restarted.add(service.id)
-        self._load(service, force=True)
-        return Answer(202, {"id": service.id}, (Effect("service_restarted", service.id, service.id),))
+        """Let a program read its store anew; from then on it does so by itself."""
+        program = self._program(parts)
+        self._restarted.add(program.id)
+        self._load(program, force=True)
+        return Answer(202, {"id": program.id}, (Effect("service_restarted", program.id, program.id),))
 
     def look(self) -> list[str]:
-        """Look at every service now; return those whose credential is refused, and note who began to be so."""
+        """Look at every program now; return those whose credential is refused, and note who began to be so."""
         with self.lock:
-            out = {one.id for one in self._services.values() if not self._works(one)}
+            out = {one.id for one in self._programs.values() if not self._works(one)}
             self.looks += 1
             for name in sorted(out - self._out):
                 self._note("outage", name)
@@ -87,21 +87,21 @@ class Fleet(System):
             self._out = out
         return sorted(out)
 
-    def _works(self, service: Service) -> bool:
-        self._load(service)
-        return self._judge(self._values.get(service.id, "")).accepted
+    def _works(self, program: Program) -> bool:
+        self._load(program)
+        return self._judge(self._values.get(program.id, "")).accepted
 
-    def _load(self, service: Service, *, force: bool = False) -> None:
-        stored = service.read()
-        if stored is None or (service.stuck and service.id not in self._restarted and not force):
+    def _load(self, program: Program, *, force: bool = False) -> None:
+        stored = program.read()
+        if stored is None or (program.stuck and program.id not in self._restarted and not force):
             return
         if force or self.ground.clock.now() - stored.at >= _READ_AFTER:
-            self._values[service.id] = stored.value
+            self._values[program.id] = stored.value
 
-    def _service(self, parts: dict[str, str]) -> Service:
-        if parts["id"] not in self._services:
+    def _program(self, parts: dict[str, str]) -> Program:
+        if parts["id"] not in self._programs:
             raise Rejected(404, "service_unknown")
-        return self._services[parts["id"]]
+        return self._programs[parts["id"]]
 
     def _note(self, kind: str, name: str) -> None:
         self.ground.ledger.write(Line(self.name, actor="world", outcome="seen"), Effect(kind, name, name))

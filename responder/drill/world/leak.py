@@ -1,4 +1,4 @@
-"""The cast of a leak at a provider: its system, services with secrets in a store, and strangers who use what leaked."""
+"""The cast of a leak at a provider: its system, programs with secrets in a store, and strangers who use what leaked."""
 
 import http.client
 import threading
@@ -7,7 +7,7 @@ from typing import Any
 
 from responder.drill.world.caller import Caller
 from responder.drill.world.cast import Cast
-from responder.drill.world.fleet import Fleet, Judgement, Service, Stored, Watch
+from responder.drill.world.fleet import Fleet, Judgement, Program, Stored, Watch
 from responder.drill.world.ledger import Effect
 from responder.drill.world.system import Ground, System
 from responder.drill.world.vault import Vault
@@ -18,8 +18,8 @@ _STORED = range(200, 300)
 
 Use = Callable[[Caller], int]
 """How a stranger uses what leaked: one request, whose status is returned."""
-Errand = Callable[[Caller, Mapping[str, Any]], tuple[int, dict[str, Any]]]
-"""What a person does at the issuer, by the fields that say what."""
+Errand = Callable[[Caller, Mapping[str, Any]], int]
+"""What a person does at the issuer, by the fields that say what; its status is returned."""
 
 
 class Strangers(threading.Thread):
@@ -56,12 +56,12 @@ def bearing(value: str, path: str) -> Use:
 
 
 class Leak(Cast):
-    """One leaked credential, the services that used it, and strangers.
+    """One leaked credential, the programs that used it, and strangers.
 
-    `services`: the label of the value that each begins with. `leaked`: the labels of what leaked. `accepts` says of a
+    `programs`: the label of the value that each begins with. `leaked`: the labels of what leaked. `accepts` says of a
     label whether its credential is accepted now, `names` which id it bears. `makes` lets a person make a credential
-    for a service on the issuer's page, where no API does it, and returns its label. `issuer` names the system that
-    issued what leaked; it is the first of `systems` unless it is said. `elsewhere`: what the services read that keep
+    for a program on the issuer's page, where no API does it, and returns its label. `issuer` names the system that
+    issued what leaked; it is the first of `systems` unless it is said. `elsewhere`: what the programs read that keep
     their credential in another store than the vault. `label_of` says which label a stored value has.
     """
 
@@ -70,7 +70,7 @@ class Leak(Cast):
         ground: Ground,
         systems: Iterable[System],
         *,
-        services: Mapping[str, str],
+        programs: Mapping[str, str],
         leaked: Sequence[str],
         accepts: Callable[[str], bool],
         names: Callable[[str], str],
@@ -88,10 +88,10 @@ class Leak(Cast):
         self._makes, self._errand = makes, errand
         self.issuer = issuer or outside[0].name
         self._label_of = label_of or (lambda value: ground.labels.of(value) or "")
-        read = {name: self._reading(name) for name in services} | dict(elsewhere or {})
-        kept = {name: label for name, label in services.items() if name not in (elsewhere or {})}
+        read = {name: self._reading(name) for name in programs} | dict(elsewhere or {})
+        kept = {name: label for name, label in programs.items() if name not in (elsewhere or {})}
         self.vault = Vault(ground, {f"{name}-key": ground.labels[label] for name, label in kept.items()})
-        self.fleet = Fleet(ground, [Service(name, read[name]) for name in services], self.judge)
+        self.fleet = Fleet(ground, [Program(name, read[name]) for name in programs], self.judge)
         self.systems = (*outside, self.vault, self.fleet)
         strangers = (Strangers(ground, self.issuer, use),) if use is not None else ()
         self.actors = (Watch(self.fleet), *strangers)
@@ -103,42 +103,45 @@ class Leak(Cast):
         return Judgement(known and self._accepts(label), self._names(label) if known else "")
 
     def act(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`store`: make a credential for a `service` by hand, and put it into its secret, as a person would."""
+        """Do by hand what a person would.
+
+        `store`: make a credential for a `program`, and put it into its secret. `errand`: what the scene does at the
+        issuer.
+        """
+        if name == "errand" and self._errand is not None:
+            with Caller(self.ground.inner[self.issuer], "person") as caller:
+                status = self._errand(caller, asked)
+            if status not in _STORED:
+                raise Rejected(409, "not_done")
+            return {"status": status}
         if name != "store" or self._makes is None:
             return super().act(name, asked)
-        service = str(asked.get("service"))
-        label = self._makes(service)
+        program = str(asked.get("program"))
+        label = self._makes(program)
         with Caller(self.ground.inner["vault"], "person") as caller:
             headers = {"Authorization": f"Bearer {self.ground.labels['vault-token']}"}
             status, _ = caller.call(
-                "PUT", f"/v1/secrets/{service}-key", headers=headers, body={"value": self.ground.labels[label]}
+                "PUT", f"/v1/secrets/{program}-key", headers=headers, body={"value": self.ground.labels[label]}
             )
         if status not in _STORED:
             raise Rejected(409, "not_stored")
         return {"stored": label}
 
-    def made(self, label: str, service: str) -> str:
+    def made(self, label: str, program: str) -> str:
         """Note that a person made a credential for somebody on the issuer's page; return its label."""
-        self.did(self.issuer, Effect("key_issued", label, service, {"id": label}))
+        self.did(self.issuer, Effect("key_issued", label, program, {"id": label}))
         return label
 
-    def errand(self, fields: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Let a person do something at the issuer."""
-        if self._errand is None:
-            return super().errand(fields)
-        with Caller(self.ground.inner[self.issuer], "person") as caller:
-            return self._errand(caller, fields)
-
     def state(self) -> dict[str, Any]:
-        """Tell which services are out."""
+        """Tell which programs are out."""
         return super().state() | {"out": self.fleet.look()}
 
     def probe(self) -> list[dict[str, Any]]:
-        """Look whether what leaked is accepted, count sessions, and look at every service."""
+        """Look whether what leaked is accepted, count sessions, and look at every program."""
         states = {label: "alive" if self._accepts(label) else "dead" for label in self._leaked}
         found = [self.found(label, self.issuer, state=state, **self.known_of(label)) for label, state in states.items()]
         found.append(self.found("sessions", self.issuer, open=self._sessions()))
-        return [*found, self.found("services", "site", out=self.fleet.look())]
+        return [*found, self.found("programs", "site", out=self.fleet.look())]
 
     def known_of(self, label: str) -> Mapping[str, Any]:  # noqa: ARG002 - others need it
         """Return what the final probe tells of what leaked besides its state."""

@@ -1,9 +1,9 @@
-"""The cast of a rotation: a gateway whose one key forty services use, each with a secret of its own in a store."""
+"""The cast of a rotation: a gateway whose one key forty programs use, each with a secret of its own in a store."""
 
 from typing import Any
 
 from responder.drill.world.cast import Cast
-from responder.drill.world.fleet import Fleet, Judgement, Service, Stored, Watch
+from responder.drill.world.fleet import Fleet, Judgement, Program, Stored, Watch
 from responder.drill.world.gateway import Edge
 from responder.drill.world.issuer import Issuer
 from responder.drill.world.keys import Keys
@@ -14,14 +14,14 @@ from responder.drill.world.web import Rejected
 
 
 class Rotation(Cast):
-    """Forty services, three of which keep an old key until they are restarted."""
+    """Forty programs, three of which keep an old key until they are restarted."""
 
-    def __init__(self, ground: Ground, services: tuple[str, ...], stuck: tuple[str, ...]) -> None:
+    def __init__(self, ground: Ground, programs: tuple[str, ...], stuck: tuple[str, ...]) -> None:
         super().__init__(ground)
         self.keys = Keys(ground)
         self.issuer, self.edge = Issuer(ground, self.keys), Edge(ground, self.keys)
-        self.vault = Vault(ground, {f"{name}-key": ground.labels["shared-token"] for name in services})
-        self.fleet = Fleet(ground, [self._service(name, stuck=name in stuck) for name in services], self.judge)
+        self.vault = Vault(ground, {f"{name}-key": ground.labels["shared-token"] for name in programs})
+        self.fleet = Fleet(ground, [self._program(name, stuck=name in stuck) for name in programs], self.judge)
         self.systems = (self.issuer, self.edge, self.vault, self.fleet)
         self.actors = (Watch(self.fleet),)
 
@@ -36,12 +36,12 @@ class Rotation(Cast):
         return Judgement(True, key_id_of(value) or "")
 
     def state(self) -> dict[str, Any]:
-        """Tell how the shared key and the services are doing."""
+        """Tell how the shared key and the programs are doing."""
         shared = self.keys.get(self.ground.inventory.shared_key_id)
         return super().state() | {"shared_key": shared.status, "out": self.fleet.look(), "looks": self.fleet.looks}
 
     def probe(self) -> list[dict[str, Any]]:
-        """Present the old key on both surfaces, count its sessions, and look at every service."""
+        """Present the old key on both surfaces, count its sessions, and look at every program."""
         label, found = "shared-token", []
         for system, surface in (("issuer", "api"), ("edge", "edge")):
             found.append(self.found(label, system, state="alive" if self._accepts(label, surface) else "dead"))
@@ -50,7 +50,7 @@ class Rotation(Cast):
         return [
             *found,
             self.found("sessions", shared.id, open=still),
-            self.found("services", "site", out=self.fleet.look()),
+            self.found("programs", "site", out=self.fleet.look()),
         ]
 
     def _accepts(self, label: str, surface: str) -> bool:
@@ -60,9 +60,9 @@ class Rotation(Cast):
             return False
         return True
 
-    def _service(self, name: str, *, stuck: bool) -> Service:
+    def _program(self, name: str, *, stuck: bool) -> Program:
         def read() -> Stored | None:
             newest = self.vault.newest(f"{name}-key")
             return Stored(newest.value, newest.at) if newest else None
 
-        return Service(name, read, stuck)
+        return Program(name, read, stuck)
