@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from meanings import KEYS
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from responder.anchors import Anchor
@@ -26,6 +26,7 @@ _PLAIN = {
     bool: "true or false",
     timedelta: "span of time",
     datetime: "time with a zone",
+    AwareDatetime: "time with a zone",
     Secret: "secret",
     Any: "anything",
     Span: "span",

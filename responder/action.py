@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard, runtime_check
 from pydantic import BaseModel, ConfigDict
 
 from responder.clock import Clock
+from responder.errors import Denied
 from responder.finding import Finding
 from responder.redaction import Secret
 from responder.settings import Connection
@@ -136,6 +137,16 @@ class Access(NamedTuple):
     """A known-good credential of the leaked one's kind, for proofs of death."""
     marker: str = ""
     """Run and step, the same for every try of the step: creates bear it, so that an orphan is found again."""
+
+    def own(self, called: str = "secret") -> Secret:
+        """Return our own credential; `called` is what it is. Denied where the connection has none."""
+        if self.secret is None:
+            raise Denied(
+                f"The connection has no {called}",
+                where=f"connections.{self.connection.name}",
+                remedy="set `secret: env:NAME`",
+            )
+        return self.secret
 
 
 class Action(BaseModel):
@@ -298,14 +309,17 @@ class Provider:
     """The shape of a connection in responder.yaml, besides provider, account and secret."""
     offers: Callable[[Any], frozenset[str]] | None = None
     """Which `credential` verbs a connection with these options has; default: all that the actions implement."""
+    fits: Callable[[Any, type[Action]], bool] = field(default=lambda _options, _action: True)
+    """Chooses, by a connection's options, between actions that have one verb and differ in what is known of them."""
     traits: Callable[[Any], Traits] = field(default=lambda _options: Traits())
     recognise: Callable[[Any, str], str | None] = field(default=lambda _options, _value: None)
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
     shape: Callable[[Any], str] = field(default=lambda _options: "")
     """A regular expression that finds this kind of credential in text; empty where there is none."""
-    keys: Callable[[Any], Iterable[KeySeen]] | None = None
-    """Lists every credential of the account, for `inventory check`; None where the provider has no such list."""
-    place: Callable[[Any, str], PlaceSeen] | None = None
-    """Looks at a consumer's `secret`, for `inventory check`; None where nothing is stored there."""
+    keys: Callable[[Any], Iterable[KeySeen] | None] | None = None
+    """Lists every credential of the account, for `inventory check`; None where the provider, or this connection to it,
+    has no such list."""
+    place: Callable[[Any, str], PlaceSeen | None] | None = None
+    """Looks at a consumer's `secret`, for `inventory check`; None where nothing is stored, or nothing is shown."""
     lacking: Callable[[Any, Sequence[str]], Sequence[str]] | None = None
     """Returns which of these permissions our own credential lacks, for `doctor`; None where nobody tells."""

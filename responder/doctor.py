@@ -3,16 +3,16 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from responder.action import Action
+from responder.action import Action, Provider
 from responder.app import App
 from responder.clock import show_time
 from responder.credential import VERBS, Deliver, ProveDead, TestConsumer
-from responder.errors import InputError, PlaybookError, ResponderError
+from responder.errors import InputError, PlaybookError, Problem, ProviderError, ResponderError, SettingsError
 from responder.installation import login
-from responder.means import WITHOUT_ACCOUNT, Means
+from responder.means import WITHOUT_ACCOUNT, Means, other_account
 from responder.notice import SendNotice
 from responder.playbook import Playbook, Step
 from responder.settings import Connection
@@ -33,14 +33,15 @@ class Check:
     remedy: str = ""
     needs: tuple[str, ...] = ()
     """The permissions that the loaded playbooks' actions need there."""
+    lacks: tuple[str, ...] = ()
+    """Those of them that our own credential lacks, where the provider tells."""
 
 
 def examine(app: App, playbooks: Sequence[Playbook], others: Sequence[Playbook] = ()) -> list[Check]:
     """Look at everything that `playbooks` need; what only `others` need is noted."""
     connections = list(app.means.settings.connections.values())
-    wanted = [*playbooks, *others]
     with ThreadPoolExecutor(8) as pool:
-        looked = list(pool.map(lambda one: _connection(one, app.means, wanted), connections))
+        looked = list(pool.map(lambda one: _connection(one, app.means, playbooks, others), connections))
     return [
         *looked,
         *(check for playbook in playbooks for check in _playbook(playbook, app.means, "missing")),
@@ -55,46 +56,66 @@ def examine(app: App, playbooks: Sequence[Playbook], others: Sequence[Playbook] 
 # Connections --------------------------------------------------------------------------------------
 
 
-def _connection(connection: Connection, means: Means, playbooks: Sequence[Playbook]) -> Check:
-    needs = permissions(connection, means, playbooks)
+def _connection(
+    connection: Connection, means: Means, playbooks: Sequence[Playbook], others: Sequence[Playbook]
+) -> Check:
+    needs = permissions(connection, means, [*playbooks, *others])
+    check = Check("connection", connection.name, "missing", "", needs=needs)
     try:
         provider = means.registry.provider(connection.provider)
         means.registry.options(connection)
-        found = provider.identify(means.client(means.access(connection, "doctor", connection.name)))
-        problem = _mismatch(connection, found.account) or _control(connection, means)
+        client = means.client(means.access(connection, "doctor", connection.name))
+        account = provider.identify(client).account
+        elsewhere = other_account(connection, account)
+        if elsewhere is not None:  # what we may do there tells nothing of the account that is meant
+            return replace(check, said=elsewhere.what, remedy=elsewhere.remedy)
+        control = _control(connection, means)
+        lacks, unsure = _lacking(provider, client, needs)
     except ResponderError as error:
         first = error.problems[0]
-        return Check("connection", connection.name, "missing", first.what, first.remedy, needs)
-    if problem is not None:
-        return Check("connection", connection.name, "missing", *problem, needs)
-    return Check("connection", connection.name, "ok", f"{connection.provider}, account {found.account}", "", needs)
+        return replace(check, said=first.what, remedy=first.remedy)
+    must = set(permissions(connection, means, playbooks))
+    # What the provider calls by another name than we asked for counts as needed.
+    badly = [one for one in lacks if one in must or one not in needs]
+    named = ", ".join(lacks)
+    problems = [control] if control is not None else []
+    problems += [Problem(f"our own credential lacks {named}", remedy=f"give it {named}")] if badly else []
+    if problems:
+        said, remedy = ("; ".join(parts) for parts in zip(*((one.what, one.remedy) for one in problems), strict=True))
+        return replace(check, said=said + unsure, remedy=remedy, lacks=lacks)
+    said = f"{connection.provider}, account {account}{unsure}"
+    if lacks:
+        said += f"; our own credential lacks {named}, which none of your own playbooks needs"
+        return replace(check, state="note", said=said, remedy=f"give it {named}", lacks=lacks)
+    return replace(check, state="ok", said=said)
 
 
-def _mismatch(connection: Connection, account: str) -> tuple[str, str] | None:
-    if not connection.account:
-        return (
-            f"it is account {account}, and responder.yaml does not say which it must be",
-            f"add `account: {account}` if that is right",
-        )
-    if account != connection.account:
-        return (
-            f"it is account {account}, and responder.yaml says {connection.account}",
-            "use the right credential, or correct `account:`",
-        )
-    return None
+def _lacking(provider: Provider, client: object, needs: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return which permissions our own credential lacks, and words for where nobody tells."""
+    if not needs:
+        return (), ""
+    if provider.lacking is None:
+        return (), "; nobody tells which permissions our credential has"
+    try:
+        return tuple(provider.lacking(client, needs)), ""
+    except ProviderError as error:
+        return (), f"; nobody tells which permissions our credential has: {error.problems[0].what}"
 
 
-def _control(connection: Connection, means: Means) -> tuple[str, str] | None:
+def _control(connection: Connection, means: Means) -> Problem | None:
     """Return what is missing for a proof of death: a known-good credential that shows that the path works."""
     issues = any(entry.connection == connection.name for entry in means.settings.inventory)
     if not issues or ProveDead.verb not in means.registry.offers(connection):
         return None
     if connection.control is None:
-        return (
+        return Problem(
             "it has no control credential: without one, a refusal proves nothing",
-            "add `control: env:NAME`, a known-good credential of the same kind",
+            remedy="add `control: env:NAME`, a known-good credential of the same kind",
         )
-    means.secret(connection.control)
+    try:
+        means.secret(connection.control)
+    except SettingsError as error:
+        return error.problems[0]
     return None
 
 

@@ -107,7 +107,7 @@ def _from_data(data: dict[str, Any], source: str, sealer: Sealer, value: Secret 
     raw = data.pop("value", None)
     if raw is not None and not (isinstance(raw, str) and raw.strip()):
         raise FindingError("`value` is not text", where=f"{source}.value", remedy="put it in quotes, or leave it out")
-    if looks_like_credential(str(data.get("key_id", ""))) not in {None, "aws"}:
+    if looks_like_credential(str(data.get("key_id", ""))):
         raise FindingError(
             "`key_id` holds a credential itself, not its id",
             where=f"{source}.key_id",

@@ -128,7 +128,7 @@ def judge(finding: Finding, settings: Settings, recognise: Recognise, fingerprin
     found = Credential(
         kind=finding.kind, connection=finding.connection or connection, key_id=key_id, fingerprint=finding.fingerprint
     )
-    if canary := _canary(settings, {finding.key_id, own_key_id, finding.fingerprint}):
+    if canary := canary_of(settings, {finding.key_id, own_key_id, finding.fingerprint}):
         return Judgement(Ownership.CANARY, f"it is on the list of canaries ({canary})", found)
     known: list[tuple[CredentialEntry, str]] = []
     for entry in settings.inventory:
@@ -161,7 +161,7 @@ def judge(finding: Finding, settings: Settings, recognise: Recognise, fingerprin
     return Judgement(Ownership.UNKNOWN, "neither the inventory nor its form tells whose it is", found)
 
 
-def _canary(settings: Settings, names: set[str]) -> str:
+def canary_of(settings: Settings, names: set[str]) -> str:
     """Return the canary that goes by one of these names, if one does."""
     names = names - {""}
     for canary in settings.canaries:

@@ -7,7 +7,7 @@ from typing import Any
 
 from responder.action import Access, Identity, Provider
 from responder.clock import Clock, Ids, monotonic
-from responder.errors import PlaybookError, SettingsError
+from responder.errors import PlaybookError, Problem, SettingsError
 from responder.leaks import Leaks
 from responder.redaction import Secret
 from responder.registry import Registry
@@ -26,6 +26,21 @@ WITHOUT_ACCOUNT = frozenset({"evidence", "finding", "human", "incident"})
 
 Hook = Callable[[str, str], None]
 """Called with a point (`before-apply`, `after-apply`, `after-record`) and a step: a drill may kill there."""
+
+
+def other_account(connection: Connection, account: str) -> Problem | None:
+    """Return what is wrong where a connection leads to another account than responder.yaml says."""
+    if not connection.account:
+        return Problem(
+            f"it is account {account}, and responder.yaml does not say which it must be",
+            remedy=f"add `account: {account}` if that is right",
+        )
+    if account != connection.account:
+        return Problem(
+            f"it is account {account}, and responder.yaml says {connection.account}",
+            remedy="use the right credential, or correct `account:`",
+        )
+    return None
 
 
 def no_hook(point: str, step: str) -> None:

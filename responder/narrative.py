@@ -275,7 +275,7 @@ def _observed(_: _Words, entry: Entry) -> str:
 def _done(words: _Words, entry: Entry) -> str:
     if "verdict" in entry.facts:
         return _observed(words, entry)
-    plain = {name: value for name, value in _inner(entry).items() if isinstance(value, str | int)}
+    plain = {name: value for name, value in _inner(entry).items() if isinstance(value, str | int) and value != ""}
     shown = [f"{name} {_brief(value)}" for name, value in plain.items() if len(str(value)) <= _LONGEST_FACT]
     return "done" + (f": {', '.join(shown[:3])}" if shown else "")
 

@@ -180,9 +180,17 @@ CREDENTIAL_SHAPES = {
 }
 
 
+_AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+])(?![0-9a-f]{40}\b)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
+"""Forty letters that are no hash of a commit: what belongs to the id of an access key."""
+
+
 def looks_like_credential(text: str) -> str | None:
-    """Return whose credential the text seems to hold (`github`, `aws`, ...), or None."""
-    return next((name for name, shape in CREDENTIAL_SHAPES.items() if shape.search(text)), None)
+    """Return whose credential the text seems to hold (`github`, `aws`, ...), or None.
+
+    The id of an AWS access key is none by itself: it names a key on the record, in questions and in the inventory.
+    """
+    found = (name for name, shape in CREDENTIAL_SHAPES.items() if shape.search(text))
+    return next((name for name in found if name != "aws" or _AWS_SECRET.search(text)), None)
 
 
 def log_through(redactor: Redactor, *, debug: bool) -> None:

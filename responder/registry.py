@@ -68,11 +68,18 @@ class Registry:
             )
         return actions[name]
 
-    def verb(self, provider: str, verb: str) -> type[CredentialAction]:
-        """Return a provider's own action for a verb. PlaybookError where its API cannot do it."""
-        for action in self.provider(provider).actions:
-            if issubclass(action, CredentialAction) and action.verb == verb:
-                return action
+    def verb(self, provider: str, verb: str, connection: Connection | None = None) -> type[CredentialAction]:
+        """Return a provider's own action for a verb: that which fits the connection, where it has several.
+
+        PlaybookError where its API cannot do it.
+        """
+        own = self.provider(provider)
+        found = [one for one in own.actions if issubclass(one, CredentialAction) and one.verb == verb]
+        if connection is not None and len(found) > 1:
+            options = self.options(connection)
+            found = [one for one in found if own.fits(options, one)]
+        if found:
+            return found[0]
         raise PlaybookError(
             f"{provider} cannot {verb.replace('_', ' ')} a credential",
             remedy=f"ask with `if: ${{{{ credential.can.{verb} }}}}`",
@@ -90,7 +97,7 @@ class Registry:
     def offers(self, connection: Connection) -> frozenset[str]:
         """Return the credential verbs that a connection has."""
         provider = self.provider(connection.provider)
-        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction))
+        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & VERBS.keys()
         if provider.offers is None:
             return implemented
         return implemented & provider.offers(self.options(connection))
@@ -103,12 +110,18 @@ class Registry:
         """Read a key id out of a value, offline."""
         return self.provider(connection.provider).recognise(self.options(connection), value)
 
+    def recognises(self, connection: Connection) -> bool:
+        """Tell whether a connection's provider reads key ids out of values at all."""
+        provider = self.provider(connection.provider)
+        default = type(provider).__dataclass_fields__["recognise"].default
+        return provider.recognise is not default and bool(provider.shape(self.options(connection)))
+
     def actions(self) -> Iterator[type[Action]]:
         """Yield every action of every provider, and every credential verb; imports them all."""
         yield from VERBS.values()
         for name in self.names():
             for action in self.provider(name).actions:
-                if not issubclass(action, CredentialAction):
+                if not action.name.startswith("credential."):
                     yield action
 
 

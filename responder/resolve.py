@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from responder.action import Action, Provider
-from responder.credential import CredentialAction, Deliver, Subject, TestConsumer
+from responder.credential import CredentialAction, Deliver, Inspect, Issue, Subject, TestConsumer
 from responder.documents import Templates
 from responder.errors import PlaybookError, Problem
 from responder.expressions import SecretRef, evaluate
@@ -79,7 +79,9 @@ def rebuild(record: Mapping[str, Any], step: Step, state: RunState, means: Means
 def _class(name: str, connection: Connection, means: Means) -> type[Action]:
     """Return the class of an action; a credential's verb is that of the connection's own provider."""
     provider, _, verb = name.partition(".")
-    return means.registry.verb(connection.provider, verb) if provider == "credential" else means.registry.action(name)
+    if provider == "credential":
+        return means.registry.verb(connection.provider, verb, connection)
+    return means.registry.action(name)
 
 
 def subject(state: RunState, means: Means) -> Subject:
@@ -94,7 +96,15 @@ def subject(state: RunState, means: Means) -> Subject:
         key_id=credential.key_id,
         fingerprint=credential.fingerprint,
         value=value,
+        owner=next(iter(_told(state, Inspect.name, "owner")), ""),
+        issued=tuple(_told(state, Issue.name, "key_id")),
     )
+
+
+def _told(state: RunState, action: str, name: str) -> list[str]:
+    """Return what the run's steps with an action have found under a name, each once."""
+    units = [unit for unit in state.units.values() if unit.planned.get("action") == action]
+    return sorted({str(unit.facts[name]) for unit in units if unit.facts.get(name)})
 
 
 def _acting_as(executor: str, connection: str, step: Step, means: Means) -> dict[str, str]:

@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from responder.errors import Problem, SettingsError
 from responder.keychain import read_entry
@@ -29,6 +39,21 @@ def _day(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def safe_base(url: str) -> str:
+    """Return where a system is, without a slash at the end. ValueError where a secret could be overheard on its way."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("must be https (http is for loopback only)")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(safe_base)]
+"""Where a system is: https, or http on loopback."""
 
 
 class _Model(BaseModel):

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,7 @@ from responder.answer import (
     unsendable,
 )
 from responder.clock import monotonic
-from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
+from responder.errors import Denied, OutcomeUnknown, PermitExpired, ProviderError, Unavailable
 from responder.redaction import Secret
 from responder.sealing import Sealer
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     import httpx
+
+    from responder.programs import Said
 
 T = TypeVar("T")
 
@@ -269,9 +271,48 @@ class Wire:
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _patience(self, url: str, seconds: float | None) -> float:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        write: bool,
+        given: Secret | None = None,
+        hidden: Secret | None = None,
+        environment: Mapping[str, str | Secret],
+        seconds: float,
+        permission: str = "",
+    ) -> "Said":
+        """Run a program, and return what it said. `given` goes to its standard input, and nothing else does.
+
+        Neither a secret that is known to us goes into its arguments, nor what it says of `given` or `hidden` any
+        further. `judged` tells what its end means: by itself OutcomeUnknown for a write, Unavailable for a look.
+        """
+        from responder import programs  # noqa: PLC0415 - few need it, and it is slow to import
+
+        scrub = self._transport.sealer.redactor.scrub
+        place = scrub(f"program {argv[0]}")
+        if any(scrub(word) != word for word in argv):
+            raise ProviderError(
+                "A secret stands among a program's arguments, where everybody on the host could read it",
+                where=place,
+                remedy="let the program read the value from its standard input",
+            )
+        sent = {name: _text(value) for name, value in environment.items()}
+        wait = self._patience(place, seconds, most=seconds)
+        value = given.reveal().encode(errors="surrogatepass") if given is not None else b""
+        with self.sending(place) if write else contextlib.nullcontext():
+            started = time.perf_counter()
+            try:
+                ended = programs.run_program(argv, value, sent, wait)
+            finally:
+                self.seconds += 0.0 if write else time.perf_counter() - started
+            values = [secret.reveal() for secret in (given, hidden) if secret is not None]
+            said = programs.Said(*(programs.told_of(text, values, scrub) for text in (ended.out, ended.errors)))
+            return programs.judged(place, ended, said, write=write, permission=permission)
+
+    def _patience(self, url: str, seconds: float | None, *, most: float | None = None) -> float:
         """Return how many seconds the next request may take. Unavailable when the step's `timeout` is used up."""
-        bound = self._transport.request_seconds
+        bound = self._transport.request_seconds if most is None else most
         bounds = [bound, seconds or bound, *([self._until - monotonic()] if self._until is not None else [])]
         if min(bounds) > 0:
             return min(bounds)

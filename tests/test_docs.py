@@ -307,12 +307,17 @@ NOT_USED = re.compile(r"(?<![a-z])(handler|manager|util|helper|service|engine|wo
 
 ALLOWED_NAMES = {
     "handler",  # an argument that pydantic gives its hooks
+    "service_account",  # what OpenAI calls an account without a person
+    "add_service_account",
 }
 
 ALLOWED_PROSE = (
     "Not used: handler, manager, util, helper, service, engine, workflow.",  # the list itself
     "the record is the engine",  # what durable execution calls the thing that we have none of
     "why-the-record-is-the-engine",
+    "service account",  # what OpenAI calls an account without a person
+    "Secrets Manager",  # a product's name
+    "secrets engine",  # what OpenBao calls what it mounts
 )
 
 

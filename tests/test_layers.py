@@ -20,7 +20,7 @@ __main__
 cli
 drill scenario
 slack
-doctor probing breaking closing rendering tending
+doctor stocktaking probing breaking closing rendering tending
 app
 voice
 attendance
@@ -49,7 +49,7 @@ leaks
 action incident rendition timeline playbook
 transport installation said step due chain entry
 sqlite postgres
-finding settings store answer expressions anchors
+finding settings store answer programs expressions anchors
 sealing source dates
 keychain
 clock durations errors redaction layout skeleton threads
@@ -65,6 +65,7 @@ ONLY_IN = {
     "sqlite3": ("sqlite",),
     "psycopg": ("postgres", "fleet"),
     "procrastinate": ("fleet",),
+    "subprocess": ("programs", "drill", "attendance"),  # the drill and `attendance` begin responder itself
     "smtplib": ("transport", "providers.email"),  # which signs in, to see that it may send
     "cryptography": ("sealing", "providers.github", "drill"),  # GitHub's signatures and key pairs, and their other end
     "nacl": ("providers.github", "drill"),

@@ -319,6 +319,7 @@ def test_an_event_that_nobody_foresaw_still_has_its_row() -> None:
         ("left_alone", {"reason": "not ours"}, "kill: found a credential that is left alone: not ours"),
         ("linked", {"credential": "x"}, "kill: found x, which another run holds already"),
         ("applied", {}, "kill: done"),
+        ("done", {"facts": {"state": "live", "dead_since": "", "key_id": "k1"}}, "kill: done: state live, key_id k1"),
         (
             "ended",
             {"contained": False, "exit": [{"held": False, "why": "alive"}]},

@@ -20,13 +20,13 @@ class Exit(IntEnum):
     OK = 0
     """Contained and verified, a notice was sent, or the read succeeded."""
     NOT_CONTAINED = 1
-    """It ended, but something was declined, skipped or not contained."""
+    """It ended, but something was declined, skipped or not contained; or the inventory and the providers differ."""
     WRONG_INPUT = 2
     """The usage, the playbook, the finding or the configuration is wrong; nothing ran."""
     REFUSED = 3
     """A guard refused the plan."""
     PROVIDER = 4
-    """A provider is unavailable, or denies."""
+    """A provider is unavailable, or denies; or something that a playbook needs is missing."""
     UNKNOWN = 5
     """An outcome is unknown, a verification failed, or the record does not verify."""
     RECORD = 6

@@ -18,6 +18,7 @@ from responder.errors import ResponderError
 COMMANDS: dict[str, str] = {
     "init": "Write a commented responder.yaml, and an example playbook with its scenario.",
     "doctor": "Check the connections, their permissions, and the store.",
+    "inventory": "Compare the inventory with what the providers say.",
     "drill": "Practise a playbook in a loopback world that misbehaves.",
     "playbook": "List, show, lint, test and draw playbooks.",
     "plan": "Show what a run would do; write nothing.",
@@ -46,7 +47,7 @@ COMMANDS: dict[str, str] = {
 """Every command, and what it is for; a command's own short help says the same."""
 
 GROUPS = {
-    "Prepare": ("init", "doctor", "drill", "playbook"),
+    "Prepare": ("init", "doctor", "inventory", "drill", "playbook"),
     "Respond": (
         "plan",
         "run",

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from responder.cli.drilled import Drilled
 from responder.doctor import Check
 from responder.schema import field_help
+from responder.stocktaking import Stock
 from responder.view import RunView
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -334,6 +335,7 @@ DOCUMENTS: dict[str, Any] = {
     "timeline": EntryShown,
     "verify": Verified,
     "doctor": Examined,
+    "inventory-check": Stock,
     "init": Written,
     "drill": Drilled,
     "playbook-list": Playbooks,
@@ -376,14 +378,11 @@ def _explain(part: dict[str, Any]) -> None:
 
 
 def _parts() -> list[type]:
-    from responder import deadlines, view  # noqa: PLC0415 - only where schemas are made
+    from responder import deadlines, stocktaking, view  # noqa: PLC0415 - only where schemas are made
     from responder.cli import drilled  # noqa: PLC0415
 
-    own = [value for value in globals().values() if isinstance(value, type)]
-    return [
-        *own,
-        *(value for module in (view, deadlines, drilled) for value in vars(module).values() if isinstance(value, type)),
-    ]
+    spaces = (globals(), *(vars(module) for module in (view, deadlines, drilled, stocktaking)))
+    return [value for space in spaces for value in space.values() if isinstance(value, type)]
 
 
 def write_schemas() -> None:

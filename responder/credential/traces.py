@@ -32,7 +32,7 @@ class Use(BaseModel):
     consumer: str = ""
     """The id of the known consumer that it was; empty where it was none."""
     ours: bool = False
-    """Whether it was a probe of ours."""
+    """Whether it was a probe of this very run."""
 
 
 class Interval(NamedTuple):
@@ -80,11 +80,14 @@ class _Traced(CredentialAction):
         asked = Interval(self.since or now, self.until or now)
         span = Interval(asked.since - self.look_back, asked.until)
         found = self.usage(client, span)
-        uses = sorted((self._recognised(use) for use in found.uses), key=lambda use: use.at)
+        run = client.access.marker.partition("/")[0]
+        uses = sorted((self._recognised(use, run) for use in found.uses), key=lambda use: use.at)
         return found._replace(uses=uses), asked, span
 
-    def _recognised(self, use: Use) -> Use:
-        if use.agent.startswith("responder/"):
+    def _recognised(self, use: Use, run: str) -> Use:
+        # Our program's name alone shows nothing: whoever has the credential can call themselves so. The run, they
+        # cannot know.
+        if use.agent.startswith("responder/") and f"({run};" in use.agent:
             return use.model_copy(update={"ours": True})
         found = next((one.id for one in self.known if any(_fits(use, sign) for sign in one.seen_as)), "")
         return use.model_copy(update={"consumer": found})
@@ -161,7 +164,8 @@ class Doors(CredentialAction):
     """List the other ways into the same identity, and those that were made since a moment: the sweep.
 
     Facts: `doors`, each with `new` (made or changed since `since`, or nobody knows when), `unresolved` (the ids of all
-    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at).
+    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at). What this run
+    has issued itself is no such door.
     """
 
     verb: ClassVar[str] = "doors"
@@ -181,7 +185,7 @@ class Doors(CredentialAction):
 
     def read(self, client: Any) -> Outcome:
         """Look at every door."""
-        doors = list(self.open_doors(client))
+        doors = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
         unseen = list(self.unseen(client))
         rows = [{**door.model_dump(mode="json"), "new": self._is_new(door)} for door in doors]
         return Outcome(

@@ -21,6 +21,10 @@ class Subject(BaseModel):
     key_id: str = ""
     fingerprint: str = ""
     value: Secret | None = None
+    owner: str = ""
+    """Whose it is, as this run has read it; once a credential is dead, some issuers do not say."""
+    issued: tuple[str, ...] = ()
+    """The ids of the credentials that this run has issued in its place."""
 
 
 class CredentialAction(Action):

@@ -12,10 +12,12 @@ Line = Mapping[str, Any]
 
 OURS = ("responder", "person")
 """Whose effects are the response's: the tool's own, and those of the people whom it asks."""
-ENDS = ("key_disabled", "key_revoked")
+ENDS = ("key_disabled", "key_revoked", "token_revoked")
 """Effects that end a key at its issuer."""
 
 _UNAUTHORISED = 401
+_REFUSES_WITH_403 = frozenset({"aws"})
+"""Systems that say 403 to a credential that is none, and tell apart from that, by the outcome, what it may not do."""
 _SUCCESS = range(200, 300)
 
 
@@ -93,14 +95,21 @@ def accepted(line: Line) -> bool:
     return line["status"] in _SUCCESS and line["outcome"] in ("served", "lost")
 
 
+def refused(line: Line) -> bool:
+    """Tell whether the presented credential itself was refused, and not what it asked for."""
+    if line["system"] in _REFUSES_WITH_403 or line["status"] in _SUCCESS:  # 200 with a body that says no
+        return bool(line["outcome"] == "refused")
+    return bool(line["status"] == _UNAUTHORISED)
+
+
 def is_session(line: Line) -> bool:
     """Tell whether a session was presented that somebody opened with the leaked value."""
     return str(line["credential"]).startswith("session-")
 
 
 def is_end(line: Line, facts: Facts) -> bool:
-    """Tell whether the line ends a leaked key at its issuer."""
-    return kind(line) in ENDS and key(line) in {leaked.key_id for leaked in facts.leaked}
+    """Tell whether the line ends at its issuer what was reported; what is found on the way comes behind it."""
+    return kind(line) in ENDS and key(line) in {leaked.key_id for leaked in facts.leaked[:1]}
 
 
 def deaths(lines: Sequence[Line], facts: Facts) -> list[Death]:
@@ -125,13 +134,13 @@ def latest(found: Sequence[Death]) -> datetime | None:
 
 
 def _refused_for_good(lines: Sequence[Line], label: str, system: str) -> datetime | None:
-    refused: datetime | None = None
+    found: datetime | None = None
     for line in lines:
         if line["system"] != system or line["credential"] != label:
             continue
         if accepted(line):
-            refused = None
+            found = None
         # The score's own probes come last of all: they can show that a value lives, not when it died.
-        elif line["status"] == _UNAUTHORISED and refused is None and line["actor"] != "score":
-            refused = at(line)
-    return refused
+        elif refused(line) and found is None and line["actor"] != "score":
+            found = at(line)
+    return found

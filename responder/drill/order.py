@@ -102,6 +102,6 @@ def _strayed(lines: Sequence[Line], facts: Facts) -> list[str]:
         for label in line["carried"]:
             if label in own and line["system"] not in own[label]:
                 found[f"the value of {label} was carried to {line['system']}"] = None
-            elif label not in own and line["system"] in _TALK:
+            elif label not in own and line["system"] in _TALK and label != line["credential"]:
                 found[f"the value of {label} was carried in {line['system']}"] = None
     return list(found)

@@ -85,6 +85,7 @@ class People:
         if ask.kind == "approval":
             return ""
         if ask.kind == "decide":
+            self._act(state, ask)
             return self.scene.choice(state, ask)
         if ask.kind == "gate":
             return "continue"
@@ -103,13 +104,15 @@ class People:
 
     def _task(self, state: RunState, ask: Ask) -> str:
         """Do what a task asks, in the world, and say what was done."""
+        return "done as asked, and seen" if self._act(state, ask) else self.scene.report(state, ask)
+
+    def _act(self, state: RunState, ask: Ask) -> bool:
+        """Do in the world, once, what an answer is to say; tell whether there is anything to be done."""
         done = self.scene.act(state, ask, self.app.person)
-        if done is None:
-            return "looked at it, and it works"
-        if done not in self._done:
+        if done is not None and done not in self._done:
             self._done.append(done)
             self._post_world(*done)
-        return "done as asked, and seen"
+        return done is not None
 
     def _did_it_happen(self, state: RunState, ask: Ask) -> bool:
         """Look where a person would: in the mail server's log."""

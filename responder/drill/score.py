@@ -199,7 +199,7 @@ def _sessions_open(lines: Sequence[Line]) -> int | None:
 def _owned(lines: Sequence[Line]) -> dict[str, _Owned]:
     owners: dict[str, _Owned] = {}
     for line in lines:
-        if kind(line) == "key_issued":
+        if kind(line) == "key_issued" and line["actor"] in OURS:
             owner = owners.setdefault(subject(line), _Owned())
             owner.repeated += bool(owner.live)
             owner.live.add(str(line["effect"]["id"]))

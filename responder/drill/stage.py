@@ -92,6 +92,7 @@ def set_stage(
     """
     played = scene_name(playbook)
     scene = scene_called(played)
+    scene.check_installed()
     check_places(parse_faults(faults), scene.places)
     record = location(str(Path(store).absolute()) if store and "://" not in store else store, {})
     if record.path is None and recorded(record):

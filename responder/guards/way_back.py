@@ -6,8 +6,9 @@ from responder.action import Changing
 from responder.credential import Doors, Inspect, Issue
 from responder.errors import Problem
 from responder.guards.carried import handed_over
-from responder.guards.case import Case, Moment, named_value
+from responder.guards.case import Case, Moment, named_key, named_value
 from responder.modes import NEVER
+from responder.settings import same_account
 
 _REVIVING = frozenset({"enable", "restore"})
 """The verbs that make a credential work again that did not."""
@@ -23,6 +24,12 @@ def of_step(case: Case) -> Iterator[Problem]:
         yield Problem(
             "it would make a credential work again that a finding names",
             case.place,
+            "issue another one: a leaked credential never comes back",
+        )
+    if isinstance(case.resolved.action, Changing) and _revives_by_id(case):
+        yield Problem(
+            "it would make a key work again that a finding names",
+            f"{case.place}.with.key_id",
             "issue another one: a leaked credential never comes back",
         )
     if any(named_value(value) in case.leaked() for value in handed_over(case)):
@@ -41,6 +48,17 @@ def _revives(case: Case) -> bool:
     verb = case.resolved.name.rpartition(".")[2]
     taken_back = case.step.id.partition("[")[0].endswith("~undo") and verb in _TAKEN_BACK
     return bool(verb in _REVIVING or taken_back) and bool(set(case.state.credential.identifiers) & case.leaked())
+
+
+def _revives_by_id(case: Case) -> bool:
+    """Tell whether a provider's own action makes a key work again that leaked, at this account, by any connection."""
+    verb = case.resolved.name.rpartition(".")[2]
+    key_id = str(getattr(case.resolved.action, "key_id", ""))
+    if not key_id or case.on_credential or verb.partition("_")[0] not in _REVIVING:
+        return False
+    here = case.resolved.connection
+    names = {here.name, *(name for name, one in case.connections.items() if same_account(one, here))}
+    return any(named_key(name, key_id) in case.leaked() for name in names)
 
 
 def _wider(case: Case, issue: Issue) -> Iterator[Problem]:

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from responder.action import Access, Action, Change, Effect, Identity, Outcome, Provider, Verdict
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.redaction import looks_like_credential
+from responder.settings import LOOPBACK
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOGIN_SECONDS = 10.0
 _OWN_HEADERS = re.compile(r"Reply-To|References|In-Reply-To|X-(?!Responder-)[A-Za-z0-9-]+")
 _LINE = re.compile(r"[^\r\n\x00]*")
@@ -199,7 +199,7 @@ def _server(options: Options) -> smtplib.SMTP:
     if options.tls == "implicit":
         context = ssl.create_default_context()
         return smtplib.SMTP_SSL(options.host, options.port, context=context, **arguments)
-    if options.tls == "none" and options.host not in _LOOPBACK:
+    if options.tls == "none" and options.host not in LOOPBACK:
         raise Denied("Mail without TLS is sent on loopback only", remedy="set `tls: starttls`")
     server = smtplib.SMTP(options.host, options.port, **arguments)
     if options.tls == "starttls":

@@ -36,7 +36,7 @@ from responder.redaction import Secret
 from responder.registry import Registry
 from responder.scenario.plausible import facts_of
 from responder.scenario.world import Caller, Known, World
-from responder.settings import Consumer
+from responder.settings import Connection, Consumer
 
 EVERY_VERB = "issuer"
 """The provider of a scenario's credential where nothing names another: it offers every verb."""
@@ -80,11 +80,11 @@ class StandIns(Registry):
         """Return the names of all providers, and of the one that offers every verb."""
         return sorted({*self._real.names(), EVERY_VERB})
 
-    def verb(self, provider: str, verb: str) -> type[CredentialAction]:
+    def verb(self, provider: str, verb: str, connection: Connection | None = None) -> type[CredentialAction]:
         """Return the stand-in for a verb. PlaybookError where the scenario says that the issuer cannot do it."""
         if verb in self._world.scenario.credential.cannot:
             raise PlaybookError(f"{provider} cannot {verb.replace('_', ' ')} a credential", where="credential.cannot")
-        return super().verb(provider, verb)
+        return super().verb(provider, verb, connection)
 
     def _load(self, name: str) -> Provider:
         if name == EVERY_VERB:

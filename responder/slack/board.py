@@ -7,6 +7,7 @@ channel, and goes on where the one before was.
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,8 +49,17 @@ class _Shown:
 class Board:
     """Keeps what one incident's channel shows in step with the record."""
 
-    def __init__(self, speaker: Speaker, settings: Settings, connection: Connection, sight: Sight) -> None:
+    def __init__(
+        self,
+        speaker: Speaker,
+        settings: Settings,
+        connection: Connection,
+        sight: Sight,
+        leaked: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`leaked` tells whether the token that we speak with is one that a finding names."""
         self._speaker = speaker
+        self._leaked = leaked
         self._settings = settings
         self._connection = connection
         self._sight = sight
@@ -112,7 +122,11 @@ class Board:
             return f"{', '.join(suspects)} would hear it, and is suspect"
         connections = self._settings.connections
         names = [self._connection.name, self._channel, *self._heard[1:2]]
-        if overheard(standing, connections, self._connection) and not was_checked(standing, names):
+        if not overheard(standing, connections, self._connection):
+            return ""
+        if self._leaked():  # whatever was checked: whoever has our own token reads all that we say with it
+            return "the leaked credential is the one that we speak with"
+        if not was_checked(standing, names):
             return "the leaked credential may read what is said in this workspace"
         return ""
 

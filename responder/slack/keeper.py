@@ -134,8 +134,17 @@ class Keeper:
     def _board(self, incident: str) -> tuple[Sight, Board]:
         if incident not in self._boards:
             sight = Sight(self._app, incident)
-            self._boards[incident] = sight, Board(self._speaker, self._app.means.settings, self._connection, sight)
+            self._boards[incident] = (
+                sight,
+                Board(self._speaker, self._app.means.settings, self._connection, sight, self._is_leaked),
+            )
         return self._boards[incident]
+
+    def _is_leaked(self) -> bool:
+        """Tell whether a finding, of any incident, names the token that we speak with."""
+        means = self._app.means
+        secret = means.secret(self._connection.secret) if self._connection.secret else None
+        return secret is not None and secret.fingerprint in means.leaks.named(means.store)
 
     def _see_to_a_room(self, sight: Sight) -> None:
         """Open a channel in a run of its own, once, where no run of the incident does."""

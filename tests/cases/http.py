@@ -39,6 +39,8 @@ def described(base: str, **more: Any) -> dict[str, Any]:
         "propagation": "30s",
         "state": {"request": f"GET {key}", **state, "owner": "owner", "reach": "reach",
                   "last_used": "last_used_at", "missing": "dead"},
+        "list": {"request": "GET /admin/v1/keys", "items": "keys", "next": "next", **state, "owner": "owner",
+                 "last_used": "last_used_at"},
         "disable": {"request": f"POST {key}/disable"},
         "revoke": {"request": f"POST {key}/revoke"},
         "issue": {"request": "POST /admin/v1/keys", "body": body, "value": "value", "claim": "claim_url",

@@ -49,6 +49,7 @@ READING = {
     "plan": ["plan", "p", "--finding", "FINDING"],
     "verify": ["verify", "RUN", "--live"],
     "doctor": ["doctor"],
+    "inventory-check": ["inventory", "check"],
     "playbook-list": ["playbook", "list"],
     "playbook-show": ["playbook", "show", "p"],
     "playbook-lint": ["playbook", "lint"],

@@ -288,7 +288,8 @@ def test_effects_tell_a_fence_from_the_end_of_sessions_and_whose_value_was_store
     aws.ask(ADMIN, "secretsmanager:put_secret_value", SecretId="site/key", SecretString=pair)
 
     assert aws.effects() == [
-        ("fenced", leaked_id(aws), USER), ("sessions_ended", "p", USER), ("secret_written", OTHER, "site/key"),
+        ("fenced", leaked_id(aws), USER), ("sessions_ended", "p", USER),
+        ("secret_written", OTHER, "secretsmanager:site/key"),
     ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from guard_bench import (
 from responder.action import Effect
 from responder.credential import CredentialAction, Issue
 from responder.incident import Credential
+from responder.settings import Connection
 from responder.state import RunState
 
 LOOK = "  - {id: look, phase: analysis, action: credential.inspect}\n"
@@ -68,6 +69,35 @@ def test_a_leaked_credential_never_works_again(name: str, id_: str, said: list[s
     one = step("credential.disable").model_copy(update={"id": id_})
 
     assert said == refusals("way-back", case(Enable(), one, record={"action": name}))
+
+
+class EnableKey(clockwork.Turn):
+    """Make a key work again by its id, as a provider's own action."""
+
+    name: ClassVar[str] = "clockwork.enable_key"
+    key_id: str
+    key: str = "k"
+
+
+@pytest.mark.parametrize(
+    ("key_id", "by", "count"),
+    [
+        pytest.param("k1", "gate", 1, id="the leaked one"),
+        pytest.param("k1", "also", 1, id="by another connection to the same account"),
+        pytest.param("k1", "far", 0, id="of the same name at another account"),
+        pytest.param("k2", "gate", 0, id="another one"),
+    ],
+)
+def test_no_action_of_a_providers_own_revives_a_leaked_key(key_id: str, by: str, count: int) -> None:
+    known = {name: Connection(name=name, provider="gate", account="acct-1") for name in ("gate", "also")}
+    known["far"] = Connection(name="far", provider="gate", account="acct-2")
+    action = EnableKey(key_id=key_id)
+    found = case(
+        action, step("clockwork.enable_key"), record={"action": "clockwork.enable_key"}, connections=known,
+        connection=known[by],
+    )  # fmt: skip
+
+    assert count == len(refusals("way-back", found))
 
 
 def test_a_credential_that_no_finding_names_may_be_switched_on_again() -> None:

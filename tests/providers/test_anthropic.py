@@ -1,6 +1,7 @@
 """Keys, people and the report, against the drill's Anthropic organisation."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -132,6 +133,14 @@ def test_of_keys_that_look_alike_none_is_taken_for_the_leaked_one(bench: Bench) 
     for action in (DisableKey, RevokeKey):
         with pytest.raises(ProviderError, match="apikey_twin"):
             on(bench, action, by_value=True).plan(bench.client())
+
+
+def test_a_key_that_only_begins_alike_is_another(bench: Bench) -> None:
+    value = bench.live.value("leaked")
+    bench.live.world.ground.labels.add({"cousin": value[:-4] + value[-4:].swapcase()[::-1]})
+    bench.live.world.add_key("cousin", "apikey_cousin")
+
+    assert facts(bench, on(bench, InspectKey, by_value=True))["candidates"] == ["apikey_leaked"]
 
 
 def test_a_given_id_tells_look_alikes_apart(bench: Bench) -> None:
@@ -287,6 +296,14 @@ def test_use_is_told_by_the_hour_and_never_too_early(bench: Bench) -> None:
     assert (found["count"], found["foreign"]) == (2, 1)
     assert found["uses"][0]["what"] == "900 tokens in this hour"
     assert [one["since"] for one in found["missing"]] == [ORIGIN.isoformat()]
+
+
+def test_a_report_that_was_not_narrowed_is_narrowed_here(bench: Bench) -> None:
+    real = bench.live.gate._answer
+    bench.live.gate._answer = lambda seen: real(replace(seen, target=seen.target.replace("api_key_ids", "ignored")))
+
+    found = facts(bench, on(bench, UsedKey, since=ORIGIN))["uses"]
+    assert {one["what"] for one in found} == {"900 tokens in this hour", "12 tokens in this hour"}
 
 
 def test_the_other_keys_of_the_maker_are_doors_until_they_are_archived(bench: Bench) -> None:

@@ -90,6 +90,22 @@ def test_what_is_not_described_is_not_offered() -> None:
         pytest.param("keys.issue.body", {"name": "x"}, "keys.issue", "must send {name}", id="a create without a mark"),
         pytest.param("keys.state.dead", ["active"], "keys.state", "'active' cannot mean two states", id="two meanings"),
         pytest.param(
+            "keys.list.request",
+            "POST /admin/v1/keys/search",
+            "keys.list.request",
+            "must be a GET",
+            id="a list that writes",
+        ),
+        pytest.param(
+            "keys.list.request",
+            "GET /admin/v1/keys?name={name}",
+            "keys.list.request",
+            "unknown placeholder {name}; known here: none",
+            id="a list of one name",
+        ),
+        pytest.param("keys.list.dead", ["active"], "keys.list", "'active' cannot mean two states", id="a listed word"),
+        pytest.param("keys.list", None, None, "", id="a description without a list"),
+        pytest.param(
             "keys.probe.surfaces",
             {"api": "POST https://api.lumen.example/v1"},
             "keys.probe.surfaces",

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -535,6 +536,14 @@ def test_use_is_told_by_the_hour_and_never_too_early(bench: Bench) -> None:
     assert found["uses"][0]["what"] == "40 calls of completions in this hour"
     assert "reading files" in found["sources"][0]
     assert found["sources"][1] == "organization audit log"
+
+
+def test_usage_that_was_not_narrowed_is_narrowed_here(bench: Bench) -> None:
+    real = bench.live.gate._answer
+    bench.live.gate._answer = lambda seen: real(replace(seen, target=seen.target.replace("api_key_ids", "ignored")))
+
+    assert facts(bench, on(bench, UsedKey, since=SINCE))["count"] == 2
+    assert facts(bench, Usage(since=SINCE, key_id="key_leaked"))["requests"] == 40
 
 
 def test_the_hour_that_is_not_over_is_not_covered(bench: Bench) -> None:

@@ -260,7 +260,10 @@ def test_our_own_token_is_the_leaked_one_nothing_is_said_at_slack(town: Town) ->
             return [mail.to for mail in town.guest.world.mail.kept if "approval of kill" in mail.subject]
 
         until(lambda: len(mails()) >= 2)
-        assert "the leaked credential may read what is said" in reception.keeper.silent[0]
+        assert "the leaked credential is the one that we speak with" in reception.keeper.silent[0]
+        reception.desk.speaking_for("ruth").set(town.state(reception).run, "checked", "chat", "looked, and was wrong")
+        time.sleep(1.5)
+        assert "the leaked credential is the one that we speak with" in reception.keeper.silent[0]
         assert len(town.slack.diary.sent(name="chat.postMessage")) == before
         assert not [one for one in ruth.channels() if one["name"].startswith("inc-")]
         assert town.guest.value("slack-bot") not in json.dumps([one.raw for one in town.slack.diary.sent()])

@@ -12,6 +12,7 @@ from responder.finding import Exposure
 if TYPE_CHECKING:
     from responder.drill.stage import Stage
     from responder.state import RunState
+    from responder.unit import Ask
 
 COMMANDER = {"name": "Inês Carvalho", "email": "ines@lumen.example"}
 
@@ -48,13 +49,15 @@ class LeakScene(Scene):
     def entry(self, stage: "Stage") -> dict[str, Any]:
         """Return the inventory's entry of what leaked, without its consumers."""
 
+    def place(self, service: str) -> dict[str, Any]:
+        """Return where a service reads its credential, as the inventory has it."""
+        return {"connection": "vault", "secret": f"{service}-key"}
+
     def settings(self, stage: "Stage", *, live: bool) -> dict[str, Any]:
         """Describe the issuer and the store, the credential, and the services that use it."""
         made = house.house(stage, live=live)
         ours = {"vault": house.vault(stage, test=f"GET {stage.urls['site']}/health/{{consumer}}")}
-        consumers = [
-            {"id": name, "connection": "vault", "secret": f"{name}-key", "owner": "kenji"} for name in self.services
-        ]
+        consumers = [{"id": name, "owner": "kenji", **self.place(name)} for name in self.services]
         entry = {"connection": "issuer", "owner": "ruth", "consumers": consumers, **self.entry(stage)}
         return {
             **made,
@@ -66,6 +69,11 @@ class LeakScene(Scene):
     def exposure(self, stage: "Stage") -> Exposure:
         """Return a public page of somebody else's."""
         return Exposure(url="https://pastes.example/p/7f3a", place="a public paste", kind="public")
+
+    def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Make a credential on the issuer's page and put it into the service's secret, where a task asks for that."""
+        step, _, item = ask.unit.partition("[")
+        return ("/cast/store", {"service": item.rstrip("]")}) if step.endswith("by-hand") else None
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the one value."""

@@ -2,13 +2,15 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from responder.drill.lines import Expected
 from responder.drill.world.cast import Cast
 from responder.drill.world.system import Ground
 from responder.drill.world.values import SECRET_SHAPE, Leaked
+from responder.errors import RequestError
 from responder.finding import Exposure
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ class Scene(ABC):
     """What the values of this scene look like, to find them where they should not be."""
     holders: ClassVar[bool] = False
     """Whether many people hold the credential."""
+    libraries: ClassVar[Mapping[str, str]] = {}
+    """The modules that are needed here besides the usual ones, and the extras of ours that bring them."""
+
+    def check_installed(self, find: Callable[[str], object] = find_spec) -> None:
+        """Raise RequestError where something is not installed that a drill in this scene needs."""
+        missing = [name for name in self.libraries if find(name) is None]
+        if missing:
+            extras = ",".join(dict.fromkeys(self.libraries[name] for name in missing))
+            raise RequestError(
+                f"What a drill of {self.playbook} needs is not installed",
+                where=", ".join(missing),
+                remedy=f"pip install 'responder[{extras}]'",
+            )
 
     # The world --------------------------------------------------------------------------------------------------
 
@@ -70,8 +85,12 @@ class Scene(ABC):
         return next(iter(ask.options))
 
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Return what a person does in the world for a task: a path of its side door, and what is sent there."""
+        """Return what a person does in the world for a task or a decision: a path of its side door, and a body."""
         return None
+
+    def report(self, state: "RunState", ask: "Ask") -> str:
+        """Return what a person says of a task for which there is nothing to do in the world."""
+        return "looked at it, and it works" if "at work" in ask.text else "done as asked"
 
     # What is scored ---------------------------------------------------------------------------------------------
 

@@ -77,6 +77,7 @@ class World:
         ground = self.ground
         self.slack, self.mail = Slack(ground), MailSink(ground)
         self.cast = self.scene.populate(ground)
+        self.cast.meet(self.slack)
         self.mail.listeners.extend(self.cast.listeners)
         outside: list[System] = [*self.cast.systems, self.slack]
         ground.inner.update({system.name: system.inner.port for system in outside})

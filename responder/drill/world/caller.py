@@ -28,9 +28,12 @@ class Caller:
     def call(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None
     ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON body; raises OSError or HTTPException where there is no answer."""
+        """Return status and JSON body; raises OSError or HTTPException where there is no answer.
+
+        A body of bytes is sent as it is.
+        """
         sent = {"X-World-Actor": self._actor, **(headers or {})}
-        content = json.dumps(body).encode() if body is not None else None
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
             self._connection.request(method, path, body=content, headers=sent)
             answer = self._connection.getresponse()

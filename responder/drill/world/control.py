@@ -35,8 +35,10 @@ class Control(System):
             route("GET", "/faults", self.faults),
             route("GET", "/state", self.state),
             route("POST", "/person/send", self.person_sends),
+            route("POST", "/person/errand", self.errand),
             route("POST", "/finish", self.finish),
             route("POST", "/site/restart", self.restart),
+            route("POST", "/cast/{act}", self.act),
             *self._slack.routes(),
         )
 
@@ -88,11 +90,19 @@ class Control(System):
         self.ground.ledger.write(line, effect)
         return Answer(202, {"to": to, "about": about})
 
+    def errand(self, request: Request, _: dict[str, str]) -> Answer:
+        """Let a person do something at one of the scene's own systems."""
+        return Answer(*self._cast.errand(request.fields))
+
     def restart(self, request: Request, _: dict[str, str]) -> Answer:
         """Let a person restart a service, through the service's own inner door."""
         with Caller(self.ground.inner["site"], "person") as caller:
             status, body = caller.call("POST", f"/restart/{request.text('id')}")
         return Answer(status, body)
+
+    def act(self, request: Request, parts: dict[str, str]) -> Answer:
+        """Let a person do by hand what the scene knows; raises Rejected."""
+        return Answer(body=dict(self._cast.act(parts["act"], request.fields)))
 
     def finish(self, _: Request, __: dict[str, str]) -> Answer:
         """Let every leaked value be presented from outside, and sessions be counted; repeated, tell again."""

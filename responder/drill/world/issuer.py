@@ -38,9 +38,7 @@ class Issuer(Gateway):
 
     def whoami(self, request: Request, _: dict[str, str]) -> Answer:
         """Tell which account and key the admin is."""
-        self._admin(request)
-        inventory = self.ground.inventory
-        return Answer(body={"account": inventory.account, "key_id": inventory.admin_key_id})
+        return Answer(body={"account": self.ground.inventory.account, "key_id": self._admin(request)})
 
     def list_keys(self, request: Request, _: dict[str, str]) -> Answer:
         """List keys, a hundred at a time."""
@@ -115,9 +113,14 @@ class Issuer(Gateway):
             return False
         return self.ground.labels.of(password) == f"holder-{holder.id[2:]}-password"
 
-    def _admin(self, request: Request) -> None:
-        if self.ground.labels.of(request.bearer) != "issuer-admin":
+    def _admin(self, request: Request) -> str:
+        """Return the key id of whoever administers; raises Rejected (401)."""
+        label = self.ground.labels.of(request.bearer) or ""
+        if label in self.keys.admins:
+            return self.keys.accepted(self.keys.admins[label], self.surface).id
+        if label != "issuer-admin":
             raise Rejected(401, "admin_unknown")
+        return self.ground.inventory.admin_key_id
 
     def _changed(self, request: Request, parts: dict[str, str], change: Any) -> Answer:
         self._admin(request)
@@ -136,6 +139,7 @@ class Issuer(Gateway):
             "status": key.status,
             "created_at": shown_time(key.created_at),
             "last_used_at": shown_time(key.last_used_at) if key.last_used_at else None,
+            "ended_at": shown_time(key.ended_at) if key.ended_at else None,
             "delivery": key.delivery,
             "reach": list(key.reach),
         }

@@ -12,6 +12,7 @@ from responder.drill.world.web import Rejected
 SURFACES = ("api", "edge")
 _SESSION_ENDS_AFTER = 2.0
 _SESSION_LISTED_AFTER = 3.0
+_ADMIN_REACH = ("gateway:admin",)
 _SHARED_REACH = ("gateway:generate", "gateway:read", "early-access:models")
 
 
@@ -30,6 +31,8 @@ class Key:
     claim_code: str = ""
     claimed: bool = False
     last_used_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When it was revoked."""
     refused_from: dict[str, datetime] = field(default_factory=dict)
     """From when each surface refuses the key; empty while it is active."""
 
@@ -56,6 +59,8 @@ class Keys:
         self._by_value: dict[str, Key] = {}
         self._by_code: dict[str, Key] = {}
         self._sessions: dict[str, Session] = {}
+        self.admins: dict[str, Key] = {}
+        """Keys of administration that can be ended as others can, by their labels."""
         self._people = {
             known: holder for holder in ground.inventory.holders for known in (holder.id, holder.email, holder.login)
         }
@@ -104,6 +109,10 @@ class Keys:
         key = self._by_value.get(value or "")
         if key is None:
             raise Rejected(401, "key_unknown")
+        return self.accepted(key, surface)
+
+    def accepted(self, key: Key, surface: str) -> Key:
+        """Return a key that is presented; raises Rejected (401) where the surface no longer takes it."""
         now = self._ground.clock.now()
         if surface in key.refused_from and now >= key.refused_from[surface]:
             raise Rejected(401, f"key_{key.status}")
@@ -121,6 +130,18 @@ class Keys:
         self._ground.labels.add({f"issued:{made.id}": made.value})
         effect = Effect("key_issued", name, self.subject(owner), {"id": made.id, "delivery": delivery})
         return made, effect
+
+    def add_admin(self, label: str, owner: str) -> Key:
+        """Add a key of administration whose value has this label; nothing but the admin API takes it."""
+        made_id = key_id(self._ground.spec.seed, label)
+        made = Key(made_id, label, owner, self._ground.labels[label], "value", self._ground.clock.now(), _ADMIN_REACH)
+        self._by_id[made_id] = self.admins[label] = made
+        return made
+
+    def revoked_before(self, key: Key, at: datetime) -> None:
+        """Let a key have been revoked at a moment before the world began."""
+        key.status, key.ended_at = "revoked", at
+        key.refused_from = dict.fromkeys(SURFACES, at)
 
     def disable(self, key: Key) -> tuple[Effect, ...]:
         """Switch a key off; nothing changes where it is off already."""
@@ -191,6 +212,7 @@ class Keys:
             # A key that was disabled before it is revoked does not come back to life in between.
             key.refused_from.setdefault(surface, now + after)
         key.status = status
+        key.ended_at = now if status == "revoked" else None
         return (Effect(f"key_{status}", key.id, self.subject(key.owner)),)
 
     def _keep(self, name: str, owner: str, delivery: str, reach: tuple[str, ...], *, label: str) -> Key:

@@ -8,13 +8,18 @@ from typing import Any
 from responder.drill.world.caller import Caller
 from responder.drill.world.cast import Cast
 from responder.drill.world.fleet import Fleet, Judgement, Service, Stored, Watch
+from responder.drill.world.ledger import Effect
 from responder.drill.world.system import Ground, System
 from responder.drill.world.vault import Vault
+from responder.drill.world.web import Rejected
 
 _PAUSE_REAL_SECONDS = 0.15
+_STORED = range(200, 300)
 
 Use = Callable[[Caller], int]
 """How a stranger uses what leaked: one request, whose status is returned."""
+Errand = Callable[[Caller, Mapping[str, Any]], tuple[int, dict[str, Any]]]
+"""What a person does at the issuer, by the fields that say what."""
 
 
 class Strangers(threading.Thread):
@@ -54,7 +59,10 @@ class Leak(Cast):
     """One leaked credential, the services that used it, and strangers.
 
     `services`: the label of the value that each begins with. `leaked`: the labels of what leaked. `accepts` says of a
-    label whether its credential is accepted now, `names` which id it bears.
+    label whether its credential is accepted now, `names` which id it bears. `makes` lets a person make a credential
+    for a service on the issuer's page, where no API does it, and returns its label. `issuer` names the system that
+    issued what leaked; it is the first of `systems` unless it is said. `elsewhere`: what the services read that keep
+    their credential in another store than the vault. `label_of` says which label a stored value has.
     """
 
     def __init__(
@@ -68,22 +76,58 @@ class Leak(Cast):
         names: Callable[[str], str],
         use: Use | None = None,
         sessions: Callable[[], int] = lambda: 0,
+        makes: Callable[[str], str] | None = None,
+        issuer: str = "",
+        elsewhere: Mapping[str, Callable[[], Stored | None]] | None = None,
+        label_of: Callable[[str], str] | None = None,
+        errand: Errand | None = None,
     ) -> None:
         super().__init__(ground)
         outside = list(systems)
         self._leaked, self._accepts, self._names, self._sessions = leaked, accepts, names, sessions
-        self.issuer = outside[0].name
-        self.vault = Vault(ground, {f"{name}-key": ground.labels[label] for name, label in services.items()})
-        self.fleet = Fleet(ground, [Service(name, self._reading(name)) for name in services], self.judge)
+        self._makes, self._errand = makes, errand
+        self.issuer = issuer or outside[0].name
+        self._label_of = label_of or (lambda value: ground.labels.of(value) or "")
+        read = {name: self._reading(name) for name in services} | dict(elsewhere or {})
+        kept = {name: label for name, label in services.items() if name not in (elsewhere or {})}
+        self.vault = Vault(ground, {f"{name}-key": ground.labels[label] for name, label in kept.items()})
+        self.fleet = Fleet(ground, [Service(name, read[name]) for name in services], self.judge)
         self.systems = (*outside, self.vault, self.fleet)
         strangers = (Strangers(ground, self.issuer, use),) if use is not None else ()
         self.actors = (Watch(self.fleet), *strangers)
 
     def judge(self, value: str) -> Judgement:
         """Say whether the issuer takes a value now, and which id it bears."""
-        label = self.ground.labels.of(value) or "unknown"
-        known = label != "unknown"
+        label = self._label_of(value)
+        known = label not in ("", "unknown")
         return Judgement(known and self._accepts(label), self._names(label) if known else "")
+
+    def act(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`store`: make a credential for a `service` by hand, and put it into its secret, as a person would."""
+        if name != "store" or self._makes is None:
+            return super().act(name, asked)
+        service = str(asked.get("service"))
+        label = self._makes(service)
+        with Caller(self.ground.inner["vault"], "person") as caller:
+            headers = {"Authorization": f"Bearer {self.ground.labels['vault-token']}"}
+            status, _ = caller.call(
+                "PUT", f"/v1/secrets/{service}-key", headers=headers, body={"value": self.ground.labels[label]}
+            )
+        if status not in _STORED:
+            raise Rejected(409, "not_stored")
+        return {"stored": label}
+
+    def made(self, label: str, service: str) -> str:
+        """Note that a person made a credential for somebody on the issuer's page; return its label."""
+        self.did(self.issuer, Effect("key_issued", label, service, {"id": label}))
+        return label
+
+    def errand(self, fields: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Let a person do something at the issuer."""
+        if self._errand is None:
+            return super().errand(fields)
+        with Caller(self.ground.inner[self.issuer], "person") as caller:
+            return self._errand(caller, fields)
 
     def state(self) -> dict[str, Any]:
         """Tell which services are out."""

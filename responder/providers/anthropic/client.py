@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Identity
 from responder.answer import Response
 from responder.durations import Duration, duration
-from responder.errors import Denied, ProviderError, Unavailable
+from responder.errors import ProviderError, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VERSION = "2023-06-01"
 _EVERY_STATUS = frozenset(range(100, 600))
 _ACCEPTED, _REFUSED, _RESTRICTED, _MISSING = 200, 401, 403, 404
@@ -35,17 +34,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str = "https://api.anthropic.com"
+    base_url: BaseUrl = "https://api.anthropic.com"
+    """Where its API is."""
     propagation: Duration = duration("60s")
     """How long a key that was switched off may still be taken. Anthropic documents no time; this is a guess."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
 
 
 class Presented(NamedTuple):
@@ -143,13 +135,7 @@ class Client:
 
     def our_key(self) -> Secret:
         """Return the connection's own Admin API key."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no Admin API key",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("Admin API key")
 
 
 def identify(client: Client) -> Identity:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,8 +15,8 @@ from responder.providers.aws.pair import Pair, pair_of
 from responder.providers.aws.refusals import code_of
 from responder.providers.aws.sending import call, talker
 from responder.redaction import Secret
+from responder.settings import safe_base
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_PAGES = 400
 _HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
@@ -45,17 +44,16 @@ class Options(BaseModel):
     """How long a key that was switched off or deleted may still be taken; 3-4 s were measured (offensai.com)."""
     policy_propagation: Duration = duration("3m")
     """How long a change of a policy may take; AWS says: a few minutes."""
+    users: Mapping[str, str] = {}
+    """The IAM user whose key a consumer gets in place of the leaked one, by the consumer's id; default: the leaked
+    key's own user, who may have two keys in all."""
     most_users: int = Field(500, ge=1)
     """How many users are searched for a key whose owner IAM does not tell, as it is with a deleted one."""
 
     @field_validator("base_url")
     @classmethod
     def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if base_url and not safe:
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
+        return safe_base(base_url) if base_url else ""
 
 
 class Endless(ProviderError):

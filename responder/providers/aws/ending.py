@@ -15,7 +15,7 @@ from responder.providers.aws.keys import FINDING, Held, account_of, confirm_gone
 from responder.providers.aws.pair import pair_of
 from responder.providers.aws.policies import quarantines, simulated
 from responder.providers.aws.refusals import DEAD, EXPIRED, Gone
-from responder.providers.aws.sessions import count_open
+from responder.providers.aws.sessions import READING, count_open
 from responder.redaction import Secret
 
 TELLING = (
@@ -201,8 +201,7 @@ class ProveKeyDead(ProveDead):
     minutes, and where it cannot be read, death stays unknown.
     """
 
-    permissions: ClassVar[tuple[str, ...]] = ("cloudtrail:LookupEvents", *FINDING, "iam:GetUserPolicy",
-                                              "iam:GetRolePolicy")  # fmt: skip
+    permissions: ClassVar[tuple[str, ...]] = READING
 
     def surfaces(self, client: Client) -> Sequence[str]:
         """Return the one place that knows every key."""

@@ -27,7 +27,9 @@ class _Note(NamedTuple):
 
 
 class IssueKey(Issue):
-    """Make one more access key for the leaked key's user, for one consumer; its value is sealed until it is delivered.
+    """Make one more access key for one consumer; its value is sealed until it is delivered.
+
+    It is a key of the IAM user whom the connection's `users` names for the consumer, else of the leaked key's user.
 
     A key has no name at IAM, so the user gets the tag `responder-issuing` first, with the step's mark, the time, and
     the ids of the keys that there are. Where the answer is lost, the one key that is not among them, that was made
@@ -54,7 +56,7 @@ class IssueKey(Issue):
                 where="scopes",
                 remedy="leave `scopes` out; narrow the user's policies",
             )
-        user = user_of(client, key_of(self, client))
+        user = client.options.users.get(self.consumer.id) or user_of(client, key_of(self, client))
         held = held_by(client, user)
         orphan = _orphan(client, user, held)
         kept = sorted(one.key_id for one in held if one.key_id != orphan)
@@ -145,8 +147,9 @@ def _full(user: str, held: Sequence[Held], leaked: str) -> ProviderError:
     others = ", ".join(one.shown for one in held if one.key_id != leaked) or "none"
     return ProviderError(
         f"The user {user} has two keys already, and AWS allows no third; besides the leaked one: {others}",
-        remedy="delete the other one by aws.delete_access_key if it is switched off and nobody uses it; or contain the "
-        "leaked key first, and delete it before the new one is made",
+        remedy="name a user of its own for each consumer in the connection's `users`; or delete the other one by "
+        "aws.delete_access_key if it is switched off and nobody uses it; or contain the leaked key first, and delete "
+        "it before the new one is made",
     )
 
 

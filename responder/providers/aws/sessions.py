@@ -17,12 +17,15 @@ from responder.errors import ProviderError, Unavailable
 from responder.providers.aws.client import Client, Endless, time_of
 from responder.providers.aws.keys import FINDING, Held, confirm_gone, find, key_of, not_our_own
 from responder.providers.aws.policies import CUTOFF, arn_of, trusting, write, written
+from responder.providers.aws.refusals import Gone
 
 _OPENERS = {"GetSessionToken": "User", "GetFederationToken": "User", "AssumeRole": "Role"}
 _LONGEST = timedelta(hours=36)  # GetSessionToken and GetFederationToken; a role's are 12 hours at most
 _MOST_PAGES = 60  # of 50 rows each; CloudTrail answers twice a second
 _FORMS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%SZ")
-READING = ("cloudtrail:LookupEvents", *FINDING, "iam:GetUserPolicy", "iam:GetRolePolicy")
+READING = (
+    "cloudtrail:LookupEvents", *FINDING, "iam:GetUser", "iam:GetRole", "iam:GetUserPolicy", "iam:GetRolePolicy",
+)  # fmt: skip
 
 
 _FOREIGN = "Foreign"
@@ -72,7 +75,7 @@ class EndUserSessions(EndSessions):
     """
 
     permissions: ClassVar[tuple[str, ...]] = (
-        *READING, "iam:PutUserPolicy", "iam:PutRolePolicy", "iam:GetUser", "iam:ListRoles", "sts:GetCallerIdentity",
+        *READING, "iam:PutUserPolicy", "iam:PutRolePolicy", "iam:ListRoles", "sts:GetCallerIdentity",
     )  # fmt: skip
 
     @classmethod
@@ -145,7 +148,20 @@ def openings(client: Client, key_id: str) -> list[Opened]:
         )
     account = client.whoami()["Account"]
     opened = [_opened(row, account) for row in rows if row["eventName"] in _OPENERS]
-    return [one for one in opened if one is not None and one.until > now]
+    living = [one for one in opened if one is not None and one.until > now]
+    gone = {owner for owner in {(one.kind, one.owner) for one in living} if not _exists(client, *owner)}
+    return [one for one in living if (one.kind, one.owner) not in gone]
+
+
+def _exists(client: Client, kind: str, name: str) -> bool:
+    """Tell whether a user or a role is there still: the sessions of one that was deleted can do nothing."""
+    if kind == _FOREIGN:
+        return True
+    try:
+        client.ask("iam", f"Get{kind}", **{f"{kind}Name": name})
+    except Gone:
+        return False
+    return True
 
 
 def still_open(client: Client, key_id: str) -> list[Opened]:

@@ -137,13 +137,7 @@ class Client:
 
     def our_secret(self) -> Secret:
         """Return the connection's own secret. Denied where it has none."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no secret",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("secret")
 
     def our_note(self) -> Secret:
         """Return what our app presents for itself."""

@@ -175,7 +175,7 @@ class DoorsOf(Doors):
     Of a user anybody sees the SSH keys; whoever administers the connection's `repositories` the deploy keys that they
     added there; and a GitHub App of the organisation the fine-grained tokens that reach it.
     Classic tokens, authorised apps and sessions are shown to the user alone; `unseen` says so. Whose a token is, it
-    says itself: once it is dead, nobody does.
+    says itself: once it is dead, only a `credential.inspect` of the same run, made before, can tell.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (NONE, KEYS_READ, GRANTS_READ)
@@ -227,7 +227,7 @@ class DoorsOf(Doors):
             client.seen = tokens.look(client, value)
         if client.seen.state == "unknown" and (client.asked_to_wait or client.seen.status != FORBIDDEN):
             raise Unavailable(f"GitHub does not say whose token it is ({client.seen.status})", where="GET /user")
-        return client.seen.owner
+        return client.seen.owner or self.subject.owner
 
 
 def _of_key(key: DeployKeyId, found: DeployKey | None) -> Inspection:

@@ -21,7 +21,8 @@ class IssueDeployKey(Issue):
     """Make a deploy key (Ed25519) for one consumer; we make the pair, and GitHub gets the public half only.
 
     The repository is that of `scopes` (`owner/repo` to read, `owner/repo:write` to write as well), else that of the
-    leaked deploy key, else the one in whose secrets the consumer's place is; without a scope it may only read. Its
+    leaked deploy key, else the one in whose secrets the consumer's place is, else the only one of the connection's
+    `repositories`; without a scope it may only read. Its
     title is `<label>--<mark of run and step>`: a key of that title whose private half was lost is removed, and
     another made. Facts: `key_id` (`owner/repo#id`), `name`, `read_only`.
     """
@@ -85,10 +86,10 @@ class IssueDeployKey(Issue):
             )
         label = self.label or f"{self.subject.id or 'deploy-key'}-{self.consumer.id}"
         mark = hashlib.sha256(client.access.marker.encode()).hexdigest()[:_MARK]
-        repository, read_only = self._repository(self.consumer.secret)
+        repository, read_only = self._repository(client, self.consumer.secret)
         return _Wanted(repository, f"{label}--{mark}", read_only)
 
-    def _repository(self, place: str) -> tuple[str, bool]:
+    def _repository(self, client: Client, place: str) -> tuple[str, bool]:
         scopes = [_SCOPE.fullmatch(scope) for scope in self.scopes]
         if len(scopes) > 1 or None in scopes:
             raise ProviderError(
@@ -100,6 +101,8 @@ class IssueDeployKey(Issue):
         if leaked is not None:
             return leaked.repository, True
         stored = re.match(r"(?!orgs/)([\w.-]+/[\w.-]+)(?:/environments/.+)?:", place)
+        if stored is None and len(client.options.repositories) == 1:
+            return client.options.repositories[0], True
         if stored is None:
             raise ProviderError("Nobody says which repository the key is to open", remedy="give the scope owner/repo")
         return stored[1], True

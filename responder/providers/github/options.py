@@ -2,14 +2,13 @@
 
 import re
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from responder.credential import Inspection
 from responder.durations import Duration, duration
+from responder.settings import BaseUrl
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?"
 _DEPLOY_KEY = re.compile(rf"(?P<repository>{_NAME}/{_NAME})#(?P<number>[0-9]+)")
 
@@ -34,13 +33,13 @@ class Options(BaseModel):
         defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
     )
 
-    base_url: str = "https://api.github.com"
+    base_url: BaseUrl = "https://api.github.com"
     """For a server of one's own (GHES): `https://HOST/api/v3`. There only personal tokens can be revoked by value, and
     whoever asks for it must sign in (GHES 3.19)."""
     organization: Login | None = None
     """The organisation of actions and keys that name none."""
     repositories: tuple[Repository, ...] = ()
-    """Those whose deploy keys `inventory check` lists."""
+    """Those whose deploy keys `inventory check` lists; where it is one alone, new deploy keys open it."""
     app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9.]+$")] | None = None
     """The GitHub App's id or client id."""
     installation_id: Annotated[str, Field(pattern=r"^[0-9]+$")] | None = None
@@ -53,14 +52,7 @@ class Options(BaseModel):
     propagation: Duration = duration("60s")
     """How long a revoked token may still be taken: GitHub takes a revocation with 202, and carries it out later."""
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2022-11-28"
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
+    """The version of GitHub's API that is asked for."""
 
     @model_validator(mode="after")
     def _is_one_of_us(self) -> Self:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Identity
 from responder.answer import Response
 from responder.durations import Duration, duration
-from responder.errors import Denied, ProviderError, Unavailable
+from responder.errors import ProviderError, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
 OTHERS = "scope api, as an administrator (anybody else sees and ends only their own tokens)"
 PROJECT = "scope api, as Maintainer of the project, by a personal access token"
@@ -21,7 +22,6 @@ _REFUSED = 401
 _FORBIDDEN = 403
 _MISSING = 404
 _MOST_PAGES = 200
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANSWERS = (_REFUSED, _FORBIDDEN, _MISSING, 429, *range(500, 600))
 
 
@@ -30,7 +30,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str = "https://gitlab.com/api/v4"
+    base_url: BaseUrl = "https://gitlab.com/api/v4"
     """Where its API is, with `/api/v4` at the end."""
     propagation: Duration = duration("10s")
     """How long a revoked token may still be taken; GitLab promises nothing."""
@@ -42,14 +42,6 @@ class Options(BaseModel):
     """What access tokens begin with there; a GitLab of one's own may have another."""
     token_life: Duration = duration("90d")
     """After how long a new token expires; GitLab wants a day, and allows a year."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
 
 
 class Shown(BaseModel):
@@ -101,13 +93,7 @@ class Client:
 
     def our_token(self) -> Secret:
         """Return the connection's own token."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no token",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("token")
 
     def pages(self, path: str, *, permission: str, **params: str) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, page by page. Unavailable where it does not end."""

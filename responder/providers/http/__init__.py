@@ -11,6 +11,7 @@ from responder.providers.http.ending import (
     RevokeKey,
 )
 from responder.providers.http.issuing import IssueKey
+from responder.providers.http.listing import keys, place
 from responder.providers.http.options import Options
 from responder.providers.http.storing import DeliverSecret, TestUse
 
@@ -43,4 +44,6 @@ PROVIDER = Provider(
     traits=_traits,
     recognise=key_id_in,
     shape=lambda options: options.keys.shape,
+    keys=keys,
+    place=place,
 )

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from responder.durations import Duration
+from responder.settings import LOOPBACK
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE) (\S+)")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORM = "Bearer {secret}"
 
 Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
@@ -40,7 +40,7 @@ def safe_url(url: str) -> str:
         raise ValueError(f"{url!r} is not a web address")
     if "@" in parts.netloc:
         raise ValueError("the address holds a login; name the secret with `secret: env:NAME`")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError(f"{url!r} would carry a secret unencrypted; use https (http is for loopback only)")
     return url
 

@@ -163,13 +163,10 @@ def key_id_in(options: Options, value: str) -> str | None:
 
 
 def _inspection(call: StateOf, data: Any, key_id: str) -> Inspection:
-    found = word(at(data, call.state))
-    states = {**dict.fromkeys(call.live, "live"), **dict.fromkeys(call.disabled, "disabled")}
-    states |= dict.fromkeys(call.dead, "dead")
     reach = at(data, call.reach)
     return Inspection.model_validate(
         {
-            "state": states.get(found, "unknown"),
+            "state": call.meaning(word(at(data, call.state))),
             "owner": word(at(data, call.owner)),
             "reach": [word(one) for one in reach] if isinstance(reach, list) else [word(reach)] if reach else [],
             "last_used_at": word(at(data, call.last_used)),

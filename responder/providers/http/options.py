@@ -30,20 +30,15 @@ class WhoAmI(Call):
     key_id: Path | None = None
 
 
-class StateOf(Call):
-    """How a key is doing. Words that stand in none of the lists mean `unknown`, which counts as live."""
+class Stated(Call):
+    """Where an answer says how a key is doing, and in which words."""
 
     state: Path
     live: tuple[str, ...] = Field(min_length=1)
     disabled: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
     owner: Path | None = None
-    reach: Path | None = None
     last_used: Path | None = None
-    dead_since: Path | None = None
-    """When a dead key died."""
-    missing: Literal["dead", "unknown"] = "unknown"
-    """What it means when the system knows no such key (404)."""
 
     @model_validator(mode="after")
     def _words_are_told_apart(self) -> Self:
@@ -52,6 +47,40 @@ class StateOf(Call):
         if twice:
             raise ValueError(f"{twice[0]!r} cannot mean two states")
         return self
+
+    def meaning(self, word: str) -> str:
+        """Return the state that a word means; `unknown` for one that was not described."""
+        states = {**dict.fromkeys(self.live, "live"), **dict.fromkeys(self.disabled, "disabled")}
+        return {**states, **dict.fromkeys(self.dead, "dead")}.get(word, "unknown")
+
+
+class StateOf(Stated):
+    """How a key is doing. Words that stand in none of the lists mean `unknown`, which counts as live."""
+
+    reach: Path | None = None
+    dead_since: Path | None = None
+    """When a dead key died."""
+    missing: Literal["dead", "unknown"] = "unknown"
+    """What it means when the system knows no such key (404)."""
+
+
+class ListOf(Stated):
+    """Every key of the account, for `responder inventory check`. A state is told by words, as in `state`."""
+
+    known: ClassVar[frozenset[str]] = frozenset()
+    items: Path
+    next: Path | None = None
+    cursor: str = Field("after", pattern=r"^[A-Za-z0-9_.-]+$")
+    """The query parameter that takes what stands at `next`."""
+    key_id: Path = "id"
+    name: Path | None = "name"
+
+    @field_validator("request")
+    @classmethod
+    def _reads_only(cls, request: str) -> str:
+        if not request.startswith("GET "):
+            raise ValueError("must be a GET: the inventory is checked without changing anything")
+        return request
 
 
 class Find(Call):
@@ -128,6 +157,7 @@ class KeyApi(Described):
     """A regular expression that finds such a key in text; its group `key_id`, if any, is read offline."""
     propagation: Span = timedelta(seconds=30)
     state: StateOf | None = None
+    list: ListOf | None = None
     disable: Call | None = None
     revoke: Call | None = None
     issue: IssueCall | None = None

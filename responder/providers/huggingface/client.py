@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Identity
 from responder.answer import Response
 from responder.durations import Duration, duration
 from responder.errors import Denied, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
 _MISSING = 404
 _MOST_PAGES = 50
@@ -20,7 +21,6 @@ _REFUSED = 401
 _UNPAID = 402
 _ACCEPTED = 200
 ADMIN = "admin of the organisation"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WHOAMI_ANSWERS = frozenset({401, 403, 429, *range(500, 600)})
 
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", max_length=200)]
@@ -34,7 +34,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str = "https://huggingface.co"
+    base_url: BaseUrl = "https://huggingface.co"
     propagation: Duration = duration("10s")
     """How long a revoked token may still be taken; the Hub says: not at all."""
     pace: Duration = duration("5s")
@@ -42,14 +42,6 @@ class Options(BaseModel):
     organization: Name | None = None
     """The organisation whose audit log tells what was done with a leaked token; without one, `credential.used` and
     `credential.consumers` are not offered."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
 
 
 class Seat(BaseModel):
@@ -156,13 +148,7 @@ class Client:
 
     def our_token(self) -> Secret:
         """Return the connection's own token."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no token",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("token")
 
     def info(self, repository: str, kind: str = "space") -> dict[str, Any] | None:
         """Read a repository's state; None where the Hub shows us none of that name."""

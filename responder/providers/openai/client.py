@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access
 from responder.answer import Response
 from responder.durations import Duration, duration
-from responder.errors import Denied, ProviderError, Unavailable
+from responder.errors import ProviderError, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERY_STATUS = frozenset(range(100, 600))
 _ACCEPTED, _REFUSED, _RESTRICTED, _MISSING = 200, 401, 403, 404
 _DEAD = "invalid_api_key"
@@ -39,21 +39,14 @@ class Options(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str = "https://api.openai.com/v1"
+    base_url: BaseUrl = "https://api.openai.com/v1"
+    """Where its API is."""
     project: Id | None = None
     """The project of the keys that may leak; without it, every project of the organisation is looked through."""
     organization: Id | None = None
     """Sent as `OpenAI-Organization`, so that OpenAI refuses an admin key of another organisation."""
     propagation: Duration = duration("60s")
     """How long a deleted key may still be taken. OpenAI documents no time; this one is a cautious guess."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/")
 
 
 class Presented(NamedTuple):
@@ -158,13 +151,7 @@ class Client:
 
     def our_key(self) -> Secret:
         """Return the connection's own admin key."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no admin key",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("admin key")
 
 
 def project_path(project: str, *parts: str) -> str:

@@ -21,7 +21,7 @@ from responder.providers.openai.keys import (
 )
 from responder.redaction import Secret
 
-_SERVICE = "service_account"
+_ROBOT = "service_account"
 
 
 class InspectKey(Inspect):
@@ -95,7 +95,7 @@ class RevokeKey(Revoke):
         same = _ended_with(client, record)
         used = f"; last used {record.last_used_at}" if record.last_used_at else ""
         agreed = {"key_id": record.key_id, "project": record.project}
-        if record.owner_type == _SERVICE:
+        if record.owner_type == _ROBOT:
             others = [one.key_id for one in same if one.key_id != record.key_id]
             also = f", and of its other keys: {', '.join(others)}" if others else ""
             return Change(
@@ -223,7 +223,7 @@ def _ours(client: Client) -> ProviderError:
 
 def _ended_with(client: Client, record: Record) -> list[Record]:
     """Return every key that goes with a key: those of the same service account."""
-    if record.owner_type != _SERVICE:
+    if record.owner_type != _ROBOT:
         return [record]
     return [one for one in keys_of_project(client, record.project) if one.owner_id == record.owner_id]
 

@@ -13,6 +13,7 @@ from responder.answer import Response
 from responder.durations import Duration, duration
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
 LOOKUP = "update on auth/token/lookup"
 LOOKUP_ACCESSOR = "update on auth/token/lookup-accessor"
@@ -24,7 +25,6 @@ _BAD = 400
 _FORBIDDEN = 403
 _MISSING = 404
 _FAILED = 500
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NAMED = re.compile(r"(?P<capabilities>[a-z, ]+) on (?P<path>\S+)")
 _PLACEHOLDER = re.compile(r"[A-Z]{2,}")
 
@@ -37,7 +37,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str
+    base_url: BaseUrl
     """Such as `https://bao.example:8200`; the active node, or what leads to it."""
     namespace: str = ""
     """The namespace of everything that this connection touches; empty for the root namespace."""
@@ -52,11 +52,8 @@ class Options(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/").removesuffix("/v1")
+    def _is_whole(cls, base_url: str) -> str:
+        return base_url.removesuffix("/v1")
 
     @field_validator("namespace", "approle", "database")
     @classmethod
@@ -103,13 +100,7 @@ class Client:
 
     def our_token(self) -> Secret:
         """Return the connection's own token."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no token",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("token")
 
     def data(self, path: str, *, permission: str) -> dict[str, Any] | None:
         """Read one thing; None where there is none."""

@@ -16,7 +16,7 @@ ROTATE = "update on database/rotate-role/ROLE"
 
 
 class RotateStaticRole(Action):
-    """Give a static role of the database engine a new password, at once; the old one is refused from then on.
+    """Give a static role of the secrets engine for databases a new password; the old one is refused from then on.
 
     Whoever reads the role's credentials gets the new one from the next read on. Connections that stand already go on
     working in most databases, until they are ended there. It is done once it happened after `since`: a rotation by

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -12,8 +11,8 @@ from responder.answer import Response
 from responder.durations import Duration, duration
 from responder.errors import Denied, OutcomeUnknown, ProviderError, Unavailable
 from responder.redaction import Secret
+from responder.settings import BaseUrl
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PAGE = "200"
 _MOST_PAGES = 50
 _ACCEPTED = 200
@@ -64,17 +63,14 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: str = "https://slack.com/api/"
+    base_url: BaseUrl = "https://slack.com/api/"
     propagation: Duration = duration("30s")
     """How long a revoked token may still be taken. Slack names no time; its answer means that it was revoked."""
 
     @field_validator("base_url")
     @classmethod
-    def _is_safe(cls, base_url: str) -> str:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must be https (http is for loopback only)")
-        return base_url.rstrip("/") + "/"
+    def _is_whole(cls, base_url: str) -> str:
+        return base_url + "/"
 
 
 class WhoIs(NamedTuple):
@@ -132,13 +128,7 @@ class Client:
 
     def our_token(self) -> Secret:
         """Return the connection's own token."""
-        if self.access.secret is None:
-            raise Denied(
-                "The connection has no token",
-                where=f"connections.{self.access.connection.name}",
-                remedy="set `secret: env:NAME`",
-            )
-        return self.access.secret
+        return self.access.own("token")
 
     def read(self, method: str, permission: str, **arguments: str) -> dict[str, Any]:
         """Call a method that only reads; some of those take no JSON, so the arguments go into the query."""

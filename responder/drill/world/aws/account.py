@@ -15,12 +15,25 @@ from responder.drill.world.values import drawn
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 QUARANTINE = next(arn for arn in MANAGED if "Quarantine" in arn)
 SESSION_SECONDS = 12 * 3600
+NUMBER = "481516234200"
+
+
+def key_id(seed: int, label: str, prefix: str) -> str:
+    """Make a key id that bears the account's number, as those since 2019 do."""
+    number = (int(NUMBER) << 7) | 1 << 47
+    rest = hashlib.sha256(f"{seed}:{label}".encode()).digest()[:4]
+    return prefix + base64.b32encode(number.to_bytes(6) + rest).decode()
+
+
+def pair(seed: int, label: str) -> str:
+    """Make an access key, as `ID:SECRET`: a function of the seed, known before there is an account."""
+    return f"{key_id(seed, f'key:{label}', 'AKIA')}:{drawn(seed, f'aws:{label}', 40)}"
 
 
 class Account:
     """One account. Callers hold the system's lock while they ask or change."""
 
-    number = "481516234200"
+    number = NUMBER
     key_seconds = 4.0
     """How long a key that was switched off or deleted goes on being accepted."""
     policy_seconds = 20.0
@@ -60,9 +73,8 @@ class Account:
 
     def add_key(self, user: str, label: str, *, created_at: datetime | None = None, key_id: str = "") -> Key:
         """Give a user a key; its value is kept under the label."""
-        key_id = key_id or self.key_id(f"key:{label}", "AKIA")
-        secret = drawn(self._ground.spec.seed, f"aws:{label}", 40)
-        made = Key(key_id, secret, user, created_at or self.now, label)
+        own_id, _, secret = pair(self._ground.spec.seed, label).partition(":")
+        made = Key(key_id or own_id, secret, user, created_at or self.now, label)
         self.keys[made.id] = made
         self._ground.labels.add({label: f"{made.id}:{secret}"})
         return made
@@ -145,6 +157,15 @@ class Account:
             known["aws:TokenIssueTime"] = who.opened_at.isoformat()
         return decide([text for text in owner.felt(self.now) if text], action, known)
 
+    def stored_label(self, value: str) -> str:
+        """Return the label of what a store holds, a pair as JSON included; empty where it is none of ours."""
+        try:
+            data = json.loads(value)
+            value = f"{data['AccessKeyId']}:{data['SecretAccessKey']}"
+        except (ValueError, KeyError, TypeError):
+            pass
+        return self.label_of(value)
+
     # ---- changes
 
     def refuse(self, key: Key) -> None:
@@ -169,16 +190,10 @@ class Account:
         seed = self._ground.spec.seed
         secret, token = drawn(seed, f"aws:{label}", 40), drawn(seed, f"aws-token:{label}", 200)
         ends = self.now + timedelta(seconds=seconds)
-        made = Session(self.key_id(label, "ASIA"), secret, token, owner, name, key.id, self.now, ends)
+        made = Session(key_id(seed, label, "ASIA"), secret, token, owner, name, key.id, self.now, ends)
         self.sessions[made.id] = made
         self._ground.labels.add({label: f"{made.id}:{secret}:{token}"})
         return made
-
-    def key_id(self, label: str, prefix: str) -> str:
-        """Make a key id that bears the account's number, as those since 2019 do."""
-        number = (int(self.number) << 7) | 1 << 47
-        rest = hashlib.sha256(f"{self._ground.spec.seed}:{label}".encode()).digest()[:4]
-        return prefix + base64.b32encode(number.to_bytes(6) + rest).decode()
 
     def letters(self, label: str, length: int) -> str:
         """Draw letters as ids have them."""

@@ -19,6 +19,8 @@ _IN_JSON = {
     "ExpiredToken": "ExpiredTokenException",
     "Throttling": "ThrottlingException",
 }
+_OUTCOMES = {"AccessDenied": "denied", "Throttling": "limited"}
+"""How the ledger names refusals that say nothing of the credential: it was accepted, or not looked at."""
 _REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -100,17 +102,18 @@ def answered(call: Call, done: Done, headers: Mapping[str, str]) -> Answer:
 
 def refused(product: str, refusal: Refused, headers: Mapping[str, str]) -> Answer:
     """Return an error as the product writes it."""
+    outcome = _OUTCOMES.get(refusal.code, "")
     if product not in _SPACES:
         code = _IN_JSON.get(refusal.code, refusal.code)
         status = 400 if refusal.status < 500 else refusal.status  # noqa: PLR2004 - JSON services say all with 400
-        outcome = "refused" if code in _IN_JSON.values() else ""
+        outcome = outcome or ("refused" if code in _IN_JSON.values() else "")
         body = json.dumps({"__type": code, "message": refusal.message})
         return Answer(status, body, (), headers, "application/x-amz-json-1.1", outcome)
     body = (
         f'<ErrorResponse xmlns="{_SPACES[product]}"><Error><Type>Sender</Type><Code>{escape(refusal.code)}</Code>'
         f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{_REQUEST_ID}</RequestId></ErrorResponse>"
     )
-    return Answer(refusal.status, body, (), headers, "text/xml")
+    return Answer(refusal.status, body, (), headers, "text/xml", outcome)
 
 
 def _xml(value: Any) -> str:

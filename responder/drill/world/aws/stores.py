@@ -1,6 +1,5 @@
 """Secrets Manager and Parameter Store: values go in, and are told to consumers alone."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -25,16 +24,6 @@ def _secret(account: Account, call: Call) -> Stored:
 
 def _arn(account: Account, secret: Stored) -> str:
     return f"arn:aws:secretsmanager:us-east-1:{account.number}:secret:{secret.name}-AbCdEf"
-
-
-def _label(account: Account, value: str) -> str:
-    """Return the label of a stored value, a pair as JSON included; empty where it is none of ours."""
-    try:
-        data = json.loads(value)
-        value = f"{data['AccessKeyId']}:{data['SecretAccessKey']}"
-    except (ValueError, KeyError, TypeError):
-        pass
-    return account.label_of(value)
 
 
 def describe_secret(account: Account, call: Call) -> Done:
@@ -66,7 +55,9 @@ def put_secret_value(account: Account, call: Call) -> Done:
     secret.stages["AWSPREVIOUS"] = secret.stages["AWSCURRENT"]
     secret.stages["AWSCURRENT"] = token
     secret.changed_at = account.now
-    effect = Effect("secret_written", _label(account, value) or token, secret.name, {"version": token})
+    effect = Effect(
+        "secret_written", account.stored_label(value) or token, f"secretsmanager:{secret.name}", {"version": token}
+    )
     return Done(told | {"VersionStages": ["AWSCURRENT"]}, (effect,))
 
 
@@ -123,7 +114,8 @@ def put_parameter(account: Account, call: Call) -> Done:
         key=str(call.fields.get("KeyId") or "alias/aws/ssm"), tier=str(call.fields.get("Tier") or "Standard"),
         pattern=pattern,
     )  # fmt: skip
-    effect = Effect("secret_written", _label(account, value) or made.description, name, {"version": version})
+    key = account.stored_label(value) or made.description
+    effect = Effect("secret_written", key, f"ssm:{name}", {"version": version})
     return Done({"Version": version, "Tier": made.tier}, (effect,))
 
 

@@ -55,7 +55,7 @@ class DeployKeys:
             told = {"resource": "PublicKey", "field": "key", "message": "key is already in use"}
             raise Refusal(422, "Validation Failed", errors=[{**told, "code": "custom"}])
         made = self.put(repository, str(request.fields.get("title", "")), key, bool(request.fields.get("read_only")))
-        effect = Effect("key_issued", made.title, repository.name, {"id": f"{repository.name}#{made.number}"})
+        effect = Effect("key_issued", made.title, made.title, {"id": f"{repository.name}#{made.number}"})
         return Answer(201, _shown(made, repository), (effect,))
 
     def put(self, repository: Repository, title: str, key: str, read_only: bool = True) -> DeployKey:
@@ -79,6 +79,10 @@ class DeployKeys:
 
     def opens(self, private_key: str) -> str:
         """Return the repository that a private key opens over SSH; empty where it opens none."""
+        return self.id_of(private_key).partition("#")[0]
+
+    def id_of(self, private_key: str) -> str:
+        """Return the id of the deploy key that a private key belongs to, `owner/repo#123`; empty if none."""
         from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - slow to import
             Encoding,
             PublicFormat,
@@ -91,8 +95,9 @@ class DeployKeys:
             return ""
         key = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         for repository in self._site.repositories.values():
-            if any(one.key == key and one.enabled for one in repository.keys.values()):
-                return repository.name
+            for one in repository.keys.values():
+                if one.key == key and one.enabled:
+                    return f"{repository.name}#{one.number}"
         return ""
 
     def _seen(self, request: Request, parts: dict[str, str], level: str) -> Repository:

@@ -209,11 +209,15 @@ class Slack(System):
         return Person(user, self.act)
 
     def add_bot(self, label: str, name: str, *, scopes: frozenset[str], channels: tuple[str, ...] = ()) -> Token:
-        """Add another app with a bot in some channels, and return its token; its value is made here."""
+        """Add another app with a bot in some channels, and return its token; its value is made here.
+
+        Added once more, with another label, it is the app that is installed again after its token was revoked.
+        """
         with self.lock:
             user = f"U{name.upper()}"
             self.workspace.people[user] = Staff(name, name, "", user)
             self.workspace.bots.add(user)
+            self.workspace.gone.discard(user)
             for each in channels:
                 self.workspace.find(each).members.append(user)
             return self._add(Token(label, user, f"B{name.upper()}", scopes), "xoxb-")
