@@ -76,6 +76,8 @@ class Figures:
     holders: int
     state: str
     contained: bool
+    spared: str
+    """Why nothing had to be ended: it is not ours, or the case was closed (C); empty where it had to die."""
     exposed_at: datetime | None
     reported_at: datetime | None
     aware_at: datetime | None
@@ -133,6 +135,7 @@ def figures(entries: Sequence[Entry]) -> Figures:
         holders=len(main.credential.holders),
         state=main.state,
         contained=main.contained,
+        spared=_spared(story),
         **clocks,
         disabled_at=story.disabled_at,
         contained_at=story.death(main)[0],
@@ -157,6 +160,16 @@ def figures(entries: Sequence[Entry]) -> Figures:
         head=last.hash,
         last_at=last.at,
     )  # fmt: skip
+
+
+def _spared(story: Story) -> str:
+    main = story.main
+    verdict = str((main.started.get("ownership") or {}).get("verdict") or "ours")
+    if story.death(main)[1] is not None:
+        return ""
+    if main.standing.mode == "C":
+        return f"the case was closed (mode C): {main.standing.mode_reason}"
+    return "" if verdict == "ours" else "nothing shows that it is ours, so it was neither presented nor ended"
 
 
 def _deadline(story: Story, name: str, deadline: Deadline) -> DeadlineFigure:

@@ -43,6 +43,8 @@ def page(template: Template, entries: Sequence[Entry]) -> str:
 
 def _badge(found: Figures) -> Tile:
     """Return in two words how it stands."""
+    if found.contained and found.spared:
+        return Tile("closed", found.spared, "good")
     if found.contained:
         return Tile("contained", "the leaked value is refused on every surface", "good")
     if found.state == "ended":
@@ -59,6 +61,8 @@ def _tiles(found: Figures) -> Iterator[Tile]:
         ("time to proven dead", "from aware to proven dead"),
     ):
         seconds = found.span(name)
+        if seconds is None and found.spared:
+            continue
         yield Tile(span(seconds) if seconds is not None else "unknown", label, "" if seconds is not None else "bad")
     told = sum(notice.recipients for notice in found.notices)
     yield Tile(str(told), "messages sent" if told != 1 else "message sent")

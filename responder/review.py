@@ -176,6 +176,8 @@ def _summary(facts: _Facts) -> str:
     if found.contained_at and found.dead_at:
         first, dead = exact(found.contained_at), exact(found.dead_at)
         said.append(f"It was refused for good from {first} UTC, and proven dead at {dead} UTC")
+    elif found.spared:
+        said.append(cell(found.spared[0].upper() + found.spared[1:]).rstrip("."))
     else:
         said.append("Its death was not proven; it counts as live")
     if found.holders:

@@ -127,6 +127,19 @@ def test_the_badge_says_how_it_stands(entries: list[Entry], expected: tuple[str,
     assert (found[2], found[1]) == expected
 
 
+def test_a_case_that_was_closed_shows_no_death() -> None:
+    record = Record()
+    opened(record, 0)
+    record.add("mode", "", {"to": "C", "reason": "it was dead since May"})
+    record.add("ended", "", {"contained": True, "exit": []})
+    text = page(TEMPLATE, record.entries)
+
+    assert '<span class="badge good">closed</span>' in text
+    assert "The case was closed (mode C): it was dead since May" in text
+    assert "refused on every surface" not in text
+    assert "exposed until refused for good" not in text
+
+
 def test_a_missed_deadline_is_not_hidden_among_the_figures() -> None:
     record = Record()
     opened(record, 1)

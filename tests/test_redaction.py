@@ -156,6 +156,10 @@ def test_a_key_that_is_no_key_is_refused() -> None:
         ("ghp_" + "A" * 36, "github"),
         ("xoxb-" + "1" * 24, "slack"),
         ("a note about hf_ tokens", None),
+        ("AKIA" + "Q" * 16 + ":" + "nEw/" * 10, "aws"),
+        ("AKIA" + "Q" * 16 + " and, a line below,\n" + "nEw/" * 10, "aws"),
+        ("the access key AKIA" + "Q" * 16 + " of deploy is another way in", None),
+        ("AKIA" + "Q" * 16 + " in the commit " + "5b1e" * 10, None),
     ],
 )
 def test_known_shapes_are_recognised(text: str, whose: str | None) -> None:

@@ -18,6 +18,7 @@ from documents_record import (
     only_until,
     opened,
     tell,
+    with_facts,
 )
 
 from responder.documents import Templates, read_templates
@@ -488,6 +489,30 @@ def test_a_record_that_has_only_begun_can_be_reviewed() -> None:
     assert "not contained; the run is open" in text
     assert "How long the credential could be used is not known" in text
     assert "Its death was not proven; it counts as live." in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (("mode", {"to": "C", "reason": "dead since May"}), "the case was closed (mode C): dead since May"),
+        (("noted", {}), "nothing shows that it is ours, so it was neither presented nor ended"),
+    ],
+)
+def test_where_nothing_had_to_be_ended_nothing_is_said_of_a_death(entry: tuple[str, dict[str, Any]], says: str) -> None:
+    record = Record()
+    opened(record, 0)
+    if entry[0] != "mode":
+        started = record.entries[1]
+        record.entries[1] = with_facts(started, ownership={"verdict": "unknown", "reason": "not in the inventory"})
+    record.add(entry[0], "", entry[1])
+
+    text = postmortem(TEMPLATE, record.entries)
+
+    assert f"was exposed. {says[0].upper()}{says[1:]}." in text
+    assert f"Nothing had to be ended: {says}." in text
+    assert "counts as live" not in text
+    assert "| time to disabled |" not in text
+    assert "| TTD |" in text
 
 
 def test_three_hundred_holders_take_a_moment() -> None:

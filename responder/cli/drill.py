@@ -154,7 +154,6 @@ def score_lines(document: dict[str, Any]) -> list[str]:
     late = [row["template"] for row in document["notices"] if not row["on_time"]]
     punctual = f"late: {', '.join(late)}" if late else "all on time"
     verified = "verified" if record["verified"] else "DOES NOT VERIFY"
-    served = ledger["public_requests_served_after_disable"]
     repeated, lost = ledger["effects_repeated"], ledger["effects_lost"]
     agrees = (
         "agrees with the ledger" if record["agrees_with_ledger"] else f"DISAGREES: {'; '.join(record['disagreements'])}"
@@ -164,10 +163,7 @@ def score_lines(document: dict[str, Any]) -> list[str]:
         f"Score {document['score']['total']:g} of 100 ({parts})",
         "",
         "What the world saw, by its own ledger:",
-        f"  exposed for             {_span(ledger['exposure_seconds'])}",
-        f"  switched off after      {_span(ledger['disabled_after_seconds'])} from when we knew",
-        f"  refused everywhere      {_span(ledger['dead_after_seconds'])} from when we knew",
-        f"  served after that call  {served} requests of the public, until it had spread",
+        *_contained(ledger),
         f"  credentials             {states}; {ledger['sessions_open']} sessions open",
         *_replaced(ledger),
         f"  effects                 {ledger['effects']}, {repeated} repeated, {lost} lost",
@@ -186,6 +182,29 @@ def score_lines(document: dict[str, Any]) -> list[str]:
     here, least = timing["wall_seconds"], timing["critical_path_seconds"]
     lines += [f"  time                    {here:.1f} s here, {least:.1f} s at the least", ""]
     return lines + [f"  {name:<12}{path}" for name, path in document["paths"].items()]
+
+
+def _contained(ledger: dict[str, Any]) -> list[str]:
+    """Return what ended the matter: the credential's end, or what else there was to do."""
+    foreign, harmless = ledger["handed_over"], ledger["no_leak"]
+    if foreign is not None:
+        answer = "who has answered" if foreign["acknowledged"] else "who has NOT answered"
+        return [
+            f"  exposed for             {_span(foreign['shown_seconds'])}",
+            f"  out of sight after      {_span(foreign['hidden_after_seconds'])} from when we knew",
+            f"  told its owner after    {_span(foreign['told_after_seconds'])} from when we knew, {answer}",
+            f"  carried to a system     {foreign['touched']} times",
+        ]
+    if harmless is not None:
+        since = "before it was exposed" if harmless["dead_before"] else "NOT known from before it was exposed"
+        return [f"  dead                    {since}", f"  changed at its issuer   {harmless['changes']} things"]
+    served = ledger["public_requests_served_after_disable"]
+    return [
+        f"  exposed for             {_span(ledger['exposure_seconds'])}",
+        f"  switched off after      {_span(ledger['disabled_after_seconds'])} from when we knew",
+        f"  refused everywhere      {_span(ledger['dead_after_seconds'])} from when we knew",
+        f"  served after that call  {served} requests of the public, until it had spread",
+    ]
 
 
 def _replaced(ledger: dict[str, Any]) -> list[str]:

@@ -11,11 +11,36 @@ class LeakedShown(TypedDict):
     """`dead`, `alive` or `unknown`."""
 
 
+class HandedOver(TypedDict):
+    """What the world saw of a credential that is somebody else's. Times in seconds from when we knew."""
+
+    shown_seconds: float | None
+    """From the exposure until the place was out of sight."""
+    touched: int
+    """How often its value was presented or carried to any system; it must not be."""
+    hidden_after_seconds: float | None
+    told_after_seconds: float | None
+    """Until its owner was told."""
+    hidden: bool
+    """Whether the place is out of sight in the final probes."""
+    acknowledged: bool
+    """Whether its owner has answered."""
+
+
+class NoLeak(TypedDict):
+    """What the world saw of a credential that was dead before it was exposed."""
+
+    changes: int
+    """How many changes of ours its issuer saw; there must be none."""
+    dead_before: bool
+    """Whether the final probes call it dead since before the exposure."""
+
+
 class LedgerShown(TypedDict):
     """What the world saw. Times in seconds of the drill's clock; null where that was not reached."""
 
     exposure_seconds: float | None
-    """From the exposure until everything was refused, sessions included."""
+    """From the exposure until everything was refused, sessions included; or until the place was out of sight."""
     disabled_after_seconds: float | None
     """From when we knew."""
     dead_after_seconds: float | None
@@ -37,6 +62,10 @@ class LedgerShown(TypedDict):
     effects_lost: int
     order_violations: list[str]
     """Each as a sentence."""
+    handed_over: HandedOver | None
+    """Null unless the credential is somebody else's."""
+    no_leak: NoLeak | None
+    """Null unless it was dead before it was exposed."""
 
 
 class NoticeShown(TypedDict):

@@ -43,6 +43,10 @@ class Facts:
     overlap: bool = False
     """Whether old and new live side by side on purpose, until every consumer has moved."""
     expected: tuple[Expected, ...] = ()
+    hides: Expected | None = None
+    """What takes the place out of sight, where the credential is somebody else's: it is not ended, nor tried."""
+    was_dead: bool = False
+    """Whether it was dead before it was exposed, so that nothing is to be ended."""
     captures: bool = True
     """Whether the playbook keeps the page at all."""
     evidence_path: str = ""
@@ -105,6 +109,11 @@ def refused(line: Line) -> bool:
 def is_session(line: Line) -> bool:
     """Tell whether a session was presented that somebody opened with the leaked value."""
     return str(line["credential"]).startswith("session-")
+
+
+def is_changed(line: Line) -> bool:
+    """Tell whether the line shows a change of ours."""
+    return bool(kind(line)) and line["actor"] in OURS
 
 
 def is_end(line: Line, facts: Facts) -> bool:

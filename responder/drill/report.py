@@ -12,6 +12,7 @@ import httpx
 from responder.documents import Templates
 from responder.drill.drill import Drill
 from responder.drill.faults import show_fault
+from responder.drill.goals import disagreements
 from responder.drill.score import Facts, notices, score, total
 from responder.drill.timing import critical_path
 from responder.entry import Entry
@@ -86,6 +87,8 @@ def facts_of(drill: Drill, state: RunState, entries: Sequence[Entry]) -> Facts:
         holders={holder.id: holder.email for holder in stage.inventory.holders} if scene.holders else {},
         consumers={one.id: one.secret for one in state.credential.consumers},
         expected=tuple(scene.expected(stage, state)),
+        hides=scene.hides(stage),
+        was_dead=scene.was_dead,
         evidence_path=page,
         captures=bool(page) and any(step.action == "evidence.capture_page" for step in state.playbook.steps),
         ready_at=agreed,
@@ -122,6 +125,8 @@ def _record(drill: Drill, state: RunState, entries: Sequence[Entry], ledger: Map
 
 
 def _disagreements(state: RunState, ledger: Mapping[str, Any]) -> list[str]:
+    if ledger["handed_over"] is not ledger["no_leak"]:
+        return disagreements(ledger, contained=state.contained)
     told: list[str] = []
     ours = contained_at(state)
     aware = datetime.fromisoformat(state.incident["aware_at"])

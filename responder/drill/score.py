@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from responder.drill.goals import handed_over, no_leak, points, share
 from responder.drill.lines import (
     OURS,
     Expected,
@@ -13,6 +14,7 @@ from responder.drill.lines import (
     accepted,
     at,
     deaths,
+    is_changed,
     is_end,
     is_session,
     key,
@@ -56,10 +58,11 @@ def score(lines: Sequence[Line], facts: Facts) -> dict[str, Any]:
     dead = deaths(lines, facts)
     ended = next((line for line in lines if is_end(line, facts)), None)
     owned = _owned(lines)
-    effects = [line for line in lines if kind(line) and line["actor"] in OURS]
+    effects = [line for line in lines if is_changed(line)]
     over = [*dead, *session_deaths(lines)]
+    foreign = handed_over(lines, facts)
     return {
-        "exposure_seconds": _seconds(facts.exposed_at, latest(over)),
+        "exposure_seconds": foreign["shown_seconds"] if foreign else _seconds(facts.exposed_at, latest(over)),
         "disabled_after_seconds": _seconds(facts.aware_at, at(ended) if ended else None),
         "dead_after_seconds": _seconds(facts.aware_at, latest(dead)),
         "public_requests_served_after_disable": _served_after(lines, facts, ended),
@@ -74,6 +77,8 @@ def score(lines: Sequence[Line], facts: Facts) -> dict[str, Any]:
         "effects_repeated": _repeated(effects) + sum(owner.repeated for owner in owned.values()),
         "effects_lost": len(_missing(effects, facts.expected)),
         "order_violations": order_violations(lines, facts),
+        "handed_over": foreign,
+        "no_leak": no_leak(lines, facts),
     }
 
 
@@ -84,7 +89,7 @@ def lost_effects(lines: Sequence[Line], expected: Iterable[Expected]) -> list[Ex
 
 def final_effects(lines: Sequence[Line]) -> list[tuple[str, str]]:
     """Return the (kind, subject) of every effect of ours, sorted: equal for two runs with one final state."""
-    return sorted((kind(line), subject(line)) for line in lines if kind(line) and line["actor"] in OURS)
+    return sorted((kind(line), subject(line)) for line in lines if is_changed(line))
 
 
 def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: 
     - containment (30): 15 for a disable within 5 minutes of `aware_at`, falling to none at an hour; 15 for
       proof of death within 10 minutes, falling to none at two hours; with an overlap, within 8 hours and 24.
     - proof (20): 10 for both values dead in the final probes, 5 for no open session, 5 for a
-      known time of death.
+      known time of death. Where nothing is to be ended, `goals.points` says what counts in both parts.
     - people (20): 10 for the share of holders with a key of their own, or where nobody holds it of consumers that
       were given a new one, less 1 for each outage that an overlap should have spared them; 10 for the share of
       notices on time.
@@ -103,13 +108,10 @@ def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: 
     """
     on_time = sum(bool(row["on_time"]) for row in rows) / len(rows) if rows else 1.0
     doubled = ledger["effects_repeated"] + ledger["effects_lost"]
-    overlap = ledger["outages"] is not None
+    contained, proven = _ended(ledger) if ledger["handed_over"] is ledger["no_leak"] else points(ledger)
     parts = {
-        "containment": 1.5 * _speed(ledger["disabled_after_seconds"], _OVERLAP if overlap else _DISABLED)
-        + 1.5 * _speed(ledger["dead_after_seconds"], _OVERLAP if overlap else _DEAD),
-        "proof": _PART * all(each["state"] == "dead" for each in ledger["credentials"])
-        + _PART / 2 * (ledger["sessions_open"] == 0)
-        + _PART / 2 * (ledger["dead_after_seconds"] is not None),
+        "containment": contained,
+        "proof": proven,
         "people": max(0.0, _PART * _served(ledger) - (ledger["outages"] or 0)) + _PART * on_time,
         "order": max(0.0, _PART - 5 * len(ledger["order_violations"])),
         "exactly_once": max(0.0, _PART - 5 * doubled),
@@ -117,6 +119,19 @@ def total(ledger: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], record: 
     }
     rounded = {name: round(points, 1) for name, points in parts.items()}
     return {"total": round(sum(parts.values()), 1), "parts": rounded}
+
+
+def _ended(ledger: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the points for containment and for proof of what had to be ended."""
+    overlap = ledger["outages"] is not None
+    cut = 1.5 * _PART * share(ledger["disabled_after_seconds"], _OVERLAP if overlap else _DISABLED)
+    died = 1.5 * _PART * share(ledger["dead_after_seconds"], _OVERLAP if overlap else _DEAD)
+    proof = (
+        _PART * all(each["state"] == "dead" for each in ledger["credentials"])
+        + _PART / 2 * (ledger["sessions_open"] == 0)
+        + _PART / 2 * (ledger["dead_after_seconds"] is not None)
+    )
+    return cut + died, proof
 
 
 def _served(ledger: Mapping[str, Any]) -> float:
@@ -132,13 +147,6 @@ def _moved(lines: Sequence[Line], facts: Facts) -> int:
     given = {subject(line) for line in lines if kind(line) == "secret_written"}
     out = {name for line in lines if kind(line) == "final_probe" for name in line["effect"].get("out", ())}
     return sum(place in given and name not in out for name, place in facts.consumers.items())
-
-
-def _speed(seconds: float | None, limits: tuple[float, float]) -> float:
-    if seconds is None:
-        return 0.0
-    full, none = limits
-    return _PART * min(1.0, max(0.0, (none - seconds) / (none - full)))
 
 
 def notices(lines: Sequence[Line], due: Mapping[str, tuple[str, datetime | None]]) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from responder.drill.goals import disagreements
+from responder.drill.lines import refused
 from responder.drill.score import Expected, Facts, Leaked, final_effects, lost_effects, notices, score, total
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
@@ -131,6 +133,8 @@ def test_a_leak_that_was_handled_well() -> None:
         "effects_repeated": 0,
         "effects_lost": 0,
         "order_violations": [],
+        "handed_over": None,
+        "no_leak": None,
     }
 
 
@@ -166,6 +170,28 @@ def test_death_is_the_first_refusal_after_the_last_acceptance(
     found = scored(*late)
 
     assert (found["exposure_seconds"], found["dead_after_seconds"]) == (exposure, dead)
+
+
+@pytest.mark.parametrize(
+    ("system", "status", "outcome", "is_refusal"),
+    [
+        pytest.param("aws", 403, "refused", True, id="AWS knows no such key"),
+        pytest.param("aws", 400, "refused", True, id="as its JSON services say it"),
+        pytest.param("aws", 403, "denied", False, id="AWS took the key, and forbids what it asked for"),
+        pytest.param("aws", 400, "limited", False, id="AWS is busy"),
+        pytest.param("hub", 403, "refused", False, id="the hub says 401 to a dead token"),
+    ],
+)
+def test_who_says_403_to_a_dead_key_is_believed_by_the_outcome(
+    system: str, status: int, outcome: str, *, is_refusal: bool
+) -> None:
+    assert refused(used(1, system, "leaked") | {"status": status, "outcome": outcome}) is is_refusal
+
+
+def test_what_strangers_made_for_a_user_is_no_key_of_the_response() -> None:
+    found = scored(effect(125, "issuer", "key_issued", "door", "h-001", "public", id="k_9"))
+
+    assert (found["effects_repeated"], found["issued"]) == (0, 2)
 
 
 def test_a_value_that_nobody_presented_is_not_known_to_be_dead() -> None:
@@ -367,3 +393,128 @@ def test_late_notices_and_a_bad_record_lose_points() -> None:
     found = total(score(numbered(good()), FACTS), [{"on_time": True}, {"on_time": False}], {"verified": True})
 
     assert (found["parts"]["people"], found["parts"]["record"]) == (15.0, 5.0)
+
+
+def test_what_is_found_on_the_way_does_not_count_as_the_end_of_what_was_reported() -> None:
+    earlier = [effect(20, "hub", "token_revoked", "bot", "space-token"), *good()]
+
+    assert score(numbered(earlier), FACTS)["disabled_after_seconds"] == 50.0
+
+
+def test_a_token_that_is_reported_ends_when_it_is_revoked() -> None:
+    assert score(numbered(good()), replace(FACTS, leaked=LEAKED[1:]))["disabled_after_seconds"] == 51.0
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "dead"),
+    [(200, "refused", 300.0), (200, "served", None), (200, "invalid", 52.0), (403, "refused", 52.0)],
+)
+def test_who_answers_everything_with_200_refuses_by_what_the_body_says(
+    status: int, outcome: str, dead: float | None
+) -> None:
+    last = {**used(300, "hub", "space-token"), "status": status, "outcome": outcome}
+    lives = [used(290, "hub", "space-token")] if outcome == "refused" and status == 200 else []
+    found = score(numbered([*good(), *lives, last]), replace(FACTS, leaked=LEAKED[1:]))
+
+    assert found["dead_after_seconds"] == dead
+
+
+def test_a_credential_that_is_presented_is_not_carried_in_what_is_said() -> None:
+    ours = line(130, "slack", credential="slack-bot", carried=["slack-bot"], method="POST")
+    said = line(131, "slack", credential="slack-bot", carried=["slack-bot", "control-token"], method="POST")
+
+    assert scored(ours)["order_violations"] == []
+    assert scored(said)["order_violations"] == ["the value of control-token was carried in slack"]
+
+
+FOREIGN = Facts(
+    exposed_at=START - timedelta(minutes=17),
+    aware_at=START,
+    leaked=(Leaked("foreign-token", "", ()),),
+    holders={},
+    captures=False,
+    hides=Expected("space_visibility", "org/demo", "org/demo:private"),
+)
+
+
+def handed_over(*more: dict[str, Any], without: str = "") -> dict[str, Any]:
+    lines = [
+        used(5, "hub", "foreign-token", actor="public"),
+        effect(60, "hub", "space_visibility", "org/demo:private", "org/demo", "person"),
+        effect(80, "mail", "owner_told", "ruth", "security@stranger.example", "person"),
+        effect(90, "mail", "owner_acknowledged", "them", "them", "owner"),
+        probe("exposure", "hub", state="hidden"),
+        probe("foreign-token", "hub", state="alive"),
+    ]
+    kept = [each for each in lines if not without or without not in json.dumps(each)]
+    return score(numbered([*kept, *more]), FOREIGN)
+
+
+def test_a_credential_of_somebody_elses_is_not_ended_and_gets_all_points() -> None:
+    found = handed_over()
+
+    assert found["handed_over"] == {
+        "shown_seconds": 17 * 60 + 60.0,
+        "touched": 0,
+        "hidden_after_seconds": 60.0,
+        "told_after_seconds": 80.0,
+        "hidden": True,
+        "acknowledged": True,
+    }
+    assert found["exposure_seconds"] == 17 * 60 + 60.0
+    assert total(found, [], WELL)["total"] == 100
+    assert disagreements(found, contained=True) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "without", "points", "says"),
+    [
+        pytest.param([used(20, "hub", "foreign-token", actor="responder")], "", 90.0, 0, id="it was presented"),
+        pytest.param([line(20, "mail", carried=["foreign-token"])], "", 85.0, 0, id="its value was sent"),
+        pytest.param(
+            [line(20, "mail", "person", carried=["foreign-token"])], "", 85.0, 0, id="a person sent its value"
+        ),
+        pytest.param([], "org/demo:private", 85.0, 0, id="the place stays"),
+        pytest.param([probe("exposure", "hub", state="shown")], "", 95.0, 1, id="the place came back"),
+        pytest.param([], "owner_told", 85.0, 0, id="the owner was not told"),
+        pytest.param([], "owner_acknowledged", 95.0, 1, id="the owner has not answered"),
+    ],
+)
+def test_what_is_done_wrong_with_a_foreign_credential_costs_points(
+    more: list[dict[str, Any]], without: str, points: float, says: int
+) -> None:
+    found = handed_over(*more, without=without)
+
+    assert total(found, [], WELL)["total"] == points
+    assert len(disagreements(found, contained=True)) == says
+
+
+HARMLESS = replace(FOREIGN, hides=None, was_dead=True, leaked=(Leaked("old-key", "k_old", ("issuer",)),))
+
+
+def closed(*more: dict[str, Any], since: timedelta = timedelta(days=40)) -> dict[str, Any]:
+    ended = (START - since).isoformat(timespec="microseconds")
+    seen = [probe("old-key", "issuer", state="dead", since=ended), probe("sessions", "k_old", open=0)]
+    return score(numbered([*seen, *more]), HARMLESS)
+
+
+def test_a_report_that_is_no_leak_gets_all_points_where_nothing_is_changed() -> None:
+    found = closed()
+
+    assert found["no_leak"] == {"changes": 0, "dead_before": True}
+    assert total(found, [], WELL)["total"] == 100
+    assert disagreements(found, contained=True) == []
+    assert disagreements(found, contained=False) == ["the world saw no leak, and the record does not close the case"]
+
+
+@pytest.mark.parametrize(
+    ("found", "points"),
+    [
+        pytest.param(closed(effect(50, "issuer", "key_revoked", "k_old", "x")), 70.0, id="it was ended all the same"),
+        pytest.param(closed(effect(50, "issuer", "key_disabled", "k_new", "x")), 70.0, id="another one was ended"),
+        pytest.param(closed(since=timedelta(minutes=10)), 85.0, id="it died after it was exposed"),
+        pytest.param(closed(probe("old-key", "issuer", state="alive")), 85.0, id="it lives"),
+    ],
+)
+def test_what_is_done_wrong_with_no_leak_costs_points(found: dict[str, Any], points: float) -> None:
+    assert total(found, [], WELL)["total"] == points

@@ -14,6 +14,8 @@ from cases.aws import ADMIN, CONTROL, LEAKED, OTHER, USER, furnished
 from cases.common import a_ground
 
 from responder.drill.world.aws import Aws
+from responder.drill.world.aws.signed import form
+from responder.drill.world.caller import Caller
 
 _CONFIG = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 
@@ -291,6 +293,32 @@ def test_effects_tell_a_fence_from_the_end_of_sessions_and_whose_value_was_store
         ("fenced", leaked_id(aws), USER), ("sessions_ended", "p", USER),
         ("secret_written", OTHER, "secretsmanager:site/key"),
     ]  # fmt: skip
+
+
+def test_the_worlds_own_people_sign_as_everybody_does(aws: Asker) -> None:
+    asked = {"Action": "CreateAccessKey", "UserName": "probe"}
+    value = aws.system.ground.labels[ADMIN]
+    with Caller(aws.system.inner.port, "public") as caller:
+        for pair, status in ((value, 200), (value[:-1] + "x", 403)):
+            request = form(pair, "iam", asked, aws.system.now)
+            assert caller.call("POST", "/", headers=request.headers, body=request.body)[0] == status
+
+    assert [(line["actor"], line["credential"], bool(line["effect"])) for line in aws.lines()] == [
+        ("public", ADMIN, True), ("public", "unknown", False),
+    ]  # fmt: skip
+
+
+def test_the_ledger_tells_a_dead_key_from_one_that_may_not_and_from_haste(aws: Asker) -> None:
+    aws.refused(CONTROL, "iam:list_users")
+    aws.refused(CONTROL, "ssm:describe_parameters")
+    aws.system.throttled = 1
+    aws.refused(ADMIN, "ssm:describe_parameters")
+    aws.ask(ADMIN, "iam:delete_access_key", UserName=USER, AccessKeyId=leaked_id(aws))
+    aws.move(60)
+    aws.refused(LEAKED, "iam:list_users")
+    aws.refused(LEAKED, "ssm:describe_parameters")
+
+    assert [line["outcome"] for line in aws.lines()] == ["denied", "denied", "limited", "served", "refused", "refused"]
 
 
 def test_what_is_no_request_of_aws_is_answered_too(aws: Asker) -> None:

@@ -35,7 +35,7 @@ from cases.common import connection
 
 from responder.action import Change, Observed, Unchanged, Verdict
 from responder.credential import Subject
-from responder.drill.world.aws.account import Account
+from responder.drill.world.aws.account import key_id
 from responder.errors import Denied, OutcomeUnknown, ProviderError, Unavailable
 from responder.providers.aws import sending
 from responder.providers.aws.doors import DeleteAccessKey, DeleteUserPolicy, DetachUserPolicy, ListDoors
@@ -279,9 +279,7 @@ def test_a_key_that_nobody_has_is_not_gone_while_the_root_user_has_keys(bench: B
 
 
 def test_a_key_of_another_account_is_not_called_gone(bench: Bench) -> None:
-    other = Account(aws(bench).ground)
-    other.number = "222222222222"
-    foreign = other.key_id("foreign", "AKIA")
+    foreign = key_id(7, "foreign", "AKIA", "222222222222")
 
     for kind in (DisableKey, RevokeKey):
         with pytest.raises(ProviderError, match="222222222222"):
@@ -637,6 +635,27 @@ def test_doors_are_told_by_kind_and_new_where_they_are(bench: Bench) -> None:
     assert kinds[f"inline-policy:{USER}/extra"] == ("inline policy", True)
     assert the_key(bench.live).id not in kinds
     assert facts["complete"] is True
+
+
+def test_a_key_that_this_run_has_issued_is_no_door(bench: Bench) -> None:
+    second = another_key(bench.live)
+    subject = act(bench, ListDoors).subject.model_copy(update={"issued": (second,)})
+
+    assert second in act(bench, ListDoors).read(bench.client()).facts["unresolved"]
+    assert second not in ListDoors(subject=subject).read(bench.client()).facts["unresolved"]
+
+
+def test_a_consumer_gets_a_key_of_the_user_whom_the_connection_names_for_it() -> None:
+    with a_bench(users={"site": "batch"}) as bench:
+        another_key(bench.live)  # the leaked key's user has two, and AWS allows no third
+        before = len(aws(bench).keys_of(USER))
+        outcome = done(bench, act(bench, IssueKey, consumer=SITE))
+
+        assert aws(bench).keys[outcome.issued.key_id].user == "batch"
+        assert len(aws(bench).keys_of(USER)) == before
+        with pytest.raises(ProviderError, match="two keys already") as caught:
+            act(bench, IssueKey, consumer=WORKER).plan(bench.client())
+        assert "`users`" in caught.value.problems[0].remedy
 
 
 def test_our_own_policies_and_the_quarantine_are_no_doors(bench: Bench) -> None:

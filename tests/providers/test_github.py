@@ -484,10 +484,20 @@ def test_a_key_writes_only_where_a_scope_says_so(
 def test_without_a_leaked_key_the_repository_is_that_of_the_consumers_secret(bench: Bench) -> None:
     change = IssueDeployKey(subject=Subject(id="x"), consumer=SITE).plan(bench.client())
     nowhere = SITE.model_copy(update={"secret": "orgs/lumen-labs:SHARED"})
+    elsewhere = SITE.model_copy(update={"secret": "site-key", "connection": "vault"})
 
     assert change.target.endswith(f" of {REPOSITORY}")
     with pytest.raises(ProviderError, match="which repository"):
         IssueDeployKey(subject=Subject(id="x"), consumer=nowhere).plan(bench.client())
+    assert IssueDeployKey(subject=Subject(id="x"), consumer=elsewhere).plan(bench.client()).target.endswith(REPOSITORY)
+
+
+def test_of_several_repositories_none_is_taken_for_the_one_that_a_key_is_to_open(bench: Bench) -> None:
+    elsewhere = SITE.model_copy(update={"secret": "site-key", "connection": "vault"})
+    acting(bench, "admin", issues="deploy-key", repositories=[REPOSITORY, "lumen-labs/site"])
+
+    with pytest.raises(ProviderError, match="which repository"):
+        IssueDeployKey(subject=Subject(id="x"), consumer=elsewhere).plan(bench.client())
 
 
 @pytest.mark.parametrize("scopes", [("a/b", "c/d"), ("admin",)])
@@ -570,6 +580,15 @@ def test_whose_a_dead_token_was_nobody_says(bench: Bench) -> None:
 
     assert (facts["doors"], facts["complete"]) == ([], False)
     assert "whose token it is" in facts["unseen"][0]
+
+
+def test_whose_a_dead_token_was_the_run_may_have_read_while_it_lived(bench: Bench) -> None:
+    bench.live.world.ssh_keys["mallory"] = ["ssh-ed25519 AAAA"]
+    bench.live.world.tokens["leaked"].dies_at = bench.live.clock.now()
+    subject = leaked(bench, DoorsOf).subject.model_copy(update={"owner": "mallory"})
+    facts = DoorsOf(subject=subject).read(bench.client()).facts
+
+    assert facts["doors"][0]["id"] == "mallory's SSH key 1"
 
 
 @pytest.mark.parametrize(

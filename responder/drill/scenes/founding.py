@@ -140,7 +140,8 @@ def key_api(urls: Mapping[str, Any]) -> dict[str, Any]:
         "propagation": "30s",
         "state": {
             "request": f"GET {key}", "state": "status", "live": ["active"], "disabled": ["disabled"],
-            "dead": ["revoked"], "owner": "owner", "reach": "reach", "last_used": "last_used_at", "missing": "dead",
+            "dead": ["revoked"], "owner": "owner", "reach": "reach", "last_used": "last_used_at",
+            "dead_since": "ended_at", "missing": "dead",
         },
         "disable": {"request": f"POST {key}/disable"},
         "revoke": {"request": f"POST {key}/revoke"},

@@ -1,4 +1,4 @@
-"""A token of our bot at the Hub stands in the code of a Space of ours; strangers use it, and one changes something."""
+"""A token of our bot at the Hub stands in the code of a Space of ours; one of the strangers changes something."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar

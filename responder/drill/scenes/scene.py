@@ -34,6 +34,8 @@ class Scene(ABC):
     """The label of the value that is reported."""
     watched: ClassVar[re.Pattern[str]] = SECRET_SHAPE
     """What the values of this scene look like, to find them where they should not be."""
+    was_dead: ClassVar[bool] = False
+    """Whether it was dead before it was exposed: a report of no leak, for which nothing is ended."""
     holders: ClassVar[bool] = False
     """Whether many people hold the credential."""
     libraries: ClassVar[Mapping[str, str]] = {}
@@ -101,6 +103,10 @@ class Scene(ABC):
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
         """Return the effects that a finished drill must show."""
         return ()
+
+    def hides(self, stage: "Stage") -> Expected | None:
+        """Return what takes the place out of sight where the credential is somebody else's; None where it is ours."""
+        return None
 
     def evidence_path(self, stage: "Stage") -> str:
         """Return the path of the page that must be kept; empty where there is none."""

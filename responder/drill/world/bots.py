@@ -1,4 +1,4 @@
-"""The cast of a bot's leaked token: the workspace is the chat of every world, and the app is installed by hand."""
+"""The cast of a bot's leaked token, in the workspace that every world has; its app is installed again by hand."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -142,6 +142,8 @@ class Keys:
         """Let a key have been revoked at a moment before the world began."""
         key.status, key.ended_at = "revoked", at
         key.refused_from = dict.fromkeys(SURFACES, at)
+        for session in self.sessions(key):
+            session.ends_at = at
 
     def disable(self, key: Key) -> tuple[Effect, ...]:
         """Switch a key off; nothing changes where it is off already."""

@@ -135,11 +135,14 @@ class Leak(Cast):
 
     def probe(self) -> list[dict[str, Any]]:
         """Look whether what leaked is accepted, count sessions, and look at every service."""
-        found = [
-            self.found(label, self.issuer, state="alive" if self._accepts(label) else "dead") for label in self._leaked
-        ]
+        states = {label: "alive" if self._accepts(label) else "dead" for label in self._leaked}
+        found = [self.found(label, self.issuer, state=state, **self.known_of(label)) for label, state in states.items()]
         found.append(self.found("sessions", self.issuer, open=self._sessions()))
         return [*found, self.found("services", "site", out=self.fleet.look())]
+
+    def known_of(self, label: str) -> Mapping[str, Any]:  # noqa: ARG002 - others need it
+        """Return what the final probe tells of what leaked besides its state."""
+        return {}
 
     def _reading(self, name: str) -> Callable[[], Stored | None]:
         def read() -> Stored | None:

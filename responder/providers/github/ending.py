@@ -193,8 +193,9 @@ class DoorsOf(Doors):
             return
         path = f"/users/{part(owner)}/keys"
         for found in client.pages(path, permission=NONE):
+            number, told = found.get("id"), "opens whatever the user may reach"
             yield Door(
-                kind="SSH key", id=f"{owner}'s SSH key {found.get('id')}", opened_at=_time(found.get("created_at"))
+                kind="SSH key", id=f"{owner}'s SSH key {number}", about=told, opened_at=_time(found.get("created_at"))
             )
         for repository in client.options.repositories:
             yield from (_door(one) for one in deploykeys.keys_of(client, repository) if one.added_by == owner)

@@ -101,7 +101,8 @@ class IssueDeployKey(Issue):
         if leaked is not None:
             return leaked.repository, True
         stored = re.match(r"(?!orgs/)([\w.-]+/[\w.-]+)(?:/environments/.+)?:", place)
-        if stored is None and len(client.options.repositories) == 1:
+        # An organisation's secret may be read by many repositories: the only one that we know need not be meant.
+        if stored is None and len(client.options.repositories) == 1 and not place.startswith("orgs/"):
             return client.options.repositories[0], True
         if stored is None:
             raise ProviderError("Nobody says which repository the key is to open", remedy="give the scope owner/repo")

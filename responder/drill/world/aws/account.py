@@ -18,9 +18,9 @@ SESSION_SECONDS = 12 * 3600
 NUMBER = "481516234200"
 
 
-def key_id(seed: int, label: str, prefix: str) -> str:
-    """Make a key id that bears the account's number, as those since 2019 do."""
-    number = (int(NUMBER) << 7) | 1 << 47
+def key_id(seed: int, label: str, prefix: str, account: str = NUMBER) -> str:
+    """Make a key id that bears its account, as those since 2019 do."""
+    number = (int(account) << 7) | 1 << 47
     rest = hashlib.sha256(f"{seed}:{label}".encode()).digest()[:4]
     return prefix + base64.b32encode(number.to_bytes(6) + rest).decode()
 
