@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from responder.credential import Consumers, Door, Doors, Interval, Records, Use, Used
+from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used
 from responder.credential.traces import gaps
 from responder.settings import Consumer
 
@@ -30,6 +30,7 @@ class Log:
         self.records = Records(uses, covered, ("the log",), **more)
         self.asked: list[Interval] = []
         self.access = self.clock = self
+        self.marker = "run-1/traces"
 
     def now(self) -> datetime:
         return at(10)
@@ -100,8 +101,10 @@ def test_the_log_is_read_further_back_than_the_exposure() -> None:
         pytest.param({"address": "2001:db8::7"}, 0, "jobs", id="by its network of the other kind"),
         pytest.param({"address": "192.0.2.7.example", "agent": "x"}, 1, "", id="a name that begins as an address does"),
         pytest.param({"address": "192.0.20.7"}, 1, "", id="another network"),
-        pytest.param({"address": "203.0.113.9", "agent": "responder/1.0"}, 0, "", id="a probe of ours"),
-        pytest.param({"address": "203.0.113.9", "agent": "not responder/1.0"}, 1, "", id="one that only names us"),
+        pytest.param({"agent": "responder/1.0 (run-1; traces)"}, 0, "", id="a probe of this run"),
+        pytest.param({"agent": "responder/1.0 (run-12; traces)"}, 1, "", id="a probe of another run"),
+        pytest.param({"agent": "responder/1.0"}, 1, "", id="one that takes our name"),
+        pytest.param({"agent": "curl/8 responder/1.0 (run-1; traces)"}, 1, "", id="one that names us besides"),
         pytest.param(
             {"address": "203.0.113.9", "consumer": "site"}, 1, "", id="what a log says of it counts for nothing"
         ),
@@ -137,7 +140,7 @@ def test_the_consumers_of_the_inventory_are_united_with_those_that_records_show(
         Use(at=at(3), address="192.0.2.8"),
         Use(at=at(1), address="203.0.113.9", agent="curl"),
         Use(at=at(2), address="203.0.113.9", agent="curl"),
-        Use(at=at(2), address="203.0.113.9", agent="responder/1.0"),
+        Use(at=at(2), address="203.0.113.9", agent="responder/1.0 (run-1; users)"),
         Use(at=at(4)),
         covered=[span(-99, 10)],
     )
@@ -181,6 +184,12 @@ def test_which_door_is_new(opened: datetime | None, since: datetime | None, new:
     facts = Ways(since=since).read([Door(kind="access key", id="k2", opened_at=opened)]).facts
 
     assert (["k2"], ["k2"] if new else [], new) == (facts["unresolved"], facts["new"], facts["doors"][0]["new"])
+
+
+def test_what_the_run_has_issued_itself_is_no_door() -> None:
+    doors = [Door(kind="access key", id=f"k{n}") for n in range(2)]
+
+    assert ["k0"] == Ways(subject=Subject(issued=("k1",))).read(doors).facts["unresolved"]
 
 
 def test_a_sweep_that_could_not_look_everywhere_says_so() -> None:
