@@ -103,6 +103,8 @@ def incident_fact(state: RunState, name: str) -> Any:
         return state.contained_at
     if name in {"mode", "mode_reason"}:
         return str(getattr(state.standing, name))
+    if name == "ownership":
+        return str(state.started.get("ownership", {}).get("verdict", "unknown"))
     if name == "suspect":
         return sorted(state.standing.suspects)
     # A credential that was found on the way has clocks and a place of its own.
