@@ -143,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     given = read.parse_args(arguments)
     kinds = given.kinds or ["crash", "lost-answer", *(["stop"] if given.workers else [])]
     place = _Place(given.store, given.workers)
-    names = ["shared-access-token-public", "leaked-credential"]
+    names = ["shared-access-token-public", "huggingface-token"]
     books = [load_playbook(built_in("playbooks") / f"{name}.yaml")[0] for name in names]
     wanted = _practise_quietly(names[0], place)
     if isinstance(wanted, str):

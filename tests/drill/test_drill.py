@@ -178,7 +178,7 @@ SAMPLE = [
     "crash:service-delivery:before-apply",
     "crash:tell-holders:after-apply",
     "crash:dead:after-record",
-    "crash:end:after-apply",
+    "crash:contain/end:after-apply",
     "lost-answer:alert",
     "lost-answer:one-token-each",
     "lost-answer:service-token",

@@ -14,11 +14,11 @@ from responder.drill.report import report
 from responder.errors import PlanRefused, RequestError
 from responder.redaction import forms_of
 
-SPEED = 60.0
+SPEED = 40.0
 PLAYBOOKS = [
     ("slack-token", "crash:contain/end:after-apply"),
     ("huggingface-token", "crash:pause-space:after-apply"),
-    ("responder-own-credential", "crash:end:before-apply"),
+    ("responder-own-credential", "crash:pause:before-apply"),
     ("third-party-key", "crash:snapshot:after-record"),
     ("false-positive", "crash:close:after-apply"),
 ]
