@@ -90,6 +90,9 @@ def test_the_value_may_be_given_apart(sealer: Sealer) -> None:
 
 
 def test_an_id_of_a_key_is_an_id(sealer: Sealer) -> None:
+    pair = "AKIA" + "A" * 16 + ":" + "nEw/" * 10
+    with pytest.raises(FindingError, match="not its id"):
+        read_finding('{"key_id": "' + pair + '"}', "s", sealer)
     assert "AKIA" + "A" * 16 == read_finding('{"key_id": "AKIA' + "A" * 16 + '"}', "s", sealer).key_id
 
 

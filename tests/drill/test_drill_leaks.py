@@ -116,6 +116,8 @@ def test_the_alert_is_closed_and_every_new_key_opens_the_repository(drilled: Dri
     effects = of(drilled, "github-token").effects()
 
     assert [one["subject"] for one in effects if one["kind"] == "alert_resolved"] == ["revoked"]
+    # Once the token is dead GitHub says no more whose it was; the run has read it while it lived.
+    assert "replace/door[lumen-build's SSH key 1]" in (drilled.folder / "output" / "timeline.jsonl").read_text()
     issued = [one["id"] for one in effects if one["kind"] == "key_issued"]
     assert sorted(issued) == sorted(set(issued))
     assert len(issued) == 2
@@ -132,3 +134,12 @@ def test_a_drill_says_at_once_what_is_not_installed(playbook: str, module: str, 
 
     assert caught.value.problems[0].where == module
     assert caught.value.problems[0].remedy == f"pip install 'responder[{extra}]'"
+
+
+def test_no_world_begins_where_something_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = scene_called("aws_access_key")
+    monkeypatch.setattr(type(scene), "libraries", {"no_such_module": "aws"})
+
+    with pytest.raises(RequestError, match="not installed"):
+        begin(Options("aws-access-key", tmp_path))
+    assert list(tmp_path.iterdir()) == []
