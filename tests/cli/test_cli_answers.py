@@ -185,7 +185,7 @@ EXAMPLES = {
     "anthropic": "sk-ant-" + "a1B2" * 8,
     "github": "ghp_" + "a1B2" * 9,
     "slack": "xoxb-" + "1234567890-" * 3,
-    "aws": "AKIA" + "A1B2" * 4,
+    "aws": "AKIA" + "A1B2" * 4 + ":" + "nEw/" * 10,
     "private key": "-----BEGIN PRIVATE KEY-----",
 }
 
