@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar
@@ -113,9 +114,9 @@ class _Closing(Action):
         """Return which one it is, in words."""
         return f"{self.what} of {self.user}"
 
+    @abstractmethod
     def is_there(self, client: Client) -> bool:
         """Look for it."""
-        raise NotImplementedError
 
     def plan(self, client: Client) -> Change | Unchanged:
         """Look whether it is there."""
