@@ -11,7 +11,7 @@ from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.lease import HEARTBEAT_SECONDS, Lease, Leases
 from responder.means import Means
 from responder.run import Pause, Runner
-from responder.store import RunRow
+from responder.store import RunRow, Turn
 from responder.timeline import Timeline
 
 _POLL_SECONDS = 0.03
@@ -141,12 +141,21 @@ class Dispatcher:
 
     # As far as it goes -------------------------------------------------------------------------------------------
 
-    def advance(self, run: str, row: RunRow | None = None) -> Pause:
+    def look(self, run: str) -> RunRow | Turn | None:
+        """Return what must be read to advance a run: its row alone where this process still knows the rest."""
+        with self._lock:
+            known = run in self._runners
+        return self._means.store.run(run) if known else self._means.store.turn(run)
+
+    def advance(self, run: str, seen: RunRow | Turn | None = None) -> Pause:
         """Advance a run as far as it goes now, and give it back; when it goes on stands in its row.
 
-        RequestError where it has ended or somebody works on it, StaleExecutor where another took it over.
+        `seen` is what `look` has just found. RequestError where it has ended or somebody works on it, StaleExecutor
+        where another took it over.
         """
-        lease = self.leases.adopt(row or self.row(run), "its turn", handed_on=True)
+        row = seen.row if isinstance(seen, Turn) else seen or self.row(run)
+        turn = seen if isinstance(seen, Turn) else None
+        lease = self.leases.adopt(row, "its turn", handed_on=True, seen=turn)
         self._keep_beating()
         try:
             runner = self._runner(lease)
@@ -166,6 +175,7 @@ class Dispatcher:
         timeline = self.timeline(lease.incident)
         while True:
             pause = runner.advance(self._stop.is_set)
+            timeline.flush()
             if pause.state == "ended" or self._stop.is_set():
                 return pause
             self._refuse_unwritable()

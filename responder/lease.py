@@ -15,7 +15,7 @@ from responder.chain import tampered
 from responder.clock import Clock
 from responder.entry import Draft
 from responder.errors import RecordError, RequestError, StaleExecutor
-from responder.store import RunRow, Store, Writing
+from responder.store import RunRow, Store, Turn, Writing
 from responder.timeline import Timeline
 
 HEARTBEAT_SECONDS = 1.0
@@ -128,16 +128,18 @@ class Leases:
         with self._lock:
             return list(self._held.values())
 
-    def adopt(self, row: RunRow, reason: str, *, handed_on: bool = False) -> Lease:
+    def adopt(self, row: RunRow, reason: str, *, handed_on: bool = False, seen: Turn | None = None) -> Lease:
         """Take a run: from nobody, from a dead executor, or from one that has stopped beating.
 
         `handed_on` where runs pass from one executor to the next as a matter of course. Whoever had the last turn
-        goes on with it then, without an entry. RequestError where it has ended or somebody works on it; StaleExecutor
-        where another was faster.
+        goes on with it then, without an entry. Where nobody has a turn, that it was taken is written together with the
+        first that comes of it: nothing is sent before, and whoever is faster makes that fail. `seen`: what the store
+        said of the run just now. RequestError where it has ended or somebody works on it; StaleExecutor where another
+        was faster.
         """
         self._refuse(row)
         timeline = self._timeline(row.incident)
-        problems = timeline.examine()
+        problems = timeline.examine(seen)
         if problems:
             raise tampered(problems)
         self.presence.show()
@@ -162,9 +164,10 @@ class Leases:
                 "proven_dead": dead,
                 "handed_on": handed_on and not row.executor,
             }
-            timeline.append(
-                Draft("adopted", facts, row.run), also=lambda writing: self._claim(writing, row, lease.epoch)
-            )
+            adopted = Draft("adopted", facts, row.run)
+            write = timeline.soon if handed_on and not row.executor else timeline.append
+            timeline.know_secrets(seen.secrets if seen is not None else None)
+            write(adopted, also=lambda writing: self._claim(writing, row, lease.epoch))
         with self._lock:
             self._held[row.run] = lease
         return lease
@@ -178,7 +181,7 @@ class Leases:
     def _claim(self, writing: Writing, row: RunRow, epoch: int) -> None:
         """Put this process into the run's row; the chain is locked."""
         now = writing.run(row.run)
-        if now is None or now.epoch != row.epoch or (epoch == now.epoch and now.executor):
+        if now is None or (now.epoch, now.executor) != (row.epoch, row.executor):
             raise StaleExecutor("Another executor was faster", where=row.run, remedy=f"`responder watch {row.run}`")
         at = self._clock.now().isoformat()
         at = now.wake_at if "" < now.wake_at < at else at  # until it is settled: this process may die any moment

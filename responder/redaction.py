@@ -19,6 +19,8 @@ Redacted = NewType("Redacted", str)
 """Text that passed a Redactor and may leave."""
 
 _FEW = 64  # to look for so many forms one by one costs about what it costs to cut a text into pieces
+_PLAIN = re.compile("[A-Za-z0-9_.-]+")
+"""What is the same in every notation that escapes anything; nearly all credentials are."""
 _SHORTEST = 6  # shorter encoded forms would strike out ordinary words
 
 
@@ -72,21 +74,27 @@ def forms_of(value: str) -> Iterator[str]:
     lines = [value, *(line.strip() for line in value.splitlines())] if "\n" in value else [value]
     for line in lines:
         yield line
-        yield json.dumps(line)[1:-1]
-        yield json.dumps(line, ensure_ascii=False)[1:-1]
-        yield quote(line, safe="", errors="surrogatepass")
-        yield quote(line, errors="surrogatepass")
-        yield quote_plus(line, errors="surrogatepass")
-        yield html.escape(line)
-        yield shlex.quote(line)
-        yield repr(line)[1:-1]
+        if not _PLAIN.fullmatch(line):
+            yield from _escaped_forms(line)
         raw = line.encode(errors="surrogatepass")
-        yield repr(raw)[2:-1]
-        yield html.escape(line).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-        yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(line, safe="", errors="surrogatepass"))
         yield raw.hex()
         yield raw.hex().upper()
         yield from _base64_forms(raw)
+
+
+def _escaped_forms(line: str) -> Iterator[str]:
+    """Yield what becomes of a line in JSON, in a URL, in HTML, in a shell, and in Python."""
+    yield json.dumps(line)[1:-1]
+    yield json.dumps(line, ensure_ascii=False)[1:-1]
+    yield quote(line, safe="", errors="surrogatepass")
+    yield quote(line, errors="surrogatepass")
+    yield quote_plus(line, errors="surrogatepass")
+    yield html.escape(line)
+    yield shlex.quote(line)
+    yield repr(line)[1:-1]
+    yield repr(line.encode(errors="surrogatepass"))[2:-1]
+    yield html.escape(line).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(line, safe="", errors="surrogatepass"))
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:

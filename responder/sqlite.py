@@ -10,7 +10,7 @@ from pathlib import Path
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, MOVED, Blob, Head, Row, RunRow, Store, Writing, gone
+from responder.store import FORMAT, MOVED, SECRET_KINDS, Blob, Head, Row, RunRow, Store, Turn, Writing, gone
 
 _STEPS = {
     1: """
@@ -32,6 +32,7 @@ CREATE TABLE blobs (blob TEXT PRIMARY KEY, incident TEXT NOT NULL, kind TEXT NOT
 CREATE INDEX blobs_of_incident ON blobs (incident, kind);
 CREATE INDEX runs_of_incident ON runs (incident);
 CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX locks_of_run ON locks (run);
 """,
 }
 """What brings a file from the format before to each format; nothing that is written already is changed."""
@@ -167,17 +168,31 @@ class SQLiteStore:
         """Write nothing: a transaction of a file costs no way to a server and back."""
         return False
 
-    def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
-        """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """Let everything that is read inside be as of one moment."""
         with self._lock, self._named():
             within = self._db.in_transaction
             if not within:
                 self._db.execute("BEGIN")
             try:
-                return self.head(incident), self.rows(incident)
+                yield
             finally:
                 if not within:
                     self._db.execute("ROLLBACK")
+
+    def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
+        """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
+        with self._moment():
+            return self.head(incident), self.rows(incident)
+
+    def turn(self, run: str) -> Turn | None:
+        """Return what must be known to go on with a run; None where there is no such run."""
+        with self._moment():
+            row = self.run(run)
+            if row is None:
+                return None
+            return Turn(row, *self.chain(row.incident), self.blobs(row.incident, *SECRET_KINDS))
 
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""

@@ -117,6 +117,22 @@ class Blob(NamedTuple):
     sealed: Sealed
 
 
+SECRET_KINDS = ("leaked", "issued")
+"""The kinds of sealed values that are secrets; the others are evidence."""
+
+
+class Turn(NamedTuple):
+    """What an executor must know to go on with a run, all of it as of one moment."""
+
+    row: RunRow
+    head: Head | None
+    """The end of its incident's chain as it is kept apart."""
+    rows: list[Row]
+    """The entries of that chain."""
+    secrets: list[Blob]
+    """The sealed secrets of the incident."""
+
+
 class Unforeseen(Exception):
     """What is believed of a record does not suffice to write to it: an ordinary transaction must look."""
 
@@ -191,6 +207,9 @@ class Store(Protocol):
 
     def chain(self, incident: str) -> tuple[Head | None, list[Row]]:
         """Return the end of a chain as it is kept apart, and its entries, both as of one moment."""
+
+    def turn(self, run: str) -> Turn | None:
+        """Return what must be known to go on with a run; None where there is no such run."""
 
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""

@@ -15,10 +15,7 @@ from responder.clock import Clock
 from responder.entry import Draft, Entry, Fence, entry_of, read_entry
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
-from responder.store import Also, Head, Row, RunRow, Store, Unforeseen, Writing, head_mac
-
-SECRET_KINDS = ("leaked", "issued")
-"""The kinds of sealed values that are secrets; the others are evidence."""
+from responder.store import SECRET_KINDS, Also, Blob, Head, Row, RunRow, Store, Turn, Unforeseen, Writing, head_mac
 
 
 def _held() -> threading.Lock:
@@ -142,26 +139,26 @@ class Timeline:
             following.leads = True
             following.turn.release()
 
-    def soon(self, *drafts: Draft, fence: Fence) -> None:
+    def soon(self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None) -> None:
         """Write entries together with whatever is written next; only for what nothing must wait for.
 
         `flush` sees to it that they do not wait long. Where they cannot be written, whoever writes next hears of it.
         """
         with self._queue_lock:
-            self._queue.append(_Ticket(drafts, fence, None, self._clock.now()))
+            self._queue.append(_Ticket(drafts, fence, also, self._clock.now()))
 
     def flush(self) -> None:
         """Write what `soon` has left."""
         if self._queue:
             self._serve()
 
-    def know_secrets(self) -> None:
+    def know_secrets(self, read: Sequence[Blob] | None = None) -> None:
         """Let the Redactor know every sealed secret of the incident, before what people say is written.
 
         Whoever answers or notes something does so in a process of their own, which has met none of them yet; an
-        executor does so when it adopts a run.
+        executor does so when it adopts a run. `read`: they have just been read.
         """
-        for blob in self._store.blobs(self.incident, *SECRET_KINDS):
+        for blob in self._store.blobs(self.incident, *SECRET_KINDS) if read is None else read:
             if blob.blob not in self._known and blob.sealed.wrapped_key:
                 self._sealer.unseal(blob.sealed, blob.blob)
                 self._known.add(blob.blob)
@@ -281,12 +278,15 @@ class Timeline:
             self._behind, self._fresh = False, time.monotonic()
             return self._entries
 
-    def examine(self) -> list[Problem]:
-        """Check the chain before anything is done on its word; what this process has read already, it has checked."""
+    def examine(self, seen: Turn | None = None) -> list[Problem]:
+        """Check the chain before anything is done on its word; what this process has read already, it has checked.
+
+        `seen` is the chain where somebody has just read it.
+        """
         if self._entries:
             self.entries()
             return self.broken
-        head, rows = read(self._store, self.incident)
+        head, rows = read(self._store, self.incident) if seen is None else (seen.head, seen.rows)
         problems = judge(head, rows, self._sealer, self.incident)
         with self._entries_lock:
             if not problems and not self._entries:

@@ -22,7 +22,7 @@ from responder.errors import RecordError, RequestError, ResponderError, StaleExe
 from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
 from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
 from responder.means import Means
-from responder.store import Location, RunRow
+from responder.store import Location, RunRow, Turn
 
 CONCURRENCY = 8
 """How many runs a worker advances at once, unless told otherwise."""
@@ -112,11 +112,11 @@ class Worker:
         """Advance a run that is due; whatever goes wrong, the record keeps that it is."""
         if self._stopping.is_set():
             self._hand_on(run)
-        row = self._due(run)
-        if row is None:
+        seen = self._due(run)
+        if seen is None:
             return
         try:
-            pause = self._dispatcher.advance(run, row)
+            pause = self._dispatcher.advance(run, seen)
         except (RequestError, StaleExecutor):
             return  # somebody else works on it, or it has ended
         except RecordError as error:
@@ -131,16 +131,17 @@ class Worker:
                 self._hand_on(run)
             self._tell(f"{run}: {pause.state}" + (f" until {pause.wake_at:%H:%M:%S}" if pause.wake_at else ""))
 
-    def _due(self, run: str) -> RunRow | None:
-        """Return a run's row if it still wants to be advanced: a job is a hint, and may come late."""
+    def _due(self, run: str) -> RunRow | Turn | None:
+        """Return what must be known to advance a run, if it still wants to be: a job is a hint, and may come late."""
         if self._stopping.is_set():
             return None
         try:
-            row = self._means.store.run(run)
+            seen = self._dispatcher.look(run)
         except RecordError:
             return None
+        row = seen.row if isinstance(seen, Turn) else seen
         now = self._means.clock.now().isoformat()
-        return row if row is not None and row.state != "ended" and "" != row.wake_at <= now else None
+        return seen if row is not None and row.state != "ended" and "" != row.wake_at <= now else None
 
     def _hand_on(self, run: str) -> None:
         with self._lock:

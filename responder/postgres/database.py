@@ -15,7 +15,7 @@ from responder.postgres.statement import Statement
 from responder.postgres.tables import STEPS
 from responder.postgres.transaction import BLOB, HEAD, LOCK_CHAIN, RUN, Transaction
 from responder.sealing import Sealed
-from responder.store import FORMAT, Blob, Head, Location, Row, RunRow, Unforeseen, Writing
+from responder.store import FORMAT, SECRET_KINDS, Blob, Head, Location, Row, RunRow, Turn, Unforeseen, Writing
 
 _LOOK_SECONDS = 0.02
 """How old the answer to *has anybody written* may be."""
@@ -27,6 +27,16 @@ _DURABLE = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),"
     " current_setting('server_encoding'), pg_is_in_recovery(), to_regclass('responder.meta') IS NOT NULL"
 )
+_TURN = (
+    "SELECT run.run, run.incident, run.playbook, run.state, run.epoch, run.wake_at, run.executor, run.heartbeat,"
+    " head.seq, head.hash, head.mac, entry.*, CASE WHEN entry.seq = head.seq THEN (SELECT json_agg("
+    "json_build_array(blob, kind, encode(wrapped_key, 'hex'), encode(ciphertext, 'hex')) ORDER BY number)"
+    " FROM responder.blobs WHERE incident = run.incident AND kind = ANY(%s)) END"
+    " FROM responder.runs run LEFT JOIN responder.heads head USING (incident)"
+    " LEFT JOIN responder.entries entry USING (incident) WHERE run.run = %s ORDER BY entry.seq"
+)
+"""The secrets stand beside the last entry, and are no join: until the server has looked at the tables' sizes it would
+read all that there are."""
 
 
 class PostgresStore:
@@ -236,6 +246,21 @@ class PostgresStore:
         found = self._all(query, incident, incident)
         heads = {Head(*row[:3]) for row in found if row[0] is not None}
         return next(iter(heads), None), [Row(*row[3:]) for row in found if row[3] is not None]
+
+    def turn(self, run: str) -> Turn | None:
+        """Return what must be known to go on with a run, with one question."""
+        found = self._all(_TURN, list(SECRET_KINDS), run)
+        if not found:
+            return None
+        row = RunRow(*found[0][:8])
+        self._know(row)
+        head = Head(*found[0][8:11]) if found[0][8] is not None else None
+        entries = [Row(*line[11:25]) for line in found if line[12] is not None]
+        secrets = [
+            Blob(blob, row.incident, kind, Sealed(bytes.fromhex(key), bytes.fromhex(text)))
+            for blob, kind, key, text in found[-1][25] or ()
+        ]
+        return Turn(row, head, entries, secrets)
 
     def rows(self, incident: str, after: int = 0, events: Sequence[str] = ()) -> list[Row]:
         """Return the entries of a chain with a higher number than `after`, in order; only these `events` if any."""

@@ -1,18 +1,23 @@
 """One statement that writes all that an executor has to say, where the record is as it believes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from responder.postgres.transaction import BLOB, COLUMNS, ROW
+from responder.postgres.transaction import BLOB, TYPES
 from responder.store import Blob, Head, Row, RunRow, Unforeseen
 
 _STILL = (
     "EXISTS (SELECT FROM responder.runs WHERE run = %s AND incident = %s AND state = %s AND epoch = %s"
     " AND executor = %s)"
 )
-_ADDED = "INSERT INTO responder.entries SELECT row.* FROM moved, "
-_FEW = 4
-"""So many entries are cheaper told one by one than as arrays."""
+_ADDED = (
+    "INSERT INTO responder.entries SELECT row.* FROM moved, json_to_recordset(%s) AS row ("  # noqa: S608 - constants
+    + ", ".join(f"{name} {kind}" for name, kind in zip(Row._fields, TYPES, strict=True))
+    + ")"
+)
+"""One value, however many entries: what is written so often must be one text, which is read and planned once. (psycopg
+keeps no text of more than 50 values.)"""
 _RUN = (
     "UPDATE responder.runs SET state = %s, epoch = %s, wake_at = %s, executor = %s, heartbeat = %s FROM moved"
     " WHERE run = %s"
@@ -97,11 +102,8 @@ class Statement:
     def __getattr__(self, name: str) -> NoReturn:
         raise Unforeseen
 
-    def _entries(self) -> tuple[str, tuple[Any, ...]]:
-        if len(self._rows) > _FEW:
-            return f"{_ADDED}unnest({COLUMNS}) AS row", tuple(list(column) for column in zip(*self._rows, strict=True))
-        rows = ", ".join(f"({ROW})" for _ in self._rows)
-        return f"{_ADDED}(VALUES {rows}) AS row", tuple(value for row in self._rows for value in row)
+    def _entries(self) -> tuple[str, tuple[str]]:
+        return _ADDED, (json.dumps([row._asdict() for row in self._rows], ensure_ascii=False),)
 
     def sql(self) -> tuple[str, tuple[Any, ...]]:
         """Return the statement and its values; it finds a row where everything was as believed, and was written."""

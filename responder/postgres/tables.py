@@ -24,6 +24,7 @@ CREATE INDEX blobs_of_incident ON responder.blobs (incident, kind);
 CREATE INDEX runs_of_incident ON responder.runs (incident);
 CREATE INDEX runs_due ON responder.runs (wake_at COLLATE "C") WHERE wake_at <> '' AND state <> 'ended';
 CREATE INDEX runs_by_state ON responder.runs (state);
+CREATE INDEX locks_of_run ON responder.locks (run);
 """,
 }
 """What brings a database from the format before to each format; nothing that is written already is changed."""

@@ -8,9 +8,9 @@ from responder.postgres import tables
 from responder.postgres.connections import Connection
 from responder.store import MOVED, Blob, Head, Row, RunRow
 
-_TYPES = ("text", "bigint", "text", "text", "text", "text", "text", "bigint", *("text",) * 6)
-ROW = ", ".join(f"%s::{kind}" for kind in _TYPES)
-COLUMNS = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+TYPES = ("text", "bigint", "text", "text", "text", "text", "text", "bigint", *("text",) * 6)
+"""Of what kind each column of an entry is."""
+COLUMNS = ", ".join(f"%s::{kind}[]" for kind in TYPES)
 """Many rows of entries as arrays, a column each."""
 _WRITE = (
     f"WITH added AS (INSERT INTO responder.entries SELECT * FROM unnest({COLUMNS}))"  # noqa: S608 - constants
