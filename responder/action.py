@@ -66,6 +66,15 @@ class Issued:
     claim: str | None = None
 
 
+class Lifespan(NamedTuple):
+    """How long something works that ends by itself."""
+
+    seconds: float
+    """At the longest, from when it was made, on the clock of the system that made it."""
+    source: str
+    """Where its maker says so."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Bytes to keep sealed, and what they are."""
@@ -168,6 +177,11 @@ class Action(BaseModel):
     """Whether applying it twice is the same as once; false for creates and messages."""
     readback: ClassVar[bool] = True
     """Whether `plan` can tell for certain that an earlier try took effect."""
+    orphan: ClassVar[Lifespan | None] = None
+    """For a create that nobody can recognise: how long the orphan of a lost answer works before it ends by itself.
+
+    Such a create is made again without asking anybody, and the record says until when an orphan may live.
+    """
 
     def tells(self) -> tuple[str, ...]:
         """Return whom it tells something: addresses, channels, people. By itself, what its fields of those names say.

@@ -21,6 +21,7 @@ from responder.action import (
     Evidence,
     Identity,
     Issued,
+    Lifespan,
     Observation,
     Observed,
     Outcome,
@@ -264,6 +265,14 @@ class Say(Action):
         return Verdict.HOLDS
 
 
+class Hourly(Say):
+    """Make something that nobody can recognise, and that ends by itself within the hour."""
+
+    name: ClassVar[str] = "clockwork.hourly"
+    effect: ClassVar[Effect] = Effect.REVERSIBLE
+    orphan: ClassVar[Lifespan | None] = Lifespan(3600, "the clockwork's maker")
+
+
 class Tell(Say):
     """Say something in a channel."""
 
@@ -386,6 +395,7 @@ PROVIDER = Provider(
         Leak,
         Say,
         Tell,
+        Hourly,
         Watch,
         InspectKey,
         DisableKey,

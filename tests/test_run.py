@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +367,25 @@ def test_what_cannot_be_read_back_is_asked_of_a_person(opened: OpenApp, place: P
 
     assert count == len(effects(place))
     assert "done" == state.status("a")
+
+
+def test_what_nobody_can_recognise_is_made_again_where_its_orphan_ends_by_itself(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("2")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.hourly, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+    told = app.timeline(state.incident["id"])
+    asked = [entry for entry in told if entry.event == "asked"]
+    first, *_, last = [entry for entry in told if entry.event == "intended"]
+    until = datetime.fromisoformat(state.unit("a").facts["orphan_until"])
+
+    assert ["a", "a", "a"] == effects(place)
+    assert ("done", []) == (state.status("a"), asked)
+    assert "orphan_until" not in first.facts
+    assert last.facts["orphan_until"] == state.unit("a").facts["orphan_until"]
+    assert timedelta(hours=1) < until - first.at < timedelta(hours=3)
+    assert all("an orphan may live until" in entry.facts["reason"] for entry in told if entry.event == "unknown")
 
 
 def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(opened: OpenApp, place: Path) -> None:
