@@ -81,6 +81,8 @@ class Evidence:
 
     data: bytes = field(repr=False)
     about: str
+    kept_until: datetime | None = None
+    """When its source drops the first part of it, where that is known; of several, what goes first is sealed first."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What logs show of a credential: who used it, over which time that is known, who depends on it, what else leads in."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -132,6 +133,24 @@ def test_whether_outsiders_could_alter_the_log_is_told() -> None:
     assert used(Log())["trusted"] is True
     assert used(Log(trusted=False, kept_since=at(-9)))["trusted"] is False
     assert at(-9).isoformat() == used(Log(kept_since=at(-9)))["kept_since"]
+
+
+def test_rows_are_kept_oldest_first_and_until_when_their_log_keeps_the_oldest_is_told() -> None:
+    log = Log(Use(at=at(5)), Use(at=at(1)), Use(at=at(3)), kept_for=timedelta(days=90))
+    outcome = LogUsed(since=at(0), until=at(10)).read(log)
+    [kept] = outcome.evidence
+
+    assert [at(1), at(3), at(5)] == [datetime.fromisoformat(row["at"]) for row in json.loads(kept.data)]
+    assert at(1) + timedelta(days=90) == kept.kept_until
+    assert (at(1) + timedelta(days=90)).isoformat() == outcome.facts["kept_until"]
+
+
+@pytest.mark.parametrize("log", [Log(kept_for=timedelta(days=90)), Log(Use(at=at(1)))])
+def test_nobody_says_until_when_a_log_keeps_what_is_not_there_or_is_not_dropped_by_age(log: Log) -> None:
+    outcome = LogUsed(since=at(0), until=at(10)).read(log)
+
+    assert "" == outcome.facts["kept_until"]
+    assert [None] == [one.kept_until for one in outcome.evidence]
 
 
 def test_the_consumers_of_the_inventory_are_united_with_those_that_records_show() -> None:

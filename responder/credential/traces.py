@@ -54,6 +54,8 @@ class Records(NamedTuple):
     """False where whoever had the credential could have written or deleted rows, and no second source agrees."""
     kept_since: datetime | None = None
     """The oldest moment that the log still holds: what is older goes first, and must be copied first."""
+    kept_for: timedelta | None = None
+    """How long the log keeps a row, where it drops rows by their age."""
 
 
 class _Traced(CredentialAction):
@@ -97,15 +99,17 @@ class Used(_Traced):
     """Read who used the credential, and over which intervals that is known.
 
     Facts: `uses`, `count`, `foreign` (uses by nobody known, from `since` to `until`), `covered`, `missing` (of that
-    time), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`.
+    time), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`, `kept_until` (when
+    the log drops the oldest of these uses, where it drops by age).
     """
 
     verb: ClassVar[str] = "used"
     name: ClassVar[str] = "credential.used"
 
     def read(self, client: Any) -> Outcome:
-        """Read the logs, and say what they cover; every row is kept as evidence."""
+        """Read the logs, and say what they cover; every row is kept as evidence, what is dropped first at its head."""
         found, asked, span = self._records(client)
+        kept_until = found.uses[0].at + found.kept_for if found.uses and found.kept_for else None
         foreign = [use for use in found.uses if _is_foreign(use) and asked.since <= use.at <= asked.until]
         facts = {
             "uses": [use.model_dump(mode="json") for use in [*foreign, *_others(found.uses, foreign)][:_MOST_SHOWN]],
@@ -117,9 +121,10 @@ class Used(_Traced):
             "missing": _shown(gaps(asked, found.covered)),
             "missing_before": _shown(gaps(Interval(span.since, asked.since), found.covered)),
             **_about(found),
+            "kept_until": _time(kept_until),
         }
         rows = json.dumps([use.model_dump(mode="json") for use in found.uses], indent=1).encode()
-        return Outcome(facts, evidence=[Evidence(rows, f"use records of {', '.join(found.sources)}")])
+        return Outcome(facts, evidence=[Evidence(rows, f"use records of {', '.join(found.sources)}", kept_until)])
 
 
 class Consumers(_Traced):
