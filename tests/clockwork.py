@@ -304,6 +304,13 @@ class InspectKey(credential.Inspect):
         )
 
 
+class ListDoors(credential.Doors):
+    name: ClassVar[str] = "clockwork.doors"
+
+    def open_doors(self, client: World) -> Sequence[credential.Door]:
+        return [credential.Door(kind="key", id=one) for one in (client.folder / "doors").read_text().split()]
+
+
 class DisableKey(credential.Disable):
     name: ClassVar[str] = "clockwork.disable"
 
@@ -398,6 +405,7 @@ PROVIDER = Provider(
         Hourly,
         Watch,
         InspectKey,
+        ListDoors,
         DisableKey,
         IssueKey,
         DeliverKey,

@@ -388,6 +388,39 @@ def test_what_nobody_can_recognise_is_made_again_where_its_orphan_ends_by_itself
     assert all("an orphan may live until" in entry.facts["reason"] for entry in told if entry.event == "unknown")
 
 
+def test_a_later_sweep_does_not_ask_again_about_a_door_that_was_decided(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "doors").write_text("k2")
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: sweep, phase: analysis, action: credential.doors}
+  - id: door
+    phase: analysis
+    action: human.decide
+    for_each: "${{ steps.sweep.doors }}"
+    with:
+      role: commander
+      question: "${{ item.id }}?"
+      options: {shut: s, leave-open: l}
+      within: 1h
+      on_timeout: abort
+  - {id: again, phase: analysis, action: credential.doors, needs: [door]}
+""",
+        ),
+    )
+    thread = when_asked(opened, run, "door[k2]", lambda other: other.decide(run, "door[k2]", "leave-open"))
+
+    state = driven(app, run)
+    thread.join()
+    first, again = state.unit("sweep").facts, state.unit("again").facts
+
+    assert (["k2"], []) == (first["unresolved"], first["decided"])
+    assert ([], [], ["k2"]) == (again["unresolved"], again["doors"], again["decided"])
+
+
 def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(opened: OpenApp, place: Path) -> None:
     app = opened()
     written(

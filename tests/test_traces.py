@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used
+from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used, swept
 from responder.credential.traces import gaps
 from responder.settings import Consumer
 
@@ -216,6 +216,37 @@ def test_a_sweep_that_could_not_look_everywhere_says_so() -> None:
 
     assert (True, []) == tuple(Ways().read(doors[:2]).facts[key] for key in ("complete", "unseen"))
     assert (False, ["the roles"]) == tuple(Ways().read(doors).facts[key] for key in ("complete", "unseen"))
+
+
+@pytest.mark.parametrize(
+    ("opened_at", "decided"),
+    [
+        pytest.param(None, True, id="nobody tells when it was made"),
+        pytest.param(at(1), True, id="made before it was decided"),
+        pytest.param(at(3), False, id="changed since it was decided"),
+    ],
+)
+def test_what_was_decided_is_asked_no_more_unless_it_was_changed_since(
+    opened_at: datetime | None, decided: bool
+) -> None:
+    doors = [Door(kind="access key", id="k0", opened_at=opened_at), Door(kind="access key", id="k1")]
+    facts = Ways(subject=Subject(left_open={"k0": at(2)}), since=at(0)).read(doors).facts
+    left = ["k1"] if decided else ["k0", "k1"]
+
+    assert (left, left) == (facts["unresolved"], facts["new"])
+    assert left == [row["id"] for row in facts["doors"]]
+    assert (["k0"] if decided else []) == facts["decided"]
+
+
+def test_what_a_sweep_could_not_look_at_is_said_first_of_all_to_people() -> None:
+    doors = [Door(kind="access key", id=f"k{n}") for n in range(3)]
+    facts = Ways(subject=Subject(left_open={"k0": at(2)}), since=at(0)).read(doors).facts
+
+    assert (
+        "2 other ways in are open, 2 of them new; 1 more stay open as decided; INCOMPLETE, not looked at: the roles"
+    ) == swept(facts)
+    assert "INCOMPLETE" not in swept(Ways().read(doors[:2]).facts)
+    assert "" == swept({"state": "live"})
 
 
 @pytest.mark.parametrize("action", [Used(), Consumers(), Doors()])

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, NamedTuple
@@ -152,6 +152,10 @@ class Consumers(_Traced):
         return Outcome(facts)
 
 
+LEAVE_OPEN = "leave-open"
+"""The option of a decision, for each door by its id, that lets the door stay open."""
+
+
 class Door(BaseModel):
     """Another way into the identity that a credential speaks for."""
 
@@ -169,8 +173,9 @@ class Doors(CredentialAction):
     """List the other ways into the same identity, and those that were made since a moment: the sweep.
 
     Facts: `doors`, each with `new` (made or changed since `since`, or nobody knows when), `unresolved` (the ids of all
-    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at). What this run
-    has issued itself is no such door.
+    that are open), `new` (the ids of the new ones), `decided` (the ids of those that somebody decided to leave open,
+    and that were not changed since: they stand in none of the others), `complete` (whether everything could be looked
+    at), `unseen` (what could not). What this run has issued itself is no such door.
     """
 
     verb: ClassVar[str] = "doors"
@@ -190,7 +195,9 @@ class Doors(CredentialAction):
 
     def read(self, client: Any) -> Outcome:
         """Look at every door."""
-        doors = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
+        found = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
+        decided = [door.id for door in found if self._is_decided(door)]
+        doors = [door for door in found if door.id not in decided]
         unseen = list(self.unseen(client))
         rows = [{**door.model_dump(mode="json"), "new": self._is_new(door)} for door in doors]
         return Outcome(
@@ -198,13 +205,30 @@ class Doors(CredentialAction):
                 "doors": rows,
                 "unresolved": [door.id for door in doors],
                 "new": [row["id"] for row in rows if row["new"]],
+                "decided": decided,
                 "complete": not unseen,
                 "unseen": unseen,
             }
         )
 
+    def _is_decided(self, door: Door) -> bool:
+        at = self.subject.left_open.get(door.id)
+        return at is not None and (door.opened_at is None or door.opened_at <= at)
+
     def _is_new(self, door: Door) -> bool:
         return self.since is not None and (door.opened_at is None or door.opened_at >= self.since)
+
+
+def swept(facts: Mapping[str, Any]) -> str:
+    """Return what a sweep found, in words, and above all what it could not look at; empty for other facts."""
+    if "unresolved" not in facts or "unseen" not in facts:
+        return ""
+    found = [f"{len(facts['unresolved'])} other ways in are open, {len(facts.get('new') or ())} of them new"]
+    if facts.get("decided"):
+        found.append(f"{len(facts['decided'])} more stay open as decided")
+    if facts["unseen"]:
+        found.append(f"INCOMPLETE, not looked at: {', '.join(map(str, facts['unseen']))}")
+    return "; ".join(found)
 
 
 def gaps(asked: Interval, covered: Iterable[Interval]) -> list[Interval]:
