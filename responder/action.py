@@ -148,6 +148,8 @@ class Access(NamedTuple):
     """A known-good credential of the leaked one's kind, for proofs of death."""
     marker: str = ""
     """Run and step, the same for every try of the step: creates bear it, so that an orphan is found again."""
+    tries_left: int = 0
+    """How often the step may still be tried after this try."""
 
     def own(self, called: str = "secret") -> Secret:
         """Return our own credential; `called` is what it is. Denied where the connection has none."""

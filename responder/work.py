@@ -126,7 +126,8 @@ class Worker:
 
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
         seconds = job.step.timeout.total_seconds() if job.step.timeout else None
-        return self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
+        access = self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
+        return access._replace(tries_left=max(0, job.step.retry.attempts - job.unit.tries - 1))
 
     # Reading -----------------------------------------------------------------------------------------------------
 
@@ -230,9 +231,7 @@ class Worker:
         }
 
     def _identity(self, resolved: Resolved, access: Access) -> Identity:
-        if resolved.provider is None:
-            return Identity("")
-        return self._means.identity(resolved.provider, access)
+        return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
 
     def _needs_agreement(self, job: Job, digest: str) -> bool:
         return job.step.approval is not None and job.unit.approved != digest

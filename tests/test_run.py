@@ -14,6 +14,7 @@ from responder.app import App
 from responder.errors import PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.state import RunState
+from responder.testing.loopback import Loopback, Reply
 
 HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}, comms: {}, oncall: {}}\n"
 
@@ -419,6 +420,32 @@ def test_a_later_sweep_does_not_ask_again_about_a_door_that_was_decided(opened: 
 
     assert (["k2"], []) == (first["unresolved"], first["decided"])
     assert ([], [], ["k2"]) == (again["unresolved"], again["doors"], again["decided"])
+
+
+@pytest.mark.parametrize(
+    ("busy", "kept", "asked"),
+    [
+        pytest.param(2, 200, 3, id="it shows the page in the end"),
+        pytest.param(9, 503, 3, id="it stays so"),
+    ],
+)
+def test_a_page_is_asked_for_again_within_bounds_while_its_server_is_busy(
+    opened: OpenApp, place: Path, busy: int, kept: int, asked: int
+) -> None:
+    app = opened()
+    left = [Reply(503, b"busy", {"Retry-After": "0"})] * busy
+    step = (
+        "  - {id: a, phase: analysis, action: evidence.capture_page, with: {url: %s/page},"
+        " retry: {attempts: 3, first: 1s, factor: 1.0}}\n"
+    )
+    with Loopback(lambda seen: left.pop() if left else Reply(200, b"here it is")) as server:
+        state = driven(app, begun(app, written(place, step % server.url)))
+        told = [entry.facts["error"] for entry in app.timeline(state.incident["id"]) if entry.event == "retrying"]
+
+        assert asked == len(server.seen)
+    assert ("done", kept) == (state.status("a"), state.unit("a").facts["status"])
+    assert 2 == len(told)
+    assert all("HTTP 503" in error for error in told)
 
 
 def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(opened: OpenApp, place: Path) -> None:
