@@ -308,7 +308,8 @@ class ListDoors(credential.Doors):
     name: ClassVar[str] = "clockwork.doors"
 
     def open_doors(self, client: World) -> Sequence[credential.Door]:
-        return [credential.Door(kind="key", id=one) for one in (client.folder / "doors").read_text().split()]
+        path = client.folder / "doors"
+        return [credential.Door(kind="key", id=one) for one in (path.read_text().split() if path.exists() else ())]
 
 
 class DisableKey(credential.Disable):
