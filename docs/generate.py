@@ -23,6 +23,7 @@ from responder.expressions.sandbox import _FILTERS as FILTERS
 from responder.library import Library
 from responder.lint import RULES
 from responder.notice import ACTIONS as NOTICE_ACTIONS
+from responder.orphan import asks_nobody
 from responder.playbook import MATCH_KEYS, PlaybookFile
 from responder.registry import Registry
 from responder.scenario.model import Scenario
@@ -98,7 +99,8 @@ def actions() -> Page:
         lines += action_lines(action)
     for name, provider in providers():
         own = [action for action in provider.actions if not issubclass(action, CredentialAction)]
-        verbs = [f"credential.{action.verb}" for action in provider.actions if issubclass(action, CredentialAction)]
+        found = (action.verb for action in provider.actions if issubclass(action, CredentialAction))
+        verbs = [f"credential.{verb}" for verb in dict.fromkeys(found)]
         lines += [f"## {name}", "", one_line(module_doc(provider)), ""]
         if verbs:
             lines += [f"Verbs on the run's own credential: {listed(verbs)}.", ""]
@@ -124,7 +126,11 @@ def action_lines(action: type[Action]) -> Page:
     traits = [f"Effect: `{action.effect.value}`{again}"]
     traits += [f"Permission: {'; '.join(action.permissions)}"] if action.permissions else []
     traits += ["a repeated try could do it twice, so it is reconciled first"] * (not action.idempotent)
-    traits += ["it cannot be read back: a lost answer is asked of a person"] * (not action.readback)
+    traits += ["it cannot be read back: a lost answer is asked of a person"] * (not asks_nobody(action))
+    if action.orphan is not None:
+        traits += [
+            f"after a lost answer it is made again; the orphan ends by itself within {action.orphan.seconds:g} s"
+        ]
     lines = [
         f"### {action.name}",
         "",

@@ -66,12 +66,23 @@ class Issued:
     claim: str | None = None
 
 
+class Lifespan(NamedTuple):
+    """How long something works that ends by itself."""
+
+    seconds: float
+    """At the longest, from when it was made, on the clock of the system that made it."""
+    source: str
+    """Where its maker says so."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Bytes to keep sealed, and what they are."""
 
     data: bytes = field(repr=False)
     about: str
+    kept_until: datetime | None = None
+    """When its source drops the first part of it, where that is known; of several, what goes first is sealed first."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,8 @@ class Access(NamedTuple):
     """A known-good credential of the leaked one's kind, for proofs of death."""
     marker: str = ""
     """Run and step, the same for every try of the step: creates bear it, so that an orphan is found again."""
+    tries_left: int = 0
+    """How often the step may still be tried after this try."""
 
     def own(self, called: str = "secret") -> Secret:
         """Return our own credential; `called` is what it is. Denied where the connection has none."""
@@ -168,6 +181,11 @@ class Action(BaseModel):
     """Whether applying it twice is the same as once; false for creates and messages."""
     readback: ClassVar[bool] = True
     """Whether `plan` can tell for certain that an earlier try took effect."""
+    orphan: ClassVar[Lifespan | None] = None
+    """For a create that nobody can recognise: how long the orphan of a lost answer works before it ends by itself.
+
+    Such a create is made again without asking anybody, and the record says until when an orphan may live.
+    """
 
     def tells(self) -> tuple[str, ...]:
         """Return whom it tells something: addresses, channels, people. By itself, what its fields of those names say.

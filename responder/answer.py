@@ -61,11 +61,9 @@ def judge(response: Response, method: str, *, write: bool, expect: frozenset[int
     place = place_of(method, response.url)
     host = host_of(response.url)
     if status == 429:  # noqa: PLR2004
-        raise Unavailable(f"{host} is asked too often (429)", where=place, retry_after=_retry_after(response))
+        raise Unavailable(f"{host} is asked too often (429)", where=place, retry_after=retry_after(response))
     if status in {408, 425}:
-        raise Unavailable(
-            f"{host} did not take the request ({status})", where=place, retry_after=_retry_after(response)
-        )
+        raise Unavailable(f"{host} did not take the request ({status})", where=place, retry_after=retry_after(response))
     if status in {401, 403}:
         need = f"our credential needs: {permission}" if permission else "check the connection's secret and its rights"
         raise Denied(f"{host} refuses us ({status})", where=place, remedy=need)
@@ -74,7 +72,7 @@ def judge(response: Response, method: str, *, write: bool, expect: frozenset[int
             raise OutcomeUnknown(
                 f"{host} failed ({status}) while it changed something", where=place, remedy="read back"
             )
-        raise Unavailable(f"{host} fails ({status})", where=place, retry_after=_retry_after(response))
+        raise Unavailable(f"{host} fails ({status})", where=place, retry_after=retry_after(response))
     if write and status in {
         300,
         301,
@@ -127,7 +125,7 @@ def mail_refusal(code: int, place: str) -> ProviderError:
     return Denied(f"The mail server refuses the message ({code})", where=place, remedy="check sender and recipient")
 
 
-def _retry_after(response: Response) -> float | None:
+def retry_after(response: Response) -> float | None:
     """Return after how many seconds we may come again (RFC 9110, 10.2.3: seconds or a date); bounded."""
     said = response.headers.get("retry-after", "")
     try:

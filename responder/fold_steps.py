@@ -101,6 +101,7 @@ def intended(state: RunState, entry: Entry) -> None:
     unit = state.unit(entry.step)
     begin(unit, entry)
     unit.in_flight, unit.intended_by, unit.intended_at, unit.answer = True, entry.epoch, entry.at, ""
+    unit.orphan_until = str(entry.facts.get("orphan_until", unit.orphan_until))
 
 
 def applied(state: RunState, entry: Entry) -> None:

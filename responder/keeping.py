@@ -34,7 +34,9 @@ def kept(place: Place, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
         value = outcome.issued.value
         names = issued_names(place.connection, outcome.issued.key_id, value.fingerprint if value else "")
     if outcome.evidence:
-        facts["evidence"] = [_evidence(place.sealer, place.incident, one, blobs) for one in outcome.evidence]
+        facts["evidence"] = [
+            _evidence(place.sealer, place.incident, one, blobs) for one in _soonest_gone_first(outcome)
+        ]
     return facts, (lambda writing: _put(writing, blobs, names, place.run)) if blobs or names else None
 
 
@@ -46,11 +48,19 @@ def _issued(place: Place, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
     return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
 
 
+def _soonest_gone_first(outcome: Outcome) -> list[Evidence]:
+    """Order evidence by when its source drops it; what nobody knows that of comes last, in the order of its author."""
+    known = [(one.kept_until, number) for number, one in enumerate(outcome.evidence) if one.kept_until is not None]
+    first = [outcome.evidence[number] for _, number in sorted(known)]
+    return [*first, *(one for one in outcome.evidence if one.kept_until is None)]
+
+
 def _evidence(sealer: Sealer, incident: str, evidence: Evidence, blobs: list[Blob]) -> dict[str, Any]:
     digest = hashlib.sha256(evidence.data).hexdigest()
     blob = f"evidence:{incident}:{digest}"
     blobs.append(Blob(blob, incident, "evidence", sealer.seal_bytes(evidence.data, blob)))
-    return {"sha256": digest, "bytes": len(evidence.data), "about": evidence.about, "blob": blob}
+    known = {"kept_until": evidence.kept_until.isoformat()} if evidence.kept_until else {}
+    return {"sha256": digest, "bytes": len(evidence.data), "about": evidence.about, "blob": blob, **known}
 
 
 def _put(writing: Writing, blobs: Sequence[Blob], names: Sequence[str], run: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from responder.credential import swept
 from responder.entry import Entry
 from responder.state import NOTICE, RunState
 
@@ -129,6 +130,9 @@ def _unready(facts: Facts) -> str:
 
 def _outcome(facts: Facts) -> str:
     inner = facts.get("facts") or {}
+    looked = swept(inner)
+    if looked:
+        return looked
     picked = [
         f"{name} {inner[name]}"
         for name in ("state", "verdict", "choice", "key_id", "sessions", "said")

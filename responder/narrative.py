@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from responder.credential import swept
 from responder.entry import Entry
 from responder.rendition import exact
 from responder.state import NOTICE
@@ -275,6 +276,9 @@ def _observed(_: _Words, entry: Entry) -> str:
 def _done(words: _Words, entry: Entry) -> str:
     if "verdict" in entry.facts:
         return _observed(words, entry)
+    looked = swept(_inner(entry))
+    if looked:
+        return f"looked for other ways in: {looked}"
     plain = {name: value for name, value in _inner(entry).items() if isinstance(value, str | int) and value != ""}
     shown = [f"{name} {_brief(value)}" for name, value in plain.items() if len(str(value)) <= _LONGEST_FACT]
     return "done" + (f": {', '.join(shown[:3])}" if shown else "")

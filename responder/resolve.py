@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from responder.action import Action, Provider
-from responder.credential import CredentialAction, Deliver, Inspect, Issue, Subject, TestConsumer
+from responder.credential import LEAVE_OPEN, CredentialAction, Deliver, Inspect, Issue, Subject, TestConsumer
 from responder.documents import Templates
 from responder.errors import PlaybookError, Problem
 from responder.expressions import SecretRef, evaluate
@@ -98,7 +98,18 @@ def subject(state: RunState, means: Means) -> Subject:
         value=value,
         owner=next(iter(_told(state, Inspect.name, "owner")), ""),
         issued=tuple(_told(state, Issue.name, "key_id")),
+        left_open=left_open(state),
     )
+
+
+def left_open(state: RunState) -> dict[str, datetime]:
+    """Return which doors somebody decided to leave open, each by its id, and when they last did."""
+    found: dict[str, datetime] = {}
+    for unit in state.units.values():
+        door = unit.address.partition("[")[2].rstrip("]")
+        if door and unit.facts.get("choice") == LEAVE_OPEN and unit.ended_at is not None:
+            found[door] = max(unit.ended_at, found.get(door, unit.ended_at))
+    return found
 
 
 def _told(state: RunState, action: str, name: str) -> list[str]:

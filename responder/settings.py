@@ -98,6 +98,8 @@ class Consumer(_Model):
     """The id of a person."""
     seen_as: tuple[str, ...] = ()
     """How logs show it: the networks that it comes from, such as `192.0.2.0/24`, or parts of its program's name."""
+    short_lived: bool = False
+    """Whether it takes a credential that ends within the hour, and can do with that; nobody else is given one."""
 
 
 class CredentialEntry(_Model):

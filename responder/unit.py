@@ -57,6 +57,8 @@ class Unit:
     intended_by: int = 0
     """The epoch of the executor that intended it."""
     intended_at: datetime | None = None
+    orphan_until: str = ""
+    """Until when what an earlier try made, and nobody can recognise, may live; a time with its zone."""
     answer: str = ""
     """What a person said of an unknown outcome: `happened` or `not-happened`; or to retry."""
     looks: list[Observed] = field(default_factory=list)

@@ -39,6 +39,7 @@ from responder.keeping import Place, both, kept, shredding
 from responder.means import Means
 from responder.modes import switching
 from responder.offspring import children_of
+from responder.orphan import asks_nobody, in_words, left_behind
 from responder.playbook import Step
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
@@ -125,7 +126,8 @@ class Worker:
 
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
         seconds = job.step.timeout.total_seconds() if job.step.timeout else None
-        return self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
+        access = self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
+        return access._replace(tries_left=max(0, job.step.retry.attempts - job.unit.tries - 1))
 
     # Reading -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +186,7 @@ class Worker:
             return
         if recovering and not job.unit.answer:
             self._wait_until_nothing_is_on_its_way(job, idempotent=resolved.action.idempotent)
-            if not resolved.action.readback:
+            if not asks_nobody(resolved.action):
                 self._ask_what_happened(job, "it was being sent when its executor ended, and cannot be read back")
                 return
         planned = self._plan(job, resolved, action)
@@ -229,9 +231,7 @@ class Worker:
         }
 
     def _identity(self, resolved: Resolved, access: Access) -> Identity:
-        if resolved.provider is None:
-            return Identity("")
-        return self._means.identity(resolved.provider, access)
+        return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
 
     def _needs_agreement(self, job: Job, digest: str) -> bool:
         return job.step.approval is not None and job.unit.approved != digest
@@ -254,11 +254,11 @@ class Worker:
 
     def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
         """Write the intent, send, and write what came of it."""
+        orphan = left_behind(resolved.action, job.unit, self._means)
         for _ in range(_MOST_PERMITS):
             permit = Permit.starting_now()
-            intent = Draft(
-                "intended", {"digest": facts["digest"], "target": change.target}, self._fence.run, job.address
-            )
+            intended = {"digest": facts["digest"], "target": change.target, **orphan}
+            intent = Draft("intended", intended, self._fence.run, job.address)
             same_plan = job.unit.planned.get("digest") == facts["digest"]
             drafts = [intent] if same_plan else [Draft("planned", facts, self._fence.run, job.address), intent]
             self._timeline.append(*drafts, fence=self._fence)
@@ -288,7 +288,9 @@ class Worker:
             except Exception as error:
                 raise OutcomeUnknown(f"A defect in what {resolved.name} gave back: {type(error).__name__}") from error
             more = [*switching(self._state, action, known), *suppressing(self._state, action, known)]
-            self.append(job, "applied", {"facts": known, "io_seconds": access.wire.seconds}, *more, also=also)
+            self.append(
+                job, "applied", {"facts": {**known, **orphan}, "io_seconds": access.wire.seconds}, *more, also=also
+            )
             self._means.hook("after-record", job.address)
             self._verify(job, resolved, action, change)
             return
@@ -347,12 +349,13 @@ class Worker:
     def _unknown(self, job: Job, error: OutcomeUnknown) -> None:
         """Follow up a write that was sent, and whose answer was lost: read back soon where possible, else ask."""
         resolved = rebuild(job.record, job.step, self._state, self._means)
-        if not resolved.action.readback or job.unit.tries + 1 >= job.step.retry.attempts:
+        if not asks_nobody(resolved.action) or job.unit.tries + 1 >= job.step.retry.attempts:
             self._ask_what_happened(job, error.message)
             return
         pause = min(0.2 * job.step.retry.factor**job.unit.tries, job.step.retry.most.total_seconds())
         next_at = self._means.clock.now() + timedelta(seconds=self._means.clock_seconds(pause))
-        self.append(job, "unknown", {"reason": error.message, "next_at": next_at.isoformat(), "remedy": error.remedy})
+        reason = error.message + in_words(resolved.action, self._means)
+        self.append(job, "unknown", {"reason": reason, "next_at": next_at.isoformat(), "remedy": error.remedy})
 
     # Failing -----------------------------------------------------------------------------------------------------
 

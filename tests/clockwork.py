@@ -21,6 +21,7 @@ from responder.action import (
     Evidence,
     Identity,
     Issued,
+    Lifespan,
     Observation,
     Observed,
     Outcome,
@@ -264,6 +265,14 @@ class Say(Action):
         return Verdict.HOLDS
 
 
+class Hourly(Say):
+    """Make something that nobody can recognise, and that ends by itself within the hour."""
+
+    name: ClassVar[str] = "clockwork.hourly"
+    effect: ClassVar[Effect] = Effect.REVERSIBLE
+    orphan: ClassVar[Lifespan | None] = Lifespan(3600, "the clockwork's maker")
+
+
 class Tell(Say):
     """Say something in a channel."""
 
@@ -293,6 +302,14 @@ class InspectKey(credential.Inspect):
         return Outcome(
             {"state": "dead" if dead else "live", "reach": reach.read_text().split() if reach.exists() else []}
         )
+
+
+class ListDoors(credential.Doors):
+    name: ClassVar[str] = "clockwork.doors"
+
+    def open_doors(self, client: World) -> Sequence[credential.Door]:
+        path = client.folder / "doors"
+        return [credential.Door(kind="key", id=one) for one in (path.read_text().split() if path.exists() else ())]
 
 
 class DisableKey(credential.Disable):
@@ -386,8 +403,10 @@ PROVIDER = Provider(
         Leak,
         Say,
         Tell,
+        Hourly,
         Watch,
         InspectKey,
+        ListDoors,
         DisableKey,
         IssueKey,
         DeliverKey,

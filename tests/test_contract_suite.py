@@ -9,7 +9,18 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel
 
-from responder.action import Access, Action, Change, Effect, Identity, Outcome, Provider, Unchanged, Verdict
+from responder.action import (
+    Access,
+    Action,
+    Change,
+    Effect,
+    Identity,
+    Lifespan,
+    Outcome,
+    Provider,
+    Unchanged,
+    Verdict,
+)
 from responder.clock import Clock, SystemClock
 from responder.credential import Disable
 from responder.errors import Denied, Unavailable
@@ -258,3 +269,96 @@ def test_a_case_without_another_credential_shows_nothing() -> None:
     case = ending(spares=lambda live: {})
 
     assert [message for message in broken(case) if "no other credential that it could end" in message]
+
+
+class Candle(Action):
+    """Light a candle that nobody can tell from another."""
+
+    name: ClassVar[str] = "lamp.candle"
+    effect: ClassVar[Effect] = Effect.REVERSIBLE
+    permissions: ClassVar[tuple[str, ...]] = ("lamp:write",)
+    idempotent: ClassVar[bool] = False
+    readback: ClassVar[bool] = False
+    orphan: ClassVar[Lifespan | None] = Lifespan(3600, "the candle's box")
+
+    def plan(self, client: Access) -> Change | Unchanged:
+        ask(client, "GET")
+        return Change("a candle", "none", "lit")
+
+    def apply(self, client: Access, change: Change) -> Outcome:
+        return Outcome(ask(client, "POST"))
+
+    def verify(self, client: Access, change: Change) -> Verdict:
+        return Verdict.HOLDS
+
+
+class SaysTooLittle(Candle):
+    """Say that it burns down sooner than it does."""
+
+    orphan: ClassVar[Lifespan | None] = Lifespan(60, "hope")
+
+
+class SaysNotWho(Candle):
+    """Say for how long, and not who says so."""
+
+    orphan: ClassVar[Lifespan | None] = Lifespan(3600, " ")
+
+
+class CanBeRecognised(Candle):
+    """Say for how long an orphan burns that can be found."""
+
+    readback: ClassVar[bool] = True
+
+
+class CountsItsTries(Candle):
+    """Plan another change after each."""
+
+    def plan(self, client: Access) -> Change | Unchanged:
+        ask(client, "GET")
+        return Change("a candle", "none", f"lit by {time.time_ns()}")
+
+
+def burning(action: type[Action], *, every: bool = True) -> ProviderCase:
+    """Return a case in which each candle burns for an hour of a clock that the case moves."""
+    case = case_of(action)
+    passed, lit = [0.0], list[float]()
+
+    @contextlib.contextmanager
+    def open_box() -> Iterator[Lamp]:
+        passed[:], lit[:] = [0.0], []
+
+        def answer(seen: Seen) -> Reply:
+            if seen.method == "POST":
+                lit.append(passed[0])
+            return Reply(200, {"on": True})
+
+        with Loopback(answer) as gate:
+            connection = Connection.model_validate({"name": "lamp", "provider": "lamp", "url": gate.url})
+            yield Lamp(gate, connection, SystemClock())
+
+    def wait(_: Lamp, seconds: float) -> None:
+        passed[0] += seconds
+
+    def living(_: Lamp) -> set[int]:
+        return {number for number, at in enumerate(lit) if passed[0] < at + 3600}
+
+    shown: dict[str, Any] = {"living": living, "wait": wait} if every else {}
+    return ProviderCase(case.provider, open_box, (ActionCase(lambda *_: action(), "candle", **shown),))
+
+
+def test_a_create_that_nobody_can_recognise_may_be_made_again_if_its_orphan_ends_by_itself() -> None:
+    assert broken(burning(Candle)) == set()
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        pytest.param(burning(SaysTooLittle), "60 s later the orphan still works: [0]", id="lives longer than it says"),
+        pytest.param(burning(SaysNotWho), "who says so", id="nobody says so"),
+        pytest.param(burning(CanBeRecognised), "is no create that nobody recognises", id="can be recognised"),
+        pytest.param(burning(CountsItsTries), "yet it plans another change", id="plans another change"),
+        pytest.param(burning(Candle, every=False), "needs `living` and `wait`", id="the case does not show it"),
+    ],
+)
+def test_what_is_wrong_with_an_orphans_end_is_found(case: ProviderCase, says: str) -> None:
+    assert [message for message in broken(case) if says in message]

@@ -87,6 +87,22 @@ def test_killed_at_a_point_and_resumed_the_end_is_the_same(
     assert [] == other.verify(state.incident["id"])
 
 
+def test_what_nobody_can_recognise_is_made_again_after_a_kill_and_the_record_says_until_when_an_orphan_may_live(
+    opened: OpenApp, place: Path, record: str
+) -> None:
+    app = opened()
+    run = begun(app, written(place, "  - {id: a, phase: recovery, action: clockwork.hourly, with: {key: a}}\n"))
+
+    first = spawn(place, record, run, "after-apply", "a")
+    first.wait(60)
+    second = spawn(place, record, run)
+    second.wait(60)
+
+    assert (-signal.SIGKILL, 0) == (first.returncode, second.returncode)
+    assert ["a", "a"] == effects(place)
+    assert app.state(run).unit("a").facts["orphan_until"]
+
+
 def test_a_stopped_executor_is_overtaken_and_does_nothing_after_its_epoch(
     opened: OpenApp, place: Path, record: str
 ) -> None:

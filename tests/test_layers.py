@@ -29,7 +29,7 @@ dispatch
 lease
 run
 work fanout alarm room planning calling
-plan offspring keeping sending undo ending answers words
+plan offspring orphan keeping sending undo ending answers words
 start lint view correcting waves schedule byhand
 gate guards page deadlines held
 resolve naming library review chart graph schema lanes links

@@ -26,6 +26,7 @@ from responder.documents.template import Template
 from responder.entry import Entry
 from responder.errors import DocumentError, RecordError
 from responder.figures import Figures, figures
+from responder.lines import sentence
 from responder.narrative import rows
 from responder.review import postmortem, prose_of, written_prose
 
@@ -272,6 +273,17 @@ def test_an_intent_without_an_outcome_is_shown() -> None:
     entries = only_until(ENTRIES, "applied", "kill")
 
     assert texts(entries)[-1] == "kill: about to change key k-1, without an outcome"
+
+
+def test_what_a_sweep_could_not_look_at_stands_in_the_live_view_and_in_the_postmortem() -> None:
+    record = Record()
+    opened(record, 1)
+    facts = {"unresolved": ["k1"], "new": [], "decided": [], "unseen": ["the roles"], "complete": False}
+    record.add("done", "sweep", {"facts": facts})
+    told = "INCOMPLETE, not looked at: the roles"
+
+    assert told in sentence(record.entries[-1])
+    assert told in rows(record.entries)[-1].text
 
 
 def test_looks_fold_while_they_stay_the_same() -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from responder.app import App
 from responder.errors import PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.state import RunState
+from responder.testing.loopback import Loopback, Reply
 
 HEAD = "playbook: p\ntitle: t\nversion: 1\nroles: {commander: {}, comms: {}, oncall: {}}\n"
 
@@ -366,6 +368,84 @@ def test_what_cannot_be_read_back_is_asked_of_a_person(opened: OpenApp, place: P
 
     assert count == len(effects(place))
     assert "done" == state.status("a")
+
+
+def test_what_nobody_can_recognise_is_made_again_where_its_orphan_ends_by_itself(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("2")
+    name = written(place, "  - {id: a, phase: analysis, action: clockwork.hourly, with: {key: a}}\n")
+
+    state = driven(app, begun(app, name))
+    told = app.timeline(state.incident["id"])
+    asked = [entry for entry in told if entry.event == "asked"]
+    first, *_, last = [entry for entry in told if entry.event == "intended"]
+    until = datetime.fromisoformat(state.unit("a").facts["orphan_until"])
+
+    assert ["a", "a", "a"] == effects(place)
+    assert ("done", []) == (state.status("a"), asked)
+    assert "orphan_until" not in first.facts
+    assert last.facts["orphan_until"] == state.unit("a").facts["orphan_until"]
+    assert timedelta(hours=1) < until - first.at < timedelta(hours=3)
+    assert all("an orphan may live until" in entry.facts["reason"] for entry in told if entry.event == "unknown")
+
+
+def test_a_later_sweep_does_not_ask_again_about_a_door_that_was_decided(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "doors").write_text("k2")
+    run = begun(
+        app,
+        written(
+            place,
+            """
+  - {id: sweep, phase: analysis, action: credential.doors}
+  - id: door
+    phase: analysis
+    action: human.decide
+    for_each: "${{ steps.sweep.doors }}"
+    with:
+      role: commander
+      question: "${{ item.id }}?"
+      options: {shut: s, leave-open: l}
+      within: 1h
+      on_timeout: abort
+  - {id: again, phase: analysis, action: credential.doors, needs: [door]}
+""",
+        ),
+    )
+    thread = when_asked(opened, run, "door[k2]", lambda other: other.decide(run, "door[k2]", "leave-open"))
+
+    state = driven(app, run)
+    thread.join()
+    first, again = state.unit("sweep").facts, state.unit("again").facts
+
+    assert (["k2"], []) == (first["unresolved"], first["decided"])
+    assert ([], [], ["k2"]) == (again["unresolved"], again["doors"], again["decided"])
+
+
+@pytest.mark.parametrize(
+    ("busy", "kept", "asked"),
+    [
+        pytest.param(2, 200, 3, id="it shows the page in the end"),
+        pytest.param(9, 503, 3, id="it stays so"),
+    ],
+)
+def test_a_page_is_asked_for_again_within_bounds_while_its_server_is_busy(
+    opened: OpenApp, place: Path, busy: int, kept: int, asked: int
+) -> None:
+    app = opened()
+    left = [Reply(503, b"busy", {"Retry-After": "0"})] * busy
+    step = (
+        "  - {id: a, phase: analysis, action: evidence.capture_page, with: {url: %s/page},"
+        " retry: {attempts: 3, first: 1s, factor: 1.0}}\n"
+    )
+    with Loopback(lambda seen: left.pop() if left else Reply(200, b"here it is")) as server:
+        state = driven(app, begun(app, written(place, step % server.url)))
+        told = [entry.facts["error"] for entry in app.timeline(state.incident["id"]) if entry.event == "retrying"]
+
+        assert asked == len(server.seen)
+    assert ("done", kept) == (state.status("a"), state.unit("a").facts["status"])
+    assert 2 == len(told)
+    assert all("HTTP 503" in error for error in told)
 
 
 def test_a_found_credential_opens_a_run_of_its_own_and_the_exit_waits_for_it(opened: OpenApp, place: Path) -> None:

@@ -1,12 +1,13 @@
 """What logs show of a credential: who used it, over which time that is known, who depends on it, what else leads in."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used
+from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used, swept
 from responder.credential.traces import gaps
 from responder.settings import Consumer
 
@@ -134,6 +135,24 @@ def test_whether_outsiders_could_alter_the_log_is_told() -> None:
     assert at(-9).isoformat() == used(Log(kept_since=at(-9)))["kept_since"]
 
 
+def test_rows_are_kept_oldest_first_and_until_when_their_log_keeps_the_oldest_is_told() -> None:
+    log = Log(Use(at=at(5)), Use(at=at(1)), Use(at=at(3)), kept_for=timedelta(days=90))
+    outcome = LogUsed(since=at(0), until=at(10)).read(log)
+    [kept] = outcome.evidence
+
+    assert [at(1), at(3), at(5)] == [datetime.fromisoformat(row["at"]) for row in json.loads(kept.data)]
+    assert at(1) + timedelta(days=90) == kept.kept_until
+    assert (at(1) + timedelta(days=90)).isoformat() == outcome.facts["kept_until"]
+
+
+@pytest.mark.parametrize("log", [Log(kept_for=timedelta(days=90)), Log(Use(at=at(1)))])
+def test_nobody_says_until_when_a_log_keeps_what_is_not_there_or_is_not_dropped_by_age(log: Log) -> None:
+    outcome = LogUsed(since=at(0), until=at(10)).read(log)
+
+    assert "" == outcome.facts["kept_until"]
+    assert [None] == [one.kept_until for one in outcome.evidence]
+
+
 def test_the_consumers_of_the_inventory_are_united_with_those_that_records_show() -> None:
     log = Log(
         Use(at=at(-1), address="192.0.2.7"),
@@ -197,6 +216,37 @@ def test_a_sweep_that_could_not_look_everywhere_says_so() -> None:
 
     assert (True, []) == tuple(Ways().read(doors[:2]).facts[key] for key in ("complete", "unseen"))
     assert (False, ["the roles"]) == tuple(Ways().read(doors).facts[key] for key in ("complete", "unseen"))
+
+
+@pytest.mark.parametrize(
+    ("opened_at", "decided"),
+    [
+        pytest.param(None, True, id="nobody tells when it was made"),
+        pytest.param(at(1), True, id="made before it was decided"),
+        pytest.param(at(3), False, id="changed since it was decided"),
+    ],
+)
+def test_what_was_decided_is_asked_no_more_unless_it_was_changed_since(
+    opened_at: datetime | None, decided: bool
+) -> None:
+    doors = [Door(kind="access key", id="k0", opened_at=opened_at), Door(kind="access key", id="k1")]
+    facts = Ways(subject=Subject(left_open={"k0": at(2)}), since=at(0)).read(doors).facts
+    left = ["k1"] if decided else ["k0", "k1"]
+
+    assert (left, left) == (facts["unresolved"], facts["new"])
+    assert left == [row["id"] for row in facts["doors"]]
+    assert (["k0"] if decided else []) == facts["decided"]
+
+
+def test_what_a_sweep_could_not_look_at_is_said_first_of_all_to_people() -> None:
+    doors = [Door(kind="access key", id=f"k{n}") for n in range(3)]
+    facts = Ways(subject=Subject(left_open={"k0": at(2)}), since=at(0)).read(doors).facts
+
+    assert (
+        "2 other ways in are open, 2 of them new; 1 more stay open as decided; INCOMPLETE, not looked at: the roles"
+    ) == swept(facts)
+    assert "INCOMPLETE" not in swept(Ways().read(doors[:2]).facts)
+    assert "" == swept({"state": "live"})
 
 
 @pytest.mark.parametrize("action", [Used(), Consumers(), Doors()])

@@ -7,7 +7,7 @@ from responder.credential.proof import (
     ProveFenced,
     refusals_since_acceptance,
 )
-from responder.credential.traces import Consumers, Door, Doors, Interval, Records, Use, Used
+from responder.credential.traces import LEAVE_OPEN, Consumers, Door, Doors, Interval, Records, Use, Used, swept
 from responder.credential.verbs import (
     CredentialAction,
     Deliver,
@@ -45,6 +45,7 @@ VERBS: dict[str, type[CredentialAction]] = {
 """Every verb, by its name in playbooks after `credential.`."""
 
 __all__ = [
+    "LEAVE_OPEN",
     "REFUSALS",
     "VERBS",
     "Consumers",
@@ -70,4 +71,5 @@ __all__ = [
     "Use",
     "Used",
     "refusals_since_acceptance",
+    "swept",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, NamedTuple
@@ -54,6 +54,8 @@ class Records(NamedTuple):
     """False where whoever had the credential could have written or deleted rows, and no second source agrees."""
     kept_since: datetime | None = None
     """The oldest moment that the log still holds: what is older goes first, and must be copied first."""
+    kept_for: timedelta | None = None
+    """How long the log keeps a row, where it drops rows by their age."""
 
 
 class _Traced(CredentialAction):
@@ -97,15 +99,17 @@ class Used(_Traced):
     """Read who used the credential, and over which intervals that is known.
 
     Facts: `uses`, `count`, `foreign` (uses by nobody known, from `since` to `until`), `covered`, `missing` (of that
-    time), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`.
+    time), `missing_before` (of the time that `look_back` adds), `trusted`, `sources`, `kept_since`, `kept_until` (when
+    the log drops the oldest of these uses, where it drops by age).
     """
 
     verb: ClassVar[str] = "used"
     name: ClassVar[str] = "credential.used"
 
     def read(self, client: Any) -> Outcome:
-        """Read the logs, and say what they cover; every row is kept as evidence."""
+        """Read the logs, and say what they cover; every row is kept as evidence, what is dropped first at its head."""
         found, asked, span = self._records(client)
+        kept_until = found.uses[0].at + found.kept_for if found.uses and found.kept_for else None
         foreign = [use for use in found.uses if _is_foreign(use) and asked.since <= use.at <= asked.until]
         facts = {
             "uses": [use.model_dump(mode="json") for use in [*foreign, *_others(found.uses, foreign)][:_MOST_SHOWN]],
@@ -117,9 +121,10 @@ class Used(_Traced):
             "missing": _shown(gaps(asked, found.covered)),
             "missing_before": _shown(gaps(Interval(span.since, asked.since), found.covered)),
             **_about(found),
+            "kept_until": _time(kept_until),
         }
         rows = json.dumps([use.model_dump(mode="json") for use in found.uses], indent=1).encode()
-        return Outcome(facts, evidence=[Evidence(rows, f"use records of {', '.join(found.sources)}")])
+        return Outcome(facts, evidence=[Evidence(rows, f"use records of {', '.join(found.sources)}", kept_until)])
 
 
 class Consumers(_Traced):
@@ -147,6 +152,10 @@ class Consumers(_Traced):
         return Outcome(facts)
 
 
+LEAVE_OPEN = "leave-open"
+"""The option of a decision, for each door by its id, that lets the door stay open."""
+
+
 class Door(BaseModel):
     """Another way into the identity that a credential speaks for."""
 
@@ -164,8 +173,9 @@ class Doors(CredentialAction):
     """List the other ways into the same identity, and those that were made since a moment: the sweep.
 
     Facts: `doors`, each with `new` (made or changed since `since`, or nobody knows when), `unresolved` (the ids of all
-    that are open), `new` (the ids of the new ones), `complete` (whether everything could be looked at). What this run
-    has issued itself is no such door.
+    that are open), `new` (the ids of the new ones), `decided` (the ids of those that somebody decided to leave open,
+    and that were not changed since: they stand in none of the others), `complete` (whether everything could be looked
+    at), `unseen` (what could not). What this run has issued itself is no such door.
     """
 
     verb: ClassVar[str] = "doors"
@@ -185,7 +195,9 @@ class Doors(CredentialAction):
 
     def read(self, client: Any) -> Outcome:
         """Look at every door."""
-        doors = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
+        found = [door for door in self.open_doors(client) if door.id not in self.subject.issued]
+        decided = [door.id for door in found if self._is_decided(door)]
+        doors = [door for door in found if door.id not in decided]
         unseen = list(self.unseen(client))
         rows = [{**door.model_dump(mode="json"), "new": self._is_new(door)} for door in doors]
         return Outcome(
@@ -193,13 +205,30 @@ class Doors(CredentialAction):
                 "doors": rows,
                 "unresolved": [door.id for door in doors],
                 "new": [row["id"] for row in rows if row["new"]],
+                "decided": decided,
                 "complete": not unseen,
                 "unseen": unseen,
             }
         )
 
+    def _is_decided(self, door: Door) -> bool:
+        at = self.subject.left_open.get(door.id)
+        return at is not None and (door.opened_at is None or door.opened_at <= at)
+
     def _is_new(self, door: Door) -> bool:
         return self.since is not None and (door.opened_at is None or door.opened_at >= self.since)
+
+
+def swept(facts: Mapping[str, Any]) -> str:
+    """Return what a sweep found, in words, and above all what it could not look at; empty for other facts."""
+    if "unresolved" not in facts or "unseen" not in facts:
+        return ""
+    found = [f"{len(facts['unresolved'])} other ways in are open, {len(facts.get('new') or ())} of them new"]
+    if facts.get("decided"):
+        found.append(f"{len(facts['decided'])} more stay open as decided")
+    if facts["unseen"]:
+        found.append(f"INCOMPLETE, not looked at: {', '.join(map(str, facts['unseen']))}")
+    return "; ".join(found)
 
 
 def gaps(asked: Interval, covered: Iterable[Interval]) -> list[Interval]:

@@ -1,8 +1,9 @@
 """The verbs that every credential provider may offer, with their requests and their results."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from responder.action import Action, Effect
 from responder.redaction import Secret
@@ -25,6 +26,8 @@ class Subject(BaseModel):
     """Whose it is, as this run has read it; once a credential is dead, some issuers do not say."""
     issued: tuple[str, ...] = ()
     """The ids of the credentials that this run has issued in its place."""
+    left_open: Mapping[str, AwareDatetime] = Field(default_factory=dict)
+    """The other ways into its identity that somebody decided to leave open, by id, and when."""
 
 
 class CredentialAction(Action):

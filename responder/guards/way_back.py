@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 
 from responder.action import Changing
-from responder.credential import Doors, Inspect, Issue
+from responder.credential import LEAVE_OPEN, Doors, Inspect, Issue
 from responder.errors import Problem
 from responder.guards.carried import handed_over
 from responder.guards.case import Case, Moment, named_key, named_value
 from responder.modes import NEVER
+from responder.resolve import left_open
 from responder.settings import same_account
 
 _REVIVING = frozenset({"enable", "restore"})
 """The verbs that make a credential work again that did not."""
-LEAVE_OPEN = "leave-open"
-"""The option of a decision, for each door by its id, that lets the door stay open."""
 _TAKEN_BACK = frozenset({"disable", "revoke", "fence", "end_sessions"})
 """The verbs whose taking back would make a credential work again."""
 
@@ -86,12 +85,9 @@ def _open_doors(case: Case) -> Iterator[Problem]:
     swept = [unit for unit in case.state.units.values() if unit.planned.get("action") == Doors.name and unit.facts]
     if not swept:
         return
-    left = {
-        unit.address.partition("[")[2].rstrip("]")
-        for unit in case.state.units.values()
-        if unit.facts.get("choice") == LEAVE_OPEN
-    }
     newest = max(swept, key=lambda unit: unit.ended_at or NEVER)
+    # A sweep knows what was decided before it began, and leaves that out itself, unless the door was changed since.
+    left = {door for door, at in left_open(case.state).items() if at >= (newest.began_at or NEVER)}
     still = [str(door) for door in newest.facts.get("unresolved", ()) if str(door) not in left]
     if still:
         yield Problem(

@@ -10,11 +10,14 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Action, Effect, Evidence, Identity, Outcome, Provider
-from responder.answer import Response
+from responder.answer import Response, retry_after
 from responder.durations import Duration
 from responder.errors import ProviderError, Unavailable
 
 _EVERY_STATUS = frozenset(range(100, 600))
+_NOT_NOW = frozenset({429, *range(500, 600)})
+_LONGEST_PAUSE = 60.0
+"""Seconds for which a server may put us off: whoever published the page may take it away meanwhile."""
 _REDIRECTS = range(300, 400)
 _MOST_REDIRECTS = 3
 _SHOWN = ("content-type", "content-length", "date", "last-modified", "etag", "server", "location")
@@ -24,7 +27,10 @@ class CapturePage(Action):
     """Fetch a page without any credential, and keep its headers and bytes sealed.
 
     Facts: `url`, `status`, `sha256` (of the body), `bytes`, `complete`, `captured_at`, `headers` (some), and
-    `redirects`. An answer of any status is evidence. Redirects are followed on the same host only.
+    `redirects`. An answer of any status is evidence; but after 429 and 5xx, by which a server says that it shows the
+    page to nobody just now, it is asked again as often as the step's `retry` allows, after the pause that the server
+    wants (a minute at most). Each such answer is on record; if it stays so, the last one is kept. Redirects are
+    followed on the same host only.
     """
 
     name: ClassVar[str] = "evidence.capture_page"
@@ -47,6 +53,13 @@ class CapturePage(Action):
                 break
             url = redirects[-1]
             answer = self._fetch(access, url)
+        if answer.status in _NOT_NOW and access.tries_left:
+            raise Unavailable(
+                f"The page is not shown just now (HTTP {answer.status}, {len(answer.body)} bytes, "
+                f"sha256 {hashlib.sha256(answer.body).hexdigest()})",
+                where=url,
+                retry_after=_pause(answer),
+            )
         return _outcome(access, url, answer, redirects)
 
     def _fetch(self, access: Access, url: str) -> Response:
@@ -60,6 +73,12 @@ class CapturePage(Action):
             most_bytes=self.most_bytes,
             seconds=self.within.total_seconds(),
         )
+
+
+def _pause(answer: Response) -> float | None:
+    """Return for how many seconds the server wants to be left alone; None where it does not say so."""
+    said = retry_after(answer)
+    return None if said is None else min(said, _LONGEST_PAUSE)
 
 
 def _outcome(access: Access, url: str, answer: Response, redirects: list[str]) -> Outcome:

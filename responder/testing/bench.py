@@ -62,6 +62,11 @@ class ActionCase:
     """Whether a lost answer leaves something that the next plan must name, instead of calling it done."""
     spares: Callable[[Any], Any] | None = None
     """Reads from the fake what must be the same before and after: every other credential. Ending one needs it."""
+    living: Callable[[Any], Any] | None = None
+    """Reads from the fake which credentials work now, as a set. An action that says how long its orphan lives needs it,
+    and `wait`."""
+    wait: Callable[[Any, float], None] | None = None
+    """Lets so many seconds pass on the fake's clock."""
     settle: Callable[[Any], None] | None = None
     """Lets the fake's time pass until a write can be read back."""
 

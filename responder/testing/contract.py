@@ -50,6 +50,8 @@ def complete(provider: Provider, actions: Sequence[ActionCase], bench: Bench) ->
             raise ContractBroken(
                 f"the case of {kind.__name__} needs `spares` and `gone`: whom it leaves alone, and when"
             )
+        if kind.orphan and not (case.living and case.wait):
+            raise ContractBroken(f"the case of {kind.__name__} needs `living` and `wait`: its orphan must end")
 
 
 def checks(case: ProviderCase) -> Iterator[Check]:
@@ -97,6 +99,8 @@ class _ChecksOf:
         if self.case.gone:
             yield self.says_why_nothing_is_left_to_do
         yield self.tells_the_truth_after_a_lost_answer
+        if self.case.living and self.case.wait:
+            yield self.leaves_no_orphan_for_longer_than_it_says
         yield self.writes_only_with_a_permit
 
     def _action(self, bench: Bench) -> Action:
@@ -224,6 +228,27 @@ class _ChecksOf:
         if same or self.case.leaves_orphan:
             self._finishes(bench, action, found)
 
+    def leaves_no_orphan_for_longer_than_it_says(self, bench: Bench) -> None:
+        action: Any = self._action(bench)
+        living, wait = self.case.living or (lambda _: set()), self.case.wait or (lambda _, __: None)
+        if action.orphan is None:
+            raise ContractBroken("its case says when an orphan ends, and the action does not")
+        change, before = _planned(bench, action), set(living(bench.live))
+        bench.live.misbehave(Trouble.ANSWER_LOST)
+        bench.failing(OutcomeUnknown, lambda: action.apply(bench.client(may_write=True), change))
+        bench.live.misbehave(Trouble.NONE)
+        orphans = set(living(bench.live)) - before
+        if not orphans:
+            raise ContractBroken("a lost answer leaves no orphan that could end")
+        again = _planned(bench, action)
+        if _digest(action, again) != _digest(action, change):
+            raise ContractBroken("nobody can recognise its orphan, and yet it plans another change")
+        self._finishes(bench, action, again)
+        wait(bench.live, action.orphan.seconds)
+        left = orphans & set(living(bench.live))
+        if left:
+            raise ContractBroken(f"{action.orphan.seconds:g} s later the orphan still works: {sorted(left)}")
+
     def _finishes(self, bench: Bench, action: Any, change: Change) -> None:
         """Apply what is left after the lost answer, and see that then it is done."""
         action.apply(bench.client(may_write=True), change)
@@ -267,6 +292,12 @@ def _is_described(action: type[Action]) -> None:
     kinds = [kind for kind in (Changing, Reading, Observing) if _implements(action, kind)]
     if len(kinds) != 1:
         raise ContractBroken(f"{action.__name__} must either plan, apply and verify, or read, or observe")
+    if action.orphan and (action.readback or action.idempotent or action.effect is not Effect.REVERSIBLE):
+        raise ContractBroken(
+            f"{action.__name__} says how long an orphan lives, and is no create that nobody recognises"
+        )
+    if action.orphan and not (action.orphan.seconds > 0 and action.orphan.source.strip()):
+        raise ContractBroken(f"{action.__name__} must say how long its orphan lives, and who says so")
     if (kinds[0] is Changing) == (action.effect is Effect.READ):
         raise ContractBroken(f"{action.__name__} has the effect {action.effect}")
 

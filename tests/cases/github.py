@@ -21,6 +21,7 @@ from responder.providers import github
 from responder.providers.github.alerts import AlertLocations, CloseAlert
 from responder.providers.github.ending import DoorsOf, InspectCredential, ProveCredentialDead, RevokeCredential
 from responder.providers.github.grants import RevokeFineGrainedPat
+from responder.providers.github.hourly import IssueInstallationToken
 from responder.providers.github.issuing import IssueDeployKey
 from responder.providers.github.people import BlockUser, RemoveMember, RemoveOutsideCollaborator
 from responder.providers.github.secrets import DeliverToActions
@@ -72,7 +73,7 @@ def ssh_pair() -> tuple[str, str]:
 
 
 def is_change(seen: Seen) -> bool:
-    return changes(seen) and not asks_only(seen.method, seen.path)
+    return changes(seen) and not asks_only(seen.method, seen.path, narrowed=bool(seen.body))
 
 
 def settle(live: Gated) -> None:
@@ -179,6 +180,30 @@ def other_keys(live: Gated) -> Any:
 SITE = Consumer(id="site", connection="github", secret=f"{REPOSITORY}:DEPLOY_KEY")
 
 
+JOB = Consumer(id="job", connection="github", secret=f"{REPOSITORY}:TOKEN", short_lived=True)
+NARROW = (REPOSITORY, "secrets:read")
+
+
+def hourly(
+    scopes: tuple[str, ...] = NARROW, consumer: Consumer = JOB, **fields: Any
+) -> Callable[[Gated, Take], Action]:
+    def make(live: Gated, _: Take) -> Action:
+        options = {**live.connection.options, "issues": "installation-token"}
+        live.connection = connection("github", account=ORGANIZATION, **options)
+        return IssueInstallationToken(subject=Subject(id="bot"), consumer=consumer, scopes=scopes, **fields)
+
+    return make
+
+
+def pass_time(live: Gated, seconds: float) -> None:
+    live.clock.move(seconds)
+
+
+def living(live: Gated) -> set[str]:
+    """Return the tokens for others that the host accepts now; an app's own sign-ins are none."""
+    return {label for label, one in live.world.tokens.items() if one.repositories and live.world.accepts(label)}
+
+
 def delivered(place: str) -> Callable[[Gated, Take], Action]:
     def make(live: Gated, take: Take) -> Action:
         value = "new-" + "vQ8x" * 7
@@ -227,6 +252,9 @@ CASE = ProviderCase(
         ),
         ActionCase(on_deploy_key(RevokeCredential), "revoke, a deploy key", gone=removed_key, spares=other_keys),
         ActionCase(on_deploy_key(IssueDeployKey, consumer=SITE), "issue", leaves_orphan=True),
+        ActionCase(
+            hourly(), "issue, an installation's token", living=living, wait=pass_time,
+        ),
         # A lost answer leaves a secret whose value nobody can see: the next plan says when it was written, and by
         # whom it cannot tell.
         ActionCase(delivered(f"{REPOSITORY}:NEW"), "deliver", leaves_orphan=True, settle=settle),

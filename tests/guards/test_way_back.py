@@ -134,15 +134,16 @@ def test_a_replacement_is_narrower(scopes: Any, wider: str, reach: Any, said: st
     assert all(said in line for line in found)
 
 
-def swept(*sweeps: tuple[int, list[str]], decided: Mapping[str, str] | None = None) -> RunState:
+def swept(*sweeps: tuple[int, list[str]], decided: Mapping[str, str] | None = None, decided_at: int = 9) -> RunState:
     """Return a run with sweeps, each so many minutes after the first, and what each found; and what was decided."""
     state = state_of()
     for number, (minutes, doors) in enumerate(sweeps):
         unit = state.unit(f"sweep-{number}")
         unit.planned, unit.facts = {"action": "credential.doors"}, {"unresolved": doors, "complete": True}
-        unit.ended_at = datetime(2026, 5, 2, 9, minutes, tzinfo=UTC)
+        unit.began_at = unit.ended_at = datetime(2026, 5, 2, 9, minutes, tzinfo=UTC)
     for door, choice in (decided or {}).items():
-        state.unit(f"door[{door}]").facts = {"choice": choice}
+        answered = state.unit(f"door[{door}]")
+        answered.facts, answered.ended_at = {"choice": choice}, datetime(2026, 5, 2, 9, decided_at, tzinfo=UTC)
     return state
 
 
@@ -159,7 +160,13 @@ def swept(*sweeps: tuple[int, list[str]], decided: Mapping[str, str] | None = No
         pytest.param(swept((0, ["k2"]), (5, []), decided={"k2": "shut"}), "", id="seen shut"),
         pytest.param(swept((5, []), (0, ["k2"])), "", id="the newest sweep counts, wherever it stands"),
         pytest.param(swept((0, []), (5, ["k2"])), "k2", id="the newest sweep counts, and it found one"),
-        pytest.param(swept((0, ["k2"]), (5, ["k2", "k3"]), decided={"k2": "leave-open"}), "k3", id="one came since"),
+        pytest.param(swept((0, ["k2"]), (5, ["k3"]), decided={"k2": "leave-open"}, decided_at=2), "k3", id="one came"),
+        pytest.param(swept((0, ["k2"]), (5, []), decided={"k2": "leave-open"}, decided_at=2), "", id="nothing came"),
+        pytest.param(
+            swept((0, ["k2"]), (5, ["k2"]), decided={"k2": "leave-open"}, decided_at=2),
+            "k2",
+            id="changed since it was decided: the sweep that knew of it says so",
+        ),
     ],
 )
 def test_nothing_is_issued_while_another_way_in_is_unanswered(state: RunState, open_doors: str) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -935,6 +935,8 @@ def test_every_named_region_is_asked() -> None:
 
     assert facts["count"] == 3
     assert len(facts["sources"]) == 3
+    oldest = min(datetime.fromisoformat(use["at"]) for use in facts["uses"])
+    assert facts["kept_until"] == (oldest + timedelta(days=90)).isoformat()
 
 
 @pytest.mark.parametrize(

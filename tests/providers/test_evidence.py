@@ -50,8 +50,42 @@ def test_a_stranger_fetches_it_without_any_credential(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 301, 404, 410, 451, 500, 503])
-def test_every_answer_is_evidence(bench: Bench, status: int) -> None:
+def test_every_answer_is_evidence_if_it_stays_so(bench: Bench, status: int) -> None:
     assert capture(bench, lambda seen: Reply(status, b"" if status == 204 else b"gone")).facts["status"] == status
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_shows_nothing_just_now_is_asked_again_and_its_answer_is_on_record(
+    bench: Bench, status: int
+) -> None:
+    bench.live.gate._answer = lambda seen: Reply(status, b"busy", {"Retry-After": "7"})
+    action = CapturePage(url=bench.live.gate.url + "/page")
+    later = bench.failing(Unavailable, lambda: action.read(bench.client()._replace(tries_left=1)))
+    last = action.read(bench.client()._replace(tries_left=0))
+
+    assert later.retry_after == 7
+    assert f"HTTP {status}" in later.message
+    assert hashlib.sha256(b"busy").hexdigest() in later.message
+    assert last.facts["status"] == status
+    assert last.evidence[0].data.endswith(b"busy")
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("3600", 60), ("soon", None), ("", None)])
+def test_a_server_cannot_put_us_off_for_long(bench: Bench, said: str, seconds: float | None) -> None:
+    bench.live.gate._answer = lambda seen: Reply(503, b"", {"Retry-After": said})
+    action = CapturePage(url=bench.live.gate.url + "/page")
+
+    error = bench.failing(Unavailable, lambda: action.read(bench.client()._replace(tries_left=1)))
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [404, 410, 451])
+def test_an_answer_that_says_how_it_is_is_kept_at_once(bench: Bench, status: int) -> None:
+    bench.live.gate._answer = lambda seen: Reply(status, b"gone")
+    facts = CapturePage(url=bench.live.gate.url + "/page").read(bench.client()._replace(tries_left=3)).facts
+
+    assert facts["status"] == status
+    assert len(bench.live.gate.seen) == 1
 
 
 def test_a_page_without_an_end_is_cut(bench: Bench) -> None:

@@ -30,6 +30,7 @@ def usage(action: CredentialAction, client: Client, span: Interval) -> Records:
         sources=[f"CloudTrail event history of {region}, management events" for region in client.all_regions()],
         trusted=not _could_erase(client, key_id),
         kept_since=oldest,
+        kept_for=_KEPT,
     )
 
 

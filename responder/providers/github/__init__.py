@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from responder.action import Access, KeySeen, Provider, Traits
+from responder.action import Access, Action, KeySeen, Provider, Traits
+from responder.credential import Issue
 from responder.providers.github.alerts import AlertLocations, CloseAlert
 from responder.providers.github.client import Client, identify
 from responder.providers.github.deploykeys import keys_of
 from responder.providers.github.ending import DoorsOf, InspectCredential, ProveCredentialDead, RevokeCredential
 from responder.providers.github.grants import RevokeFineGrainedPat, list_all
+from responder.providers.github.hourly import IssueInstallationToken
 from responder.providers.github.issuing import IssueDeployKey
 from responder.providers.github.options import Options
 from responder.providers.github.people import BlockUser, RemoveMember, RemoveOutsideCollaborator
@@ -21,6 +23,12 @@ _SCOPES = "x-oauth-scopes"
 
 def _connect(access: Access) -> Client:
     return Client(access, Options.model_validate(access.connection.options))
+
+
+def _fits(options: Options, action: type[Action]) -> bool:
+    """Choose between the two that issue by what the connection makes."""
+    made = {"deploy-key": IssueDeployKey, "installation-token": IssueInstallationToken}
+    return not issubclass(action, Issue) or options.issues is None or action is made[options.issues]
 
 
 def _keys(client: Client) -> Iterator[KeySeen]:
@@ -46,8 +54,9 @@ def _lacking(client: Client, permissions: Sequence[str]) -> Sequence[str]:
     return lacking_classic(permissions, [one.strip() for one in answer.headers[_SCOPES].split(",")])
 
 
-# Users' tokens are made, and switched off for a while, by nobody but their users: `issue` makes deploy keys alone, and
-# there is no `disable`. Who used a token stands in the audit log of GitHub Enterprise Cloud, and nowhere else.
+# Users' tokens are made, and switched off for a while, by nobody but their users: `issue` makes deploy keys and an
+# installation's tokens, and there is no `disable`. Who used a token stands in the audit log of GitHub Enterprise Cloud,
+# and nowhere else.
 PROVIDER = Provider(
     name="github",
     actions=(
@@ -55,6 +64,7 @@ PROVIDER = Provider(
         DoorsOf,
         RevokeCredential,
         IssueDeployKey,
+        IssueInstallationToken,
         DeliverToActions,
         ProveCredentialDead,
         RemoveMember,
@@ -68,6 +78,7 @@ PROVIDER = Provider(
     identify=identify,
     options=Options,
     offers=Options.verbs,
+    fits=_fits,
     traits=lambda options: Traits(options.propagation.total_seconds()),
     shape=lambda _: CREDENTIAL_SHAPES["github"].pattern,
     keys=_keys,

@@ -46,9 +46,9 @@ class Options(BaseModel):
     """The installation of the app that we act as; needed with `app_id`."""
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
     """The app whose users' tokens this connection checks and ends."""
-    issues: Literal["deploy-key"] | None = None
-    """What `credential.issue` makes here. Users' tokens are made by their users, in their settings; an installation's
-    token dies within the hour, and is nothing to be delivered."""
+    issues: Literal["deploy-key", "installation-token"] | None = None
+    """What `credential.issue` makes here. Users' tokens are made by their users, in their settings. An installation's
+    token needs `app_id`, and dies within the hour: it is made for consumers with `short_lived: true` alone."""
     propagation: Duration = duration("60s")
     """How long a revoked token may still be taken: GitHub takes a revocation with 202, and carries it out later."""
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2022-11-28"
@@ -58,6 +58,8 @@ class Options(BaseModel):
     def _is_one_of_us(self) -> Self:
         if (self.app_id is None) != (self.installation_id is None):
             raise ValueError("`app_id` and `installation_id` belong together")
+        if self.issues == "installation-token" and self.app_id is None:
+            raise ValueError("`issues: installation-token` needs `app_id`: only an app makes such tokens")
         if self.app_id and self.client_id:
             raise ValueError("`app_id` and `client_id` exclude each other: the secret cannot be both")
         return self

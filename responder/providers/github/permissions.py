@@ -6,6 +6,7 @@ from typing import NamedTuple
 NONE = "none: the leaked token speaks for itself"
 ANYBODY = "none: whoever knows a token may revoke it"
 APP_SECRET = "the client secret of the app that the token was given to"  # noqa: S105 - the name of one
+APP_KEY = "the private key of a GitHub App (`app_id`)"
 
 KEYS_READ = "repository permission Administration: read (classic scope repo)"
 KEYS_WRITE = "repository permission Administration: write (classic scope repo)"

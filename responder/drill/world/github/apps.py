@@ -45,16 +45,38 @@ class Apps:
         return Answer(body={**shown, "permissions": dict(app.permissions)})
 
     def sign_in(self, request: Request, parts: dict[str, str]) -> Answer:
-        """Give an installation token for an hour; none of them can be listed, or named."""
+        """Give an installation token for an hour, with all that the app has, or with what is named of it.
+
+        None of them can be listed, or named.
+        """
         app = self._installed(request, parts)
+        permissions, repositories = self._asked(request, app)
         number = self._site.number()
         label = f"installation-token-{number}"
         value = "ghs_" + drawn(self._site.ground.spec.seed, label, 36)
         self._site.ground.labels.add({label: value})
         ends = self._site.ground.clock.now() + timedelta(hours=1)
-        self._site.add_token(label, app.account, permissions=app.permissions, expires_at=ends)
-        body = {"token": value, "expires_at": shown_at(ends), "permissions": dict(app.permissions)}
-        return Answer(201, {**body, "repository_selection": "all"})
+        self._site.add_token(label, app.account, permissions=permissions, expires_at=ends)
+        self._site.tokens[label].repositories = repositories
+        body: dict[str, Any] = {"token": value, "expires_at": shown_at(ends), "permissions": permissions}
+        if repositories is None:
+            return Answer(201, {**body, "repository_selection": "all"})
+        shown = [{"full_name": name} for name in repositories]
+        effect = Effect("key_issued", label, label, {"expires_at": shown_at(ends)})
+        return Answer(201, {**body, "repository_selection": "selected", "repositories": shown}, (effect,))
+
+    def _asked(self, request: Request, app: App) -> tuple[dict[str, str], tuple[str, ...] | None]:
+        """Return what a token is to have; 422 where the app has it not."""
+        wanted = dict(request.fields.get("permissions") or app.permissions)
+        named = request.fields.get("repositories")
+        repositories = None if named is None else tuple(f"{app.account}/{name}" for name in named)
+        levels = ("read", "write", "admin")
+        if any(app.permissions.get(name) not in levels[levels.index(level) :] for name, level in wanted.items()):
+            raise Refusal(422, "The permissions requested are not granted to this installation.")
+        if any(name not in self._site.repositories for name in repositories or ()):
+            raise Refusal(422, "There is at least one repository that does not exist or is not accessible")
+        # Whatever is asked for, a token may read the names of its repositories.
+        return {"metadata": "read", **wanted}, repositories
 
     def check(self, request: Request, parts: dict[str, str]) -> Answer:
         """Tell an OAuth app about a token that it was given; 404 where it is none, or dead."""

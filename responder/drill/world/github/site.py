@@ -74,7 +74,7 @@ class GitHub(System):
 
     def writes(self, request: Request) -> bool:
         """Tell whether a request asks for a change: checking a token and signing in as an app do not."""
-        return super().writes(request) and not asks_only(request.method, request.path)
+        return super().writes(request) and not asks_only(request.method, request.path, narrowed=bool(request.fields))
 
     def limited(self) -> Answer:
         """Return what a client gets that asks too often."""
@@ -251,9 +251,12 @@ class GitHub(System):
         self.mails.append((owner, f"{label} at {shown_time(self.ground.clock.now())}"))
 
 
-def asks_only(method: str, path: str) -> bool:
-    """Tell whether a POST changes nothing that anybody else would see: checking a token, signing in as an app."""
+def asks_only(method: str, path: str, *, narrowed: bool = False) -> bool:
+    """Tell whether a POST changes nothing that anybody else would see: checking a token, signing in as an app.
+
+    An app signs in without saying what its token may; a token that is `narrowed` is made for somebody else.
+    """
     if method != "POST":
         return False
     parts = path.removeprefix(_ENTERPRISE).strip("/").split("/")
-    return parts[:1] == ["applications"] or parts[-1:] == ["access_tokens"]
+    return parts[:1] == ["applications"] or (parts[-1:] == ["access_tokens"] and not narrowed)

@@ -49,6 +49,8 @@ class Token:
     """Whether its installation or its user is suspended: it is refused with 403, and lives."""
     dies_at: datetime | None = None
     expires_at: datetime | None = None
+    repositories: tuple[str, ...] | None = None
+    """Those that an installation's token reaches; None: all of the account."""
 
     def lives(self, now: datetime) -> bool:
         """Tell whether it would be accepted."""

@@ -73,6 +73,8 @@ class Tokens:
         if not token.is_app:
             raise Refusal(403, "You must authenticate with an installation access token in order to list repositories")
         names = sorted(name for name in self._site.repositories if name.startswith(token.owner + "/"))
+        if token.repositories is not None:
+            names = [name for name in names if name in token.repositories]
         shown = [{"full_name": name, "owner": user_shown(token.owner)} for name in names]
         return Answer(body={"total_count": len(shown), "repository_selection": "all", "repositories": shown})
 
