@@ -171,8 +171,7 @@ BROKEN = {
     "a commander cannot stop the waiting": (SINGLE, needs("no-more-waiting", "no-fence", "replace")),
     "a single one ends late before anybody has moved": (SINGLE, needs("late")),
     "a single one is never ended late": (SINGLE, lambda data: step(data, "late").update({"if": False})),
-    "a single one is replaced before it is dead": (SINGLE, needs("prepare", "fenced")),
-    "a single one is replaced before the fence is seen to hold": (SINGLE, needs("prepare", "proof")),
+    "a single one is replaced before it is dead": (SINGLE, needs("prepare")),
     "a single one is replaced before a person has prepared it": (SINGLE, needs("replace")),
     "a closed case of a single one issues keys": (SINGLE, without("replace", "if")),
     "the deadline of a kill runs in an overlap": (
@@ -270,7 +269,10 @@ BROKEN = {
     "the alert is closed without asking": (GITHUB, without("close-alert", "approval")),
     "places that are denied stop the run": (GITHUB, without("places", "on_error")),
     "owners are asked before the app is installed": (SLACK, lambda data: step(data, "contain").pop("with")),
-    "the Space of ours is paused before its page is kept": (HUB, needs("pause-space", "contain/proof", "contain/late/proof")),
+    "the Space of ours is paused before its page is kept": (
+        HUB,
+        needs("pause-space", "contain/proof", "contain/late/proof"),
+    ),
     "the Space of ours is paused before the token is dead": (HUB, needs("pause-space", "snapshot")),
     "the Space of ours is paused without asking": (HUB, without("pause-space", "approval")),
     "one person switches our own off": (OWN, given("pause", "approval", quorum=1)),
