@@ -103,6 +103,8 @@ def incident_fact(state: RunState, name: str) -> Any:
         return state.contained_at
     if name in {"mode", "mode_reason"}:
         return str(getattr(state.standing, name))
+    if name == "lived_on":
+        return state.standing.lived_on
     if name == "ownership":
         return str(state.started.get("ownership", {}).get("verdict", "unknown"))
     if name == "suspect":
@@ -117,7 +119,7 @@ def incident_facts(state: RunState) -> dict[str, Any]:
     """Return every fact of the incident as expressions read it."""
     return {
         name: incident_fact(state, name)
-        for name in (*state.incident, *CLOCKS, "credential", "contained_at", "suspect", "mode")
+        for name in (*state.incident, *CLOCKS, "credential", "contained_at", "suspect", "mode", "lived_on")
     }
 
 

@@ -57,6 +57,8 @@ class Standing:
         self.mode_reason = ""
         self.hard_stop = ""
         """When a fence ends, as ISO text; empty in other modes."""
+        self.lived_on = False
+        """Whether people agreed that it lives on for a while (A2, B); not for a fence that nobody saw to hold."""
         self.fenced = False
         """Whether a fence was proven, and nothing has shown since that it does not hold."""
         self.rendered = False
@@ -97,7 +99,12 @@ class Standing:
 
     def _mode(self, entry: Entry) -> None:
         facts = entry.facts
-        self.mode, self.mode_reason = str(facts["to"]), str(facts.get("reason", ""))
+        before, to = self.mode, str(facts["to"])
+        if before == "A2" and to == "A1" and not self.fenced:
+            self.lived_on = False
+        elif to != "A1":
+            self.lived_on = to in {"A2", "B"}
+        self.mode, self.mode_reason = to, str(facts.get("reason", ""))
         self.hard_stop = str(facts.get("hard_stop", ""))
 
     def _started(self, entry: Entry) -> None:

@@ -117,7 +117,7 @@ def test_every_playbook_that_ships_has_a_scenario_for_each_of_its_questions(name
         if any(reply.says == "silent" for reply in replies)
     }
     asking = {step.id for step in playbook.steps if step.approval or step.action.startswith("human.")}
-    optional = {"partner", "close-space", "follow-up"}
+    optional = {"partner", "close-space", "follow-up", "contain/prepare"}
 
     assert asking - silent <= optional
 
@@ -160,6 +160,24 @@ BROKEN = {
     "the proof does not wait for the sessions": (SINGLE, needs("proof", "end")),
     "ended before it is switched off": (SINGLE, needs("end")),
     "sessions end before the key": (SINGLE, needs("close-sessions")),
+    "a single one's mode that nobody agrees to stops the run": (SINGLE, without("mode", "on_error")),
+    "the mode of a single one does not matter": (SINGLE, without("end", "if")),
+    "a single one is fenced whatever was decided": (SINGLE, without("fence", "if")),
+    "a single one is fenced without asking": (SINGLE, without("fence", "approval")),
+    "the fence of a single one is not proven": (SINGLE, lambda data: step(data, "fenced").update({"if": False})),
+    "the fence of a single one stays unproven": (SINGLE, lambda data: step(data, "no-fence").update({"if": False})),
+    "strangers do not end an overlap": (SINGLE, lambda data: step(data, "used").update({"if": False})),
+    "a single one has no hard stop": (SINGLE, lambda data: step(data, "no-more-waiting")["start"].pop("hard_stop")),
+    "a commander cannot stop the waiting": (SINGLE, needs("no-more-waiting", "no-fence", "replace")),
+    "a single one ends late before anybody has moved": (SINGLE, needs("late")),
+    "a single one is never ended late": (SINGLE, lambda data: step(data, "late").update({"if": False})),
+    "a single one is replaced before it is dead": (SINGLE, needs("prepare")),
+    "a single one is replaced before a person has prepared it": (SINGLE, needs("replace")),
+    "a closed case of a single one issues keys": (SINGLE, without("replace", "if")),
+    "the deadline of a kill runs in an overlap": (
+        SINGLE,
+        lambda data: data["deadlines"]["found-credential"].pop("if"),
+    ),
     "switched off without asking": (SINGLE, without("pause", "approval")),
     "ended without asking": (SINGLE, without("end", "approval")),
     "switched off though it is dead": (SINGLE, without("pause", "if")),
@@ -213,8 +231,11 @@ BROKEN = {
     "the cap waits for people": (MODEL, given("cap", "approval", on_timeout="abort")),
     "there is no cap": (MODEL, lambda data: step(data, "cap").update({"if": False})),
     "a cap that is refused stops the run": (MODEL, without("cap", "on_error")),
-    "consumers wait for what strangers did": (MODEL, needs("replace", "contain")),
-    "keys are replaced before the old one is dead": (MODEL, needs("replace")),
+    "consumers wait for what strangers did": (SINGLE, needs("replace", "prepare", "strangers")),
+    "there is a cap in private": (
+        MODEL,
+        lambda data: step(data, "cap").update({"if": "${{ credential.can.fence }}"}),
+    ),
     "a mode that nobody agrees to stops the run": (AWS, without("mode", "on_error")),
     "the mode does not matter": (AWS, without("kill", "if")),
     "the fence goes up whatever was decided": (AWS, without("fence", "if")),
@@ -224,7 +245,11 @@ BROKEN = {
     "sessions outlive the key": (AWS, lambda data: step(data, "sessions").update({"if": False})),
     "consumers move before the sessions are over": (AWS, needs("replace", "fenced")),
     "what did not move is waited for": (AWS, lambda data: step(data, "no-more-waiting").update({"if": False})),
-    "it ends late before anybody has moved": (AWS, needs("kill-late", "look", "kill")),
+    "it ends late before anybody has moved": (AWS, needs("kill-late", "look")),
+    "silence keeps it alive after the hard stop": (AWS, given("kill-late", "approval", on_timeout="abort")),
+    "strangers do not end the overlap": (AWS, lambda data: step(data, "used").update({"if": False})),
+    "a commander cannot stop waiting": (AWS, needs("no-more-waiting", "no-fence", "replace")),
+    "the deadline of a kill runs in the overlap": (AWS, lambda data: data["deadlines"]["dead"].pop("if")),
     "it ends late without asking": (AWS, without("kill-late", "approval")),
     "the proof waits for consumers": (AWS, needs("proof", "kill", "sessions", "replace")),
     "a closed case issues keys": (AWS, without("replace", "if")),
@@ -243,9 +268,11 @@ BROKEN = {
     ),
     "the alert is closed without asking": (GITHUB, without("close-alert", "approval")),
     "places that are denied stop the run": (GITHUB, without("places", "on_error")),
-    "the app is installed before the token is dead": (SLACK, needs("install")),
-    "owners are asked before the app is installed": (SLACK, needs("replace", "contain/proof")),
-    "the Space of ours is paused before its page is kept": (HUB, needs("pause-space", "contain/proof")),
+    "owners are asked before the app is installed": (SLACK, lambda data: step(data, "contain").pop("with")),
+    "the Space of ours is paused before its page is kept": (
+        HUB,
+        needs("pause-space", "contain/proof", "contain/late/proof"),
+    ),
     "the Space of ours is paused before the token is dead": (HUB, needs("pause-space", "snapshot")),
     "the Space of ours is paused without asking": (HUB, without("pause-space", "approval")),
     "one person switches our own off": (OWN, given("pause", "approval", quorum=1)),

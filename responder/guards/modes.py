@@ -1,6 +1,6 @@
 """Modes: what the containment mode of an incident forbids, and when it may be which."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from responder.action import Changing
@@ -8,6 +8,7 @@ from responder.errors import PlanRefused, Problem
 from responder.guards.case import Case
 from responder.modes import GUARD, KILL, check_mode
 from responder.providers.incident import Mode
+from responder.state import RunState
 from responder.unit import ENDED_WELL
 
 NAME = GUARD
@@ -62,4 +63,18 @@ def _not_moved(case: Case) -> list[str]:
         for unit in state.units.values()
         if unit.planned.get("action") == proof and unit.status in ENDED_WELL - {"skipped"}
     }
+    if proof == "credential.deliver":
+        moved |= _moved_by_hand(state)
     return [one.id for one in state.credential.consumers if one.id not in moved]
+
+
+def _moved_by_hand(state: RunState) -> set[str]:
+    """Return the consumers whose owners have said so, where no API makes or delivers a new credential."""
+    tasks = [step.id for step in state.playbook.steps if step.action == "human.task" and step.phase == "recovery"]
+    return {
+        str(item["id"])
+        for task in tasks
+        if task in state.items
+        for key, item in state.items[task].values.items()
+        if isinstance(item, Mapping) and "id" in item and state.status(f"{task}[{key}]") == "done"
+    }

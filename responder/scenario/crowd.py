@@ -9,7 +9,7 @@ from responder.approval import may_answer
 from responder.errors import InputError
 from responder.playbook import Playbook
 from responder.scenario.house import REQUESTER
-from responder.scenario.model import Later, Reply
+from responder.scenario.model import BECAUSE, Later, Reply
 from responder.scenario.world import World
 from responder.state import RunState
 from responder.unit import Ask
@@ -124,9 +124,9 @@ class Crowd:
         yield from may_answer(state, ask)[: ask.quorum]
 
     def _do(self, later: Later, main: str) -> None:
-        self.app.person = REQUESTER
+        self.app.person = later.by or REQUESTER
         for name, value in later.set.items():
-            self.app.set(main, name, value)
+            self.app.set(main, name, value, reason=BECAUSE)
         if later.retry:
             self.app.retry(main, later.retry)
         if later.abort:

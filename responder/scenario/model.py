@@ -11,6 +11,8 @@ from responder.durations import Duration
 from responder.settings import Name
 
 Words = tuple[str, ...]
+BECAUSE = "because the scenario says so"
+"""The reason of whoever is given none."""
 
 
 class _Model(BaseModel):
@@ -140,7 +142,7 @@ class Reply(_Model):
     """How long after they were asked. Nothing: one minute for an approval, ten for everything else."""
     by: str = ""
     """Who answers: `ROLE-1` or `ROLE-2`. Nothing: whoever may."""
-    reason: str = "because the scenario says so"
+    reason: str = BECAUSE
     """Why they decline, or what they say that they did."""
 
 
@@ -166,6 +168,8 @@ class Later(_Model):
     """Why they abort the run."""
     set: dict[str, str] = {}
     """The facts that they add or correct."""
+    by: str = ""
+    """Who does it: `ROLE-1` or `ROLE-2`. Nothing: whoever began the run."""
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:

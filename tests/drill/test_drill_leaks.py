@@ -16,7 +16,7 @@ from responder.redaction import forms_of
 PLAYBOOKS = {
     "aws-access-key": "crash:replace/new-key:after-apply",
     "github-token": "crash:contain/end:after-apply",
-    "llm-api-key": "crash:replace/new-key:after-apply",
+    "llm-api-key": "crash:contain/replace/new-key:after-apply",
 }
 """The playbooks that have scenes of their own, and where the runner is killed."""
 
@@ -117,7 +117,7 @@ def test_the_alert_is_closed_and_every_new_key_opens_the_repository(drilled: Dri
 
     assert [one["subject"] for one in effects if one["kind"] == "alert_resolved"] == ["revoked"]
     # Once the token is dead GitHub says no more whose it was; the run has read it while it lived.
-    assert "replace/door[lumen-build's SSH key 1]" in (drilled.folder / "output" / "timeline.jsonl").read_text()
+    assert "contain/replace/door[lumen-build's SSH key 1]" in (drilled.folder / "output" / "timeline.jsonl").read_text()
     issued = [one["id"] for one in effects if one["kind"] == "key_issued"]
     assert sorted(issued) == sorted(set(issued))
     assert len(issued) == 2

@@ -10,6 +10,7 @@ import pytest
 from cli_bench import advanced, agreed, as_person, begun, typed
 from guard_bench import assert_refused, case, effects, playbook, ran, refusals, report, settings, state_of
 
+from responder.entry import Entry
 from responder.errors import PlanRefused, RequestError
 from responder.expressions import evaluate
 from responder.finding import Exposure, Finding, read_finding
@@ -17,7 +18,9 @@ from responder.modes import check_mode, read_mode
 from responder.naming import names
 from responder.playbook import Playbook
 from responder.settings import Consumer
+from responder.standing import Standing
 from responder.state import RunState
+from responder.unit import Items
 
 NOW = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
 LATER, EARLIER = (NOW + timedelta(hours=4)).isoformat(), (NOW - timedelta(hours=4)).isoformat()
@@ -42,6 +45,20 @@ def rotating(mode: str, *moved: str, proof: str = "credential.test_consumer", **
     return state
 
 
+def by_hand(*moved: str) -> RunState:
+    """Return a run in an overlap where owners make new credentials by hand, and some have said that theirs works."""
+    state = rotating("B", proof="credential.deliver")
+    task = {
+        "id": "hand", "phase": "recovery", "action": "human.task", "for_each": "${{ incident.credential.consumers }}",
+        "with": {"role": "owner", "instructions": "i", "within": "1h", "on_timeout": "abort"},
+    }  # fmt: skip
+    state.playbook = Playbook.model_validate({"playbook": "p", "title": "t", "version": 1, "steps": [task]})
+    state.items["hand"] = Items({name: {"id": name} for name in ("site", "jobs")})
+    for name in moved:
+        state.unit(f"hand[{name}]").status = "done"
+    return state
+
+
 @pytest.mark.parametrize(
     ("state", "count"),
     [
@@ -50,6 +67,8 @@ def rotating(mode: str, *moved: str, proof: str = "credential.test_consumer", **
         pytest.param(rotating("B", "site"), 1, id="overlap, and one has not moved"),
         pytest.param(rotating("B", "site", "jobs"), 0, id="overlap, and all work"),
         pytest.param(rotating("B", "site", "jobs", proof="credential.deliver"), 0, id="where nothing can be tested"),
+        pytest.param(by_hand("site"), 1, id="overlap, and one has not moved by hand"),
+        pytest.param(by_hand("site", "jobs"), 0, id="overlap, and all have moved by hand"),
         pytest.param(rotating("A2", fenced=True, hard_stop=LATER), 1, id="the fence holds"),
         pytest.param(rotating("A2", "site", "jobs", fenced=True, hard_stop=LATER), 0, id="the fence, and all moved"),
         pytest.param(rotating("A2", fenced=False, hard_stop=LATER), 0, id="the fence does not hold"),
@@ -73,6 +92,26 @@ def test_when_the_old_key_may_end(state: RunState, count: int) -> None:
 )
 def test_how_a_mode_is_written(text: str, facts: dict[str, str]) -> None:
     assert facts == read_mode(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("switches", "fenced", "lived_on"),
+    [
+        pytest.param([], False, False, id="kill from the beginning"),
+        pytest.param(["B"], False, True, id="overlap"),
+        pytest.param(["B", "A1"], False, True, id="an overlap that is over"),
+        pytest.param(["A2", "A1"], True, True, id="a fence that is over"),
+        pytest.param(["A2", "A1"], False, False, id="a fence that never held"),
+        pytest.param(["C"], False, False, id="close"),
+    ],
+)
+def test_whether_it_lived_on_is_known_afterwards(*, switches: list[str], fenced: bool, lived_on: bool) -> None:
+    standing = Standing()
+    standing.fenced = fenced
+    for number, mode in enumerate(switches):
+        standing.apply(Entry(number, NOW, "inc-1", "run-1", "mode", "", "ada", {"to": mode}, 1, "", ""))
+
+    assert lived_on == standing.lived_on
 
 
 @pytest.mark.parametrize("text", ["", "D", "kill", "B until 4h", "A2 until later", "A2 until 2026-05-02T13:00"])

@@ -53,7 +53,7 @@ class _Bot(LeakScene):
 
     def act(self, state: "RunState", ask: "Ask", person: str) -> tuple[str, Mapping[str, Any]] | None:
         """Install the app again, and bring its one new token to each program."""
-        return ("/cast/install", {}) if ask.unit == "install" else super().act(state, ask, person)
+        return ("/cast/install", {}) if ask.unit == "contain/prepare" else super().act(state, ask, person)
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the token, by the name under which the world tells of its end."""
