@@ -75,7 +75,7 @@ class Dispatcher:
 
     def _drive(self, lease: Lease) -> Pause:
         timeline = self.timeline(lease.incident)
-        runner = Runner(self._means, timeline, lease.run, lease.epoch, others_dead=lease.others_dead)
+        runner = Runner(self._means, timeline, lease.fence, others_dead=lease.others_dead)
         threads: dict[str, threading.Thread] = {}
         while not self._stop.is_set():
             pause = runner.advance(self._stop.is_set)
@@ -193,7 +193,7 @@ class Dispatcher:
         if known is not None and known[0] == lease:
             return known[1]
         timeline = self.timeline(lease.incident)
-        return Runner(self._means, timeline, lease.run, lease.epoch, others_dead=lease.others_dead)
+        return Runner(self._means, timeline, lease.fence, others_dead=lease.others_dead)
 
     def _remember(self, lease: Lease, runner: Runner) -> None:
         with self._lock:

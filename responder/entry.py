@@ -11,10 +11,12 @@ from responder.store import Row
 
 
 class Fence(NamedTuple):
-    """An executor's right to write for a run: it ends when somebody adopts the run with a higher epoch."""
+    """An executor's right to write for a run: it ends when somebody else adopts the run."""
 
     run: str
     epoch: int
+    executor: str = ""
+    """Who has the turn: two that want the run at the same moment reckon with the same next epoch."""
 
 
 @dataclass(frozen=True)

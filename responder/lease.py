@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from responder.chain import tampered
 from responder.clock import Clock
-from responder.entry import Draft
+from responder.entry import Draft, Fence
 from responder.errors import RecordError, RequestError, StaleExecutor
 from responder.store import RunRow, Store, Turn, Writing
 from responder.timeline import Timeline
@@ -103,8 +103,19 @@ class Lease(NamedTuple):
     run: str
     incident: str
     epoch: int
+    executor: str
+    """This process; until it stands in the run's row, somebody else may be faster."""
     others_dead: bool
     """Whether no earlier executor can be alive: each gave its turn back, or a file lock proves its death."""
+
+    @property
+    def fence(self) -> Fence:
+        """The right to write for the run that comes with it."""
+        return Fence(self.run, self.epoch, self.executor)
+
+    def holds(self, row: RunRow | None) -> bool:
+        """Tell whether a run's row says that the turn is ours."""
+        return row is not None and (row.epoch, row.executor) == (self.epoch, self.executor)
 
 
 class Leases:
@@ -156,7 +167,7 @@ class Leases:
                 writing.head(row.incident)
                 self._claim(writing, row, lease.epoch)
         else:
-            lease = Lease(row.run, row.incident, row.epoch + 1, others_dead=dead)
+            lease = Lease(row.run, row.incident, row.epoch + 1, self.presence.name, others_dead=dead)
             facts = {
                 "epoch": lease.epoch,
                 "executor": host_of(self.presence.name),
@@ -192,18 +203,16 @@ class Leases:
         """Note when a run wants to be advanced again, and give the turn back where `leave`.
 
         `seen` is the number of the last entry that was taken into account. Where there are more by now, nothing is
-        noted and the turn is kept: False. True also where another executor has taken the run over.
+        noted and the turn is kept: False. True also where the run has ended, or another executor has taken it over.
         """
         with self._store.write() as writing:
             head = writing.head(lease.incident)
             row = writing.run(lease.run)
-            if row is None or row.epoch != lease.epoch:
+            if row is None or not lease.holds(row):
                 return True
             if head is None or head.seq != seen:
                 return False
-            wanted = replace(row, wake_at="" if row.state == "ended" else wake_at)
-            if leave:
-                wanted = replace(wanted, executor="")
+            wanted = replace(row, wake_at=wake_at, executor="" if leave else row.executor)
             if wanted != row:
                 writing.put_run(wanted)
         return True
@@ -214,7 +223,7 @@ class Leases:
             with self._store.write() as writing:
                 writing.head(lease.incident)
                 row = writing.run(lease.run)
-                if row is not None and row.epoch == lease.epoch and row.executor:
+                if row is not None and lease.holds(row):
                     writing.put_run(replace(row, executor=""))
         except RecordError:  # the record will say that we have it; the lock must be there to prove that we do not
             self.presence.owes = True
@@ -231,4 +240,4 @@ class Leases:
     def beat(self) -> None:
         """Show that this process lives, for each turn that it has. RecordError where that cannot be written."""
         for lease in self.held():
-            self._store.beat(lease.run, lease.epoch, self._store.now())
+            self._store.beat(lease.run, lease.executor, self._store.now())

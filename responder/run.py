@@ -56,11 +56,11 @@ class Pause(NamedTuple):
 class Runner:
     """Advances one run, as one executor with one epoch."""
 
-    def __init__(self, means: Means, timeline: Timeline, run: str, epoch: int, *, others_dead: bool) -> None:
-        self.state = RunState(run)
+    def __init__(self, means: Means, timeline: Timeline, fence: Fence, *, others_dead: bool) -> None:
+        self.state = RunState(fence.run)
         self._means = means
         self._timeline = timeline
-        self._fence = Fence(run, epoch)
+        self._fence = fence
         self._position = 0
         self._looked = 0.0
         self._as_of = means.clock.now()

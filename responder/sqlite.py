@@ -241,10 +241,10 @@ class SQLiteStore:
             (at, run, at),
         )
 
-    def beat(self, run: str, epoch: int, at: float) -> None:
-        """Note that the executor with this epoch is alive; not an entry."""
+    def beat(self, run: str, executor: str, at: float) -> None:
+        """Note that this executor is alive, if it has the run; not an entry."""
         with self.write():
-            self._db.execute("UPDATE runs SET heartbeat = ? WHERE run = ? AND epoch = ?", (at, run, epoch))
+            self._db.execute("UPDATE runs SET heartbeat = ? WHERE run = ? AND executor = ?", (at, run, executor))
 
     def put_blob(self, blob: Blob) -> None:
         """Add a sealed value; adding the same one again changes nothing."""

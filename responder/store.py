@@ -238,8 +238,8 @@ class Store(Protocol):
     def holder(self, identifiers: Sequence[str]) -> str | None:
         """Return the run that holds any of these identifiers."""
 
-    def beat(self, run: str, epoch: int, at: float) -> None:
-        """Note that the executor with this epoch is alive; not an entry."""
+    def beat(self, run: str, executor: str, at: float) -> None:
+        """Note that this executor is alive, if it has the run; not an entry."""
 
     def now(self) -> float:
         """Return the seconds since the Unix epoch by a clock that all processes of this store share."""

@@ -320,7 +320,7 @@ def _refused(ticket: _Ticket, writing: Writing, runs: dict[str, RunRow | None]) 
     if ticket.fence.run not in runs:
         runs[ticket.fence.run] = writing.run(ticket.fence.run)
     row = runs[ticket.fence.run]
-    if row is not None and row.epoch == ticket.fence.epoch:
+    if row is not None and (row.epoch, row.executor) == (ticket.fence.epoch, ticket.fence.executor):
         return False
     ticket.error = StaleExecutor(
         f"Another executor has taken the run over (epoch {row.epoch if row else 'unknown'}, ours {ticket.fence.epoch})",

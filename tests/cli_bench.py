@@ -117,7 +117,7 @@ def advanced(place: Path, run: str) -> None:
     """Let a run go as far as it goes without anybody, and leave it there."""
     app = as_person(place, "ann")
     lease = app.dispatcher.adopt(run)
-    Runner(app.means, app.dispatcher.timeline(app.row(run).incident), run, lease.epoch, others_dead=True).advance()
+    Runner(app.means, app.dispatcher.timeline(app.row(run).incident), lease.fence, others_dead=True).advance()
     app.dispatcher.leases.give_back(lease)
     app.close()
 

@@ -125,9 +125,9 @@ class MortalStore:
         self._rows = [*self._rows, *rows]
         self._memory.put_entries(rows, head)
 
-    def beat(self, run: str, epoch: int, at: float) -> None:
+    def beat(self, run: str, executor: str, at: float) -> None:
         if not self._life.dead:
-            self._memory.beat(run, epoch, at)
+            self._memory.beat(run, executor, at)
 
     def close(self) -> None:
         """Leave it open: others go on with it."""

@@ -234,7 +234,7 @@ def test_whoever_takes_over_from_somebody_who_may_live_looks_when_nothing_can_be
     incident = second.row(run).incident
     lease = second.dispatcher.adopt(run)
 
-    Runner(second.means, second.dispatcher.timeline(incident), run, lease.epoch, others_dead=False).advance()
+    Runner(second.means, second.dispatcher.timeline(incident), lease.fence, others_dead=False).advance()
 
     (intended, *_), (after, *_) = (
         [entry.at for entry in second.timeline(incident) if entry.event in events]

@@ -13,8 +13,9 @@ from conftest import OpenApp
 from test_run import HEAD, begun, effects, written
 
 from responder.app import App
-from responder.errors import RequestError
+from responder.errors import RequestError, StaleExecutor
 from responder.lease import Presence, host_of
+from responder.store import Turn
 
 TURN = "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"
 ASK = "  - {id: a, phase: analysis, action: human.task, with: {role: commander, instructions: i, on_timeout: abort}}\n"
@@ -117,6 +118,48 @@ def test_whoever_had_the_last_turn_goes_on_without_an_entry(opened: OpenApp, pla
     assert [1] == one
     assert [1, 2, 3] == [entry.facts["epoch"] for entry in adopted]
     assert [True, True, True] == [entry.facts["handed_on"] for entry in adopted]
+
+
+def test_whoever_is_faster_keeps_the_run_and_the_slower_sends_nothing(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened()
+    run = begun(app, written(place, TURN))
+    seen = app.dispatcher.look(run)
+    other.dispatcher.adopt(run)
+
+    with pytest.raises(StaleExecutor):
+        app.dispatcher.advance(run, seen)
+
+    assert [] == effects(place)
+    assert [1] == [entry.facts["epoch"] for entry in app.timeline(app.row(run).incident) if entry.event == "adopted"]
+    assert other.row(run).executor == other.dispatcher.leases.presence.name
+
+
+def test_whoever_goes_on_without_an_entry_keeps_the_run_as_well(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened()
+    run = begun(app, written(place, ASK))
+    other.dispatcher.advance(run)
+    seen = app.dispatcher.look(run)
+    other.dispatcher.leases.adopt(other.row(run), "its turn", handed_on=True)
+    assert isinstance(seen, Turn)
+
+    with pytest.raises(StaleExecutor):
+        app.dispatcher.leases.adopt(seen.row, "resumed")
+
+    assert other.row(run).executor == other.dispatcher.leases.presence.name
+
+
+def test_a_turn_stands_in_the_record_while_something_long_is_read(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened()
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 1.0}}\n"))
+    thread = threading.Thread(target=app.dispatcher.advance, args=(run,))
+    thread.start()
+
+    time.sleep(0.5)
+    row, events = other.row(run), [entry.event for entry in other.timeline(other.row(run).incident)]
+    thread.join()
+
+    assert app.dispatcher.leases.presence.name == row.executor
+    assert ["adopted", "began"] == events[-2:]
 
 
 def test_an_answer_that_comes_while_a_run_is_given_back_is_seen(opened: OpenApp, place: Path) -> None:

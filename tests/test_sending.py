@@ -156,7 +156,7 @@ def advanced(app: App, run: str) -> None:
     """Let a run go as far as it goes without anybody, and leave it there."""
     lease = app.dispatcher.adopt(run)
     timeline = app.dispatcher.timeline(app.row(run).incident)
-    Runner(app.means, timeline, run, lease.epoch, others_dead=True).advance()
+    Runner(app.means, timeline, lease.fence, others_dead=True).advance()
     app.dispatcher.leases.give_back(lease)
 
 

@@ -287,10 +287,10 @@ class PostgresStore:
             self._know(RunRow(*found[0]))
         return RunRow(*found[0]) if found else None
 
-    def beat(self, run: str, epoch: int, at: float) -> None:
-        """Note that the executor with this epoch is alive; not an entry."""
-        update = "UPDATE responder.runs SET heartbeat = %s WHERE run = %s AND epoch = %s RETURNING run"
-        self._all(update, at, run, epoch)
+    def beat(self, run: str, executor: str, at: float) -> None:
+        """Note that this executor is alive, if it has the run; not an entry."""
+        update = "UPDATE responder.runs SET heartbeat = %s WHERE run = %s AND executor = %s RETURNING run"
+        self._all(update, at, run, executor)
 
     def blob(self, blob: str) -> Blob | None:
         """Return a sealed value."""

@@ -205,7 +205,7 @@ class _Play:
     def _take_over(self, run: str) -> tuple[Runner, Lease]:
         lease = self.app.dispatcher.adopt(run)
         timeline = self.app.dispatcher.timeline(self.app.row(run).incident)
-        return Runner(self.app.means, timeline, run, lease.epoch, others_dead=True), lease
+        return Runner(self.app.means, timeline, lease.fence, others_dead=True), lease
 
     def _name(self, run: str) -> None:
         """Give a run the name under which the scenario speaks of it: that of its credential."""
