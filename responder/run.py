@@ -285,7 +285,8 @@ class Runner:
     def _expire(self, unit: Unit) -> bool:
         """Carry out what the playbook says of a question that nobody answered in time."""
         told = unanswered(unit.ask, self._means.clock.now(), self._fence.run) if unit.ask is not None else []
-        self._write(*told)
+        if told:
+            self._write(*told)
         return bool(told)
 
     def _past_limit(self, step: Step, unit: Unit) -> bool:

@@ -215,7 +215,7 @@ def test_two_first_runs_at_once_have_a_heartbeat(opened: OpenApp, place: Path, m
     steps = "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 0.6}}\n"
     run = begun(app, written(place, steps))
     leases = app.dispatcher.leases
-    leases._held["another"] = Lease("another", "", 1, others_dead=True)  # as if a second thread had come in between
+    leases._held["another"] = Lease("another", "", 1, "", others_dead=True)  # as if a second thread had come in between
     before = app.row(run).heartbeat
 
     app.drive(run)
