@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from responder.errors import SettingsError
-from responder.redaction import Redactor, Secret, looks_like_credential
+from responder.redaction import _PLAIN, Redactor, Secret, _escaped_forms, looks_like_credential
 from responder.sealing import Sealer
 
 VALUE = "p@ss w/ord+&<\"'\\é" + "kQ7" * 6
@@ -195,3 +195,10 @@ def test_half_a_character_is_no_reason_to_fail(sealer: Sealer) -> None:
     secret = sealer.secret("half-\ud800-" + "z" * 9)
 
     assert secret == sealer.unseal(sealer.seal(secret, "b"), "b")
+
+
+def test_what_is_taken_for_plain_is_the_same_in_every_notation() -> None:
+    plain = [chr(number) for number in range(0x250) if _PLAIN.fullmatch(chr(number))]
+
+    assert len(plain) > 60
+    assert all({f"a{one}b"} == set(_escaped_forms(f"a{one}b")) for one in plain)

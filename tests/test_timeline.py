@@ -19,7 +19,7 @@ from responder.postgres import PostgresStore
 from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
-from responder.store import Blob, Location, RunRow, Store
+from responder.store import Blob, Location, RunRow, Store, Writing
 from responder.timeline import Timeline, _Ticket, withhold
 
 KEY = os.urandom(32)
@@ -68,6 +68,35 @@ def test_a_chain_that_nobody_touched_verifies(store: Store, sealer: Sealer) -> N
     timeline(store, sealer, 5)
 
     assert [] == verify(store, sealer, "inc-1")
+
+
+def test_what_a_turn_needs_is_read_as_it_stands(store: Store, sealer: Sealer) -> None:
+    record = timeline(store, sealer, 3)
+    run = RunRow("run-1", "inc-1", "p", wake_at="now")
+    sealed = {name: sealer.seal(sealer.secret(f"value {name}"), name) for name in ("b", "a", "proof", "elsewhere")}
+
+    def begin(writing: Writing) -> None:
+        writing.put_run(run)
+        for name, kind in (("b", "leaked"), ("a", "issued"), ("proof", "evidence")):
+            writing.put_blob(Blob(name, "inc-1", kind, sealed[name]))
+        writing.put_blob(Blob("elsewhere", "inc-2", "leaked", sealed["elsewhere"]))
+
+    record.append(Draft("started", run="run-1"), also=begin)
+
+    turn = store.turn("run-1")
+
+    assert turn is not None
+    assert (run, *store.chain("inc-1")) == turn[:3]
+    assert [Blob("b", "inc-1", "leaked", sealed["b"]), Blob("a", "inc-1", "issued", sealed["a"])] == turn.secrets
+    assert [] == Timeline(store, sealer, SystemClock(), "inc-1").examine(turn)
+    assert store.turn("run-2") is None
+
+
+def test_a_turn_without_secrets_or_entries_is_read_as_well(store: Store) -> None:
+    with store.write() as writing:
+        writing.put_run(RunRow("run-1", "inc-1", "p"))
+
+    assert (RunRow("run-1", "inc-1", "p"), None, [], []) == store.turn("run-1")
 
 
 @pytest.mark.parametrize(
