@@ -7,6 +7,7 @@ from responder.action import Identity, KeySeen
 from responder.incident import canary_of
 from responder.settings import Connection, CredentialEntry, same_account
 from responder.stocktaking.asking import Told
+from responder.stocktaking.issued import Origins
 from responder.stocktaking.known import Known
 from responder.stocktaking.remark import DIFFERENCE, NOTE, UNASKED, Remark, of_place
 
@@ -21,6 +22,7 @@ class Comparison:
     def __init__(self, known: Known, told: Mapping[str, Told]) -> None:
         self.known = known
         self.told = told
+        self._origins = Origins(known.means)
 
     def remarks(self) -> Iterator[Remark]:
         """Yield everything in which they differ, and what is worth a note."""
@@ -107,6 +109,14 @@ class Comparison:
         owned = f"owner {key.owner}" if key.owner else "no owner is told"
         used = f"last used {key.last_used_at}" if key.last_used_at else "no use is told"
         said = f"no entry names {key.key_id or 'a credential without an id'}{named}: {key.state}, {owned}, {used}"
+        origin = self._origins.of(told.connection, key.key_id)
+        if origin is not None:
+            remark = partial(Remark, DIFFERENCE, connection=told.connection.name, **_about(key))
+            issued = f"issued by run {origin.run}" + (f" for {origin.receiver}" if origin.receiver else "")
+            if origin.delivered:
+                return remark(kind="issued", said=f"{said}; {issued}", remedy="add it to the inventory")
+            remedy = "add it once whom it is for has it, or end it"
+            return remark(kind="unknown", said=f"{said}; {issued}, and not delivered by it", remedy=remedy)
         without = ", ".join(one.id for one in self.known.entries_at(told.connection) if not self.known.ids[one.id])
         remedy = "add it with its owner, or end it" + (f"; it may be {without}, which has no key id" if without else "")
         return Remark(DIFFERENCE, "unknown", said, remedy, told.connection.name, **_about(key))

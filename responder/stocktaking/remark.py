@@ -16,8 +16,9 @@ class Remark:
     weight: str
     """`difference`, `unasked` (a connection or a place could not be looked at), or `note`."""
     kind: str
-    """`missing`, `dead`, `disabled`, `unlisted`, `unknown`, `own`, `control`, `no place`, `exposed`, `no owner`,
-    `unrecognisable`, `contradiction`, `twice`, `no key id`, `no list`, `no places` or `unasked`."""
+    """`missing`, `dead`, `disabled`, `unlisted`, `unknown`, `issued` (by a run of this record, and delivered),
+    `own`, `control`, `no place`, `exposed`, `no owner`, `unrecognisable`, `contradiction`, `twice`, `no key id`,
+    `no list`, `no places` or `unasked`."""
     said: str
     remedy: str = ""
     connection: str = ""
