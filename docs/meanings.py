@@ -32,7 +32,8 @@ EVENTS = {
     "undoing": "A step has failed: these steps take back what it and its needs changed; what stays is named.",
     "expanded": "A `for_each` was evaluated; its items are fixed from here on.",
     "began": "A step that reads or looks has begun.",
-    "planned": "A change was read from the live system: target, before, after, digest.",
+    "planned": "A change was read from the live system: target, before, after, digest; of a notice also `switched`, "
+    "where its own channel acts with what leaked.",
     "asked": "A person was asked: for an approval, a decision, a task, or what became of a change.",
     "agreed": "A person agreed to exactly the digest that was asked about.",
     "declined": "A person refused.",

@@ -7,6 +7,7 @@ from responder.action import Changing, Effect, Unchanged
 from responder.approval import group_digest
 from responder.asking import ask_to_act
 from responder.chain import GENESIS
+from responder.detour import around
 from responder.durations import show_duration
 from responder.entry import Draft, Entry
 from responder.errors import DocumentError, InputError, PlaybookError, Problem, ProviderError
@@ -18,6 +19,7 @@ from responder.means import Means
 from responder.moments import due
 from responder.naming import names
 from responder.playbook import Step, dependencies
+from responder.proposal import signed
 from responder.resolve import Resolved, resolve
 from responder.start import Start, checked_inputs
 from responder.state import RunState
@@ -180,7 +182,7 @@ def _live(step: Step, state: RunState, means: Means) -> dict[str, Any]:
 
 
 def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]:
-    resolved = resolve(step, state, means, names(state, means, item, step.scope))
+    resolved = around(resolve(step, state, means, names(state, means, item, step.scope)), step, state, means)
     action = resolved.action
     if step.action.startswith("human."):
         question = ask_to_act(action, means.clock.now())
@@ -193,6 +195,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     planned = action.plan(client)
     if isinstance(planned, Unchanged):
         return {"target": target, "before": planned.reason, "after": "unchanged"}
+    planned = signed(planned, resolved)
     identity = means.identity(resolved.provider, access)
     check_step(case_of(step, resolved, state, means, Moment.PLAN, identity=identity, ours=access.secret, client=client))
     digest = planned.digest(resolved.name, identity.account, action.effect)

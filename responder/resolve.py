@@ -1,6 +1,6 @@
 """From a step to one action on one connection: expressions evaluated once, notices rendered, secrets as references."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -155,44 +155,52 @@ def _message(
             f"The notice {notice.template!r} has nobody to go to",
             remedy="give an address, or a holder or person with an `email`",
         )
-    told = {
+    told = _told_of(document)
+    if "@" in to:
+        templates = _templates(tuple(state.started["templates"].items()))
+        subject = document.subject or templates.get(document.template).front.title
+        return email_record(told, (to,), subject, means.connection(connection, "email").name)
+    return slack_record(told, to, means.connection(connection, "slack").name)
+
+
+def email_record(told: Mapping[str, Any], to: Sequence[str], subject: str, connection: str) -> dict[str, Any]:
+    """Return how the timeline writes a rendered notice that goes by mail: one message, whoever gets it."""
+    arguments = {"to": to[0], "subject": subject, "body": told["text"], "template": told["template"]}
+    if len(to) > 1:
+        arguments["cc"] = list(to[1:])
+    return {
+        "action": "email.send_message",
+        "connection": connection,
+        "with": arguments,
+        **told,
+        "to": ", ".join(to),
+    }
+
+
+def slack_record(told: Mapping[str, Any], channel: str, connection: str) -> dict[str, Any]:
+    """Return how the timeline writes a rendered notice that goes into a channel."""
+    arguments = {"channel": channel, "text": told["text"], "template": told["template"]}
+    return {"action": "slack.post_message", "connection": connection, "with": arguments, **told, "to": channel}
+
+
+def _told_of(document: Any) -> dict[str, Any]:
+    return {
         "template": document.template,
         "audience": document.audience,
         "external": document.external,
         "subject": document.subject,
         "text": document.text,
-        "to": to,
-    }
-    if "@" in to:
-        subject = (
-            document.subject or _templates(tuple(state.started["templates"].items())).get(document.template).front.title
-        )
-        arguments = {"to": to, "subject": subject, "body": document.text, "template": document.template}
-        return {
-            "action": "email.send_message",
-            "connection": means.connection(connection, "email").name,
-            "with": arguments,
-            **told,
-        }
-    arguments = {"channel": to, "text": document.text, "template": document.template}
-    return {
-        "action": "slack.post_message",
-        "connection": means.connection(connection, "slack").name,
-        "with": arguments,
-        **told,
     }
 
 
 def _draft(notice: DraftNotice, state: RunState, means: Means, names: Mapping[str, Any]) -> dict[str, Any]:
     document = _rendered(notice.template, notice.fields, state, means, names)
-    told = {
-        "template": document.template,
-        "audience": document.audience,
-        "external": document.external,
-        "subject": document.subject,
-        "text": document.text,
+    return {
+        "action": DraftNotice.name,
+        "connection": "",
+        "with": {"template": notice.template},
+        **_told_of(document),
     }
-    return {"action": DraftNotice.name, "connection": "", "with": {"template": notice.template}, **told}
 
 
 def _rendered(template: str, fields: Mapping[str, Any], state: RunState, means: Means, names: Mapping[str, Any]) -> Any:

@@ -358,7 +358,8 @@ def _deliver(server: "smtplib.SMTP", message: "EmailMessage", place: str, permit
     """Send MAIL, RCPT and DATA; from the end of the data on, a missing answer means unknown."""
     import smtplib  # noqa: PLC0415 - slow to import
 
-    recipients = [address.addr_spec for address in message["To"].addresses]
+    headers = [message[name] for name in ("To", "Cc") if message[name] is not None]
+    recipients = [address.addr_spec for header in headers for address in header.addresses]
     sender = message["From"].addresses[0].addr_spec
     for code, text in (server.mail(sender), *(server.rcpt(recipient) for recipient in recipients)):
         if not 200 <= code < 300:  # noqa: PLR2004 - RFC 5321, 4.2.1; -1 for what is no reply at all

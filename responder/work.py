@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from responder.action import (
 )
 from responder.asking import question
 from responder.clock import monotonic
+from responder.detour import around
 from responder.entry import Draft, Fence
 from responder.errors import (
     InputError,
@@ -38,9 +38,11 @@ from responder.guards import Moment, case_of, check_step
 from responder.keeping import Place, both, kept, shredding
 from responder.means import Means
 from responder.modes import switching
+from responder.notice import SendNotice
 from responder.offspring import children_of
 from responder.orphan import asks_nobody, in_words, left_behind
 from responder.playbook import Step
+from responder.proposal import change_of, proposed, signed
 from responder.resolve import Resolved, rebuild
 from responder.state import RunState
 from responder.store import Also
@@ -78,6 +80,7 @@ class Worker:
     def do(self, job: Job) -> None:
         """Bring a job as far as it goes now. Only RecordError escapes: whatever else happens is recorded."""
         try:
+            job = self._detoured(job)
             self._dispatch(job)
         except RecordError:
             raise
@@ -93,6 +96,14 @@ class Worker:
             self._fail(
                 job, ResponderError(f"A defect in {job.record['action']}: {type(error).__name__}: {error}"), "defect"
             )
+
+    def _detoured(self, job: Job) -> Job:
+        """Return a notice as it may go; what was sent, or may have been, is followed up where it was sent."""
+        if job.step.action != SendNotice.name or job.unit.status == "applied" or job.unit.in_flight:
+            return job
+        resolved = job.resolved or rebuild(job.record, job.step, self._state, self._means)
+        resolved = around(resolved, job.step, self._state, self._means)
+        return job._replace(record=resolved.record, resolved=resolved)
 
     def _dispatch(self, job: Job) -> None:
         resolved = job.resolved or rebuild(job.record, job.step, self._state, self._means)
@@ -179,7 +190,7 @@ class Worker:
 
     def _change(self, job: Job, resolved: Resolved, action: Changing) -> None:
         if job.unit.status == "applied":
-            self._verify(job, resolved, action, _change_of(job.unit.planned))
+            self._verify(job, resolved, action, change_of(job.unit.planned))
             return
         recovering = job.unit.in_flight
         if recovering and self._recovered_by_person(job):
@@ -209,26 +220,11 @@ class Worker:
         planned = action.plan(client)
         if isinstance(planned, Unchanged):
             return planned
-        latest = job.unit.schedule.get("latest")
-        if latest is not None:  # an approval signs until when, too
-            planned = replace(planned, preconditions={**planned.preconditions, "latest start": latest or "any time"})
+        planned = signed(planned, resolved, job.unit)
         identity = self._identity(resolved, access)
         known = {"identity": identity, "ours": access.secret, "client": client}
         check_step(case_of(job.step, resolved, self._state, self._means, Moment.CHANGE, **known))
-        effect = resolved.action.effect
-        return planned, {
-            **resolved.record,
-            "declared": job.step.action,
-            "account": identity.account,
-            "effect": effect.value,
-            "target": planned.target,
-            "before": planned.before,
-            "after": planned.after,
-            "breaks": planned.breaks,
-            "preconditions": dict(planned.preconditions),
-            "digest": planned.digest(resolved.name, identity.account, effect),
-            "io_seconds": access.wire.seconds,
-        }
+        return planned, proposed(planned, resolved, job.step, identity, access.wire.seconds)
 
     def _identity(self, resolved: Resolved, access: Access) -> Identity:
         return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
@@ -387,12 +383,6 @@ class Worker:
     def _fail(self, job: Job, error: ResponderError, kind: str) -> None:
         guards = sorted({problem.guard for problem in error.problems} - {""})
         self.append(job, "failed", {"error": str(error), "kind": kind, **({"guards": guards} if guards else {})})
-
-
-def _change_of(planned: Mapping[str, Any]) -> Change:
-    """Return the change that was planned, from the timeline."""
-    breaks, preconditions = planned.get("breaks", ""), planned.get("preconditions", {})
-    return Change(planned["target"], planned["before"], planned["after"], breaks, preconditions)
 
 
 class _NotYet(Unavailable):

@@ -30,8 +30,8 @@ lease
 run
 work fanout alarm room planning calling
 plan offspring orphan keeping sending undo ending answers words
-start lint view correcting waves schedule byhand
-gate guards page deadlines held
+start lint view correcting waves schedule byhand detour
+gate guards page deadlines held proposal
 resolve naming library review chart graph schema lanes links
 upkeep means narrative figures documents arguments
 declared

@@ -74,7 +74,7 @@ GUARDS = (
         "What is final, or leaves the house, has the agreement of people; silence is none.",
         approval.of_step,
     ),
-    Guard("executor", "Whoever acts is not the credential that leaked, nor made from it.", executor.of_step),
+    Guard(executor.NAME, "Whoever acts is not the credential that leaked, nor made from it.", executor.of_step),
     Guard(
         suspects.NAME,
         "Nothing about the incident goes to whoever is suspect, and no approval, decision or role comes from them.",

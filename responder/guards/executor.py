@@ -6,6 +6,7 @@ from responder.errors import Problem
 from responder.guards.case import Case, named_key, named_value
 from responder.settings import same_account
 
+NAME = "executor"
 _ENDINGS = frozenset({"disable", "revoke", "end_sessions"})
 
 

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from responder.action import Access, Action, Change, Effect, Identity, Outcome, Provider, Verdict
 from responder.errors import Denied, ProviderError, Unavailable
@@ -68,7 +68,7 @@ class Client:
 
 
 class SendMessage(Action):
-    """Send one message to one address. Facts: `message_id`, `to`, `sha256` (of the body).
+    """Send one message to one address, or to a few who may know of one another. Facts: `message_id`, `to`, `sha256`.
 
     SMTP cannot be read: a server's answer to the whole message is all that there is, and where that is lost,
     a person looks for the Message-ID in the server's log.
@@ -87,6 +87,9 @@ class SendMessage(Action):
     """The template that it was rendered from."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Reply-To, References, In-Reply-To, or any X- header."""
+
+    cc: tuple[Annotated[str, AfterValidator(_address)], ...] = Field((), max_length=50)
+    """Others who get the same message; each reads everybody's address. The server takes it for all, or for none."""
 
     _is_an_address = field_validator("to")(_address)
 
@@ -113,7 +116,7 @@ class SendMessage(Action):
         if found:
             raise ProviderError(f"The message seems to hold a credential ({found})", remedy="take it out")
         return Change(
-            target=f"mail to {self.to}",
+            target=f"mail to {', '.join((self.to, *self.cc))}",
             before="not sent",
             after=f"{self.subject} [sha256:{self._digest()}]",
             breaks="it cannot be unsaid",
@@ -134,7 +137,9 @@ class SendMessage(Action):
         except Denied as error:
             remedy = f"our login needs: {self.permissions[0]}; {error.remedy}"
             raise Denied(error.message, where=error.where, remedy=remedy) from None
-        return Outcome({"message_id": client.message_id, "to": self.to, "sha256": self._digest()})
+        return Outcome(
+            {"message_id": client.message_id, "to": ", ".join((self.to, *self.cc)), "sha256": self._digest()}
+        )
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Return HOLDS: it is asked once the server took the message, and no server tells more."""
@@ -145,6 +150,8 @@ class SendMessage(Action):
         run, _, step = client.access.marker.partition("/")
         message["From"] = Address(client.options.sender_name, addr_spec=client.options.sender)
         message["To"] = Address(addr_spec=self.to)
+        if self.cc:
+            message["Cc"] = [Address(addr_spec=one) for one in self.cc]
         message["Subject"] = self.subject
         message["Date"] = format_datetime(client.access.clock.now())
         message["Message-ID"] = client.message_id
