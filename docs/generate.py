@@ -16,6 +16,7 @@ from responder.action import Action, Observing, Provider
 from responder.anchors import CLOCKS, PROVEN
 from responder.cli.exits import Exit
 from responder.cli.group import GROUPS, group
+from responder.cli.outputs import write_schemas
 from responder.credential import VERBS, CredentialAction
 from responder.drill.faults import CRASH_POINTS, FORMS
 from responder.drill.scenes import FOUNDING, scene_called
@@ -347,12 +348,13 @@ def readme(text: str) -> str:
 
 
 def main() -> int:
-    """Write every page, and the help in the README."""
+    """Write every page, the help in the README, and the schemas of what `--json` prints."""
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
     FOLDER.mkdir(exist_ok=True)
     for name, make in PAGES.items():
         (FOLDER / name).write_text(text_of(make()), encoding="utf-8")
         print(f"written: docs/reference/{name}")
+    write_schemas()
     return 0
 
 
