@@ -41,8 +41,10 @@ _MOST_MOVES = 5_000
 _LONGEST = timedelta(days=400)
 _RESTART = timedelta(seconds=10)
 """How long it takes until another process takes over."""
-_QUIET_PASSES = 2
-"""How often the runner must have looked for something to do, in vain, before time passes for a step that takes long."""
+_QUIET_PASSES = 6
+"""How often the runner must have looked for something to do, in vain, before time passes for a step that takes long.
+
+They are a twentieth of a second apart: on a busy machine, too, the other steps' threads must have had their turn."""
 _NAP_SECONDS = 0.005
 
 
