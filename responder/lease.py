@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,9 +177,12 @@ class Leases:
                 "handed_on": handed_on and not row.executor,
             }
             adopted = Draft("adopted", facts, row.run)
-            write = timeline.soon if handed_on and not row.executor else timeline.append
-            timeline.know_secrets(seen.secrets if seen is not None else None)
-            write(adopted, also=lambda writing: self._claim(writing, row, lease.epoch))
+            claim = partial(self._claim, row=row, epoch=lease.epoch)
+            if handed_on and not row.executor:
+                timeline.know_secrets(seen.secrets if seen is not None else None)
+                timeline.soon(adopted, also=claim)
+            else:
+                timeline.append(adopted, also=claim)
         with self._lock:
             self._held[row.run] = lease
         return lease
@@ -220,6 +224,7 @@ class Leases:
     def give_back(self, lease: Lease) -> None:
         """Give a turn back, whatever came of it; what the run wants next stays as it was noted."""
         try:
+            self._timeline(lease.incident).flush()  # else a turn that nobody has any more would be written some day
             with self._store.write() as writing:
                 writing.head(lease.incident)
                 row = writing.run(lease.run)

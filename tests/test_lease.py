@@ -148,6 +148,16 @@ def test_whoever_goes_on_without_an_entry_keeps_the_run_as_well(opened: OpenApp,
     assert other.row(run).executor == other.dispatcher.leases.presence.name
 
 
+def test_a_turn_that_was_given_back_at_once_is_nobodys_afterwards(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, TURN))
+
+    app.dispatcher.leases.give_back(app.dispatcher.leases.adopt(app.row(run), "its turn", handed_on=True))
+    app.note(run, "somebody writes something")
+
+    assert app.row(run).executor == ""
+
+
 def test_a_turn_stands_in_the_record_while_something_long_is_read(opened: OpenApp, place: Path) -> None:
     app, other = opened(), opened()
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 1.0}}\n"))
