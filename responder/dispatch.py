@@ -66,7 +66,7 @@ class Dispatcher:
 
     def drive(self, run: str, reason: str = "started") -> Pause:
         """Advance a run, and the runs that it opens, until it has ended or cannot go on without a person's `retry`."""
-        lease = self.adopt(run, reason)
+        lease = self.leases.adopt(self.row(run), reason, soon=True)
         self._keep_beating()
         try:
             return self._drive(lease)
@@ -79,11 +79,13 @@ class Dispatcher:
         threads: dict[str, threading.Thread] = {}
         while not self._stop.is_set():
             pause = runner.advance(self._stop.is_set)
+            timeline.flush()
             self._start_children(runner, threads)
             if pause.state in {"halted", "ended"}:
                 for thread in threads.values():
                     thread.join()
-                self._settle(lease, runner, pause)
+                if pause.state == "halted":  # with its end a run has lost its turn
+                    self._settle(lease, runner, pause)
                 return pause
             if self._failures:
                 raise self._failures.pop(0)
@@ -155,7 +157,7 @@ class Dispatcher:
         """
         row = seen.row if isinstance(seen, Turn) else seen or self.row(run)
         turn = seen if isinstance(seen, Turn) else None
-        lease = self.leases.adopt(row, "its turn", handed_on=True, seen=turn)
+        lease = self.leases.adopt(row, "its turn", handed_on=True, soon=True, seen=turn)
         self._keep_beating()
         try:
             runner = self._runner(lease)

@@ -57,8 +57,7 @@ class Presence:
 
     def _made(self) -> int:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path(self._mark), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = self._opened()
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RecordError(
@@ -67,6 +66,14 @@ class Presence:
                 remedy="mend the folder's rights",
             ) from None
         return descriptor
+
+    def _opened(self) -> int:
+        path, flags = self._path(self._mark), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:  # the first executor that uses this folder
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, 0o600)
 
     def proves_dead(self, executor: str) -> bool:
         """Tell whether an executor is certainly dead: the lock that it held for its life is free."""
@@ -140,14 +147,16 @@ class Leases:
         with self._lock:
             return list(self._held.values())
 
-    def adopt(self, row: RunRow, reason: str, *, handed_on: bool = False, seen: Turn | None = None) -> Lease:
+    def adopt(
+        self, row: RunRow, reason: str, *, handed_on: bool = False, soon: bool = False, seen: Turn | None = None
+    ) -> Lease:
         """Take a run: from nobody, from a dead executor, or from one that has stopped beating.
 
-        `handed_on` where runs pass from one executor to the next as a matter of course. Whoever had the last turn
-        goes on with it then, without an entry. Where nobody has a turn, that it was taken is written together with the
-        first that comes of it: nothing is sent before, and whoever is faster makes that fail. `seen`: what the store
-        said of the run just now. RequestError where it has ended or somebody works on it; StaleExecutor where another
-        was faster.
+        `handed_on` where runs pass from one executor to the next as a matter of course: whoever had the last turn
+        goes on with it then, without an entry. `soon`: where nobody has a turn, that it was taken is written together
+        with the first that comes of it. Nothing is sent before, and whoever is faster makes that fail. `seen`: what
+        the store said of the run just now. RequestError where it has ended or somebody works on it; StaleExecutor
+        where another was faster.
         """
         self._refuse(row)
         timeline = self._timeline(row.incident)
@@ -178,7 +187,7 @@ class Leases:
             }
             adopted = Draft("adopted", facts, row.run)
             claim = partial(self._claim, row=row, epoch=lease.epoch)
-            if handed_on and not row.executor:
+            if soon and not row.executor:
                 timeline.know_secrets(seen.secrets if seen is not None else None)
                 timeline.soon(adopted, also=claim)
             else:

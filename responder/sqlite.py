@@ -158,11 +158,10 @@ class SQLiteStore:
     def put_entries(self, rows: Sequence[Row], head: Head) -> None:
         """Add entries to the end of one chain."""
         self._db.executemany(_ENTRY, rows)
-        self._db.execute(
-            "INSERT INTO heads VALUES (?, ?, ?, ?, (SELECT count(*) FROM heads)) ON CONFLICT (incident)"
-            " DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac",
-            (rows[0].incident, *head),
-        )
+        incident = rows[0].incident
+        moved = self._db.execute("UPDATE heads SET seq = ?, hash = ?, mac = ? WHERE incident = ?", (*head, incident))
+        if not moved.rowcount:
+            self._db.execute("INSERT INTO heads VALUES (?, ?, ?, ?, (SELECT count(*) FROM heads))", (incident, *head))
 
     def attempt(self, incident: str, head: Head, fill: Callable[[Writing], None]) -> bool:  # noqa: ARG002
         """Write nothing: a transaction of a file costs no way to a server and back."""

@@ -330,8 +330,7 @@ def _refused(ticket: _Ticket, writing: Writing, runs: dict[str, RunRow | None]) 
     return True
 
 
-def _canonical(data: Any) -> str:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 def withhold(timeline: Timeline, seqs: Sequence[int], reason: str, actor: str) -> None:

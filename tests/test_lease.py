@@ -134,6 +134,22 @@ def test_whoever_is_faster_keeps_the_run_and_the_slower_sends_nothing(opened: Op
     assert other.row(run).executor == other.dispatcher.leases.presence.name
 
 
+def test_who_drives_a_run_that_waits_has_its_turn_written(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    run = begun(other, written(place, ASK))
+    other.dispatcher.advance(run)
+    thread = threading.Thread(target=app.drive, args=(run,))
+    thread.start()
+
+    time.sleep(0.5)
+    executor = other.row(run).executor
+    other.done(run, "a", "done")
+    thread.join(10)
+
+    assert executor == app.dispatcher.leases.presence.name
+    assert other.row(run).state == "ended"
+
+
 def test_whoever_goes_on_without_an_entry_keeps_the_run_as_well(opened: OpenApp, place: Path) -> None:
     app, other = opened(), opened()
     run = begun(app, written(place, ASK))
@@ -152,16 +168,17 @@ def test_a_turn_that_was_given_back_at_once_is_nobodys_afterwards(opened: OpenAp
     app = opened()
     run = begun(app, written(place, TURN))
 
-    app.dispatcher.leases.give_back(app.dispatcher.leases.adopt(app.row(run), "its turn", handed_on=True))
+    app.dispatcher.leases.give_back(app.dispatcher.leases.adopt(app.row(run), "its turn", soon=True))
     app.note(run, "somebody writes something")
 
     assert app.row(run).executor == ""
 
 
-def test_a_turn_stands_in_the_record_while_something_long_is_read(opened: OpenApp, place: Path) -> None:
+@pytest.mark.parametrize("goes_on", ["advance", "drive"])
+def test_a_turn_stands_in_the_record_while_something_long_is_read(opened: OpenApp, place: Path, goes_on: str) -> None:
     app, other = opened(), opened()
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 1.0}}\n"))
-    thread = threading.Thread(target=app.dispatcher.advance, args=(run,))
+    thread = threading.Thread(target=getattr(app.dispatcher, goes_on), args=(run,))
     thread.start()
 
     time.sleep(0.5)
