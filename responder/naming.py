@@ -104,7 +104,7 @@ def incident_fact(state: RunState, name: str) -> Any:
     if name in {"mode", "mode_reason"}:
         return str(getattr(state.standing, name))
     if name == "lived_on":
-        return state.standing.lived_on
+        return state.run in state.standing.left_alive
     if name == "ownership":
         return str(state.started.get("ownership", {}).get("verdict", "unknown"))
     if name == "suspect":

@@ -57,8 +57,10 @@ class Standing:
         self.mode_reason = ""
         self.hard_stop = ""
         """When a fence ends, as ISO text; empty in other modes."""
-        self.lived_on = False
-        """Whether people agreed that it lives on for a while (A2, B); not for a fence that nobody saw to hold."""
+        self.left_alive: set[str] = set()
+        """The runs whose credentials people agreed to leave alive for a while (A2, B), also when that is over.
+
+        Not for a fence that nobody saw to hold."""
         self.fenced = False
         """Whether a fence was proven, and nothing has shown since that it does not hold."""
         self.rendered = False
@@ -100,10 +102,10 @@ class Standing:
     def _mode(self, entry: Entry) -> None:
         facts = entry.facts
         before, to = self.mode, str(facts["to"])
-        if before == "A2" and to == "A1" and not self.fenced:
-            self.lived_on = False
-        elif to != "A1":
-            self.lived_on = to in {"A2", "B"}
+        if to in {"A2", "B"}:  # for the credentials that are known by now: of a later one, nobody has agreed to it
+            self.left_alive.update(self.alive)
+        elif to == "C" or (before == "A2" and not self.fenced):
+            self.left_alive.clear()
         self.mode, self.mode_reason = to, str(facts.get("reason", ""))
         self.hard_stop = str(facts.get("hard_stop", ""))
 

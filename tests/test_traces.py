@@ -173,6 +173,32 @@ def test_the_consumers_of_the_inventory_are_united_with_those_that_records_show(
     assert [] == facts["missing"]
 
 
+@pytest.mark.parametrize(
+    ("since", "earlier"),
+    [
+        pytest.param(at(0), ["cron", "curl"], id="before outsiders could"),
+        pytest.param(at(-9), [], id="none so early"),
+        pytest.param(None, ["cron", "curl", "python"], id="nobody knows since when"),
+    ],
+)
+def test_whoever_used_it_before_outsiders_could_is_told_apart_from_strangers(
+    since: datetime | None, earlier: list[str]
+) -> None:
+    log = Log(
+        Use(at=at(-3), address="198.51.100.9", agent="cron"),
+        Use(at=at(-2), address="198.51.100.8", agent="curl"),
+        Use(at=at(2), address="198.51.100.8", agent="curl"),
+        Use(at=at(2), address="198.51.100.8", agent="curl"),
+        Use(at=at(0), address="203.0.113.9", agent="python"),
+        Use(at=at(-3), address="192.0.2.7", agent="the site"),
+    )
+    facts = LogConsumers(since=since, known=(SITE,), look_back="99h").read(log).facts
+
+    assert earlier == sorted(one["agent"] for one in facts["earlier"])
+    assert {"cron", "curl", "python"} == {one["agent"] for one in facts["unknown"]}
+    assert at(-2).isoformat() == next(one["first_used_at"] for one in facts["unknown"] if one["agent"] == "curl")
+
+
 def test_of_consumers_the_whole_time_that_was_read_must_be_covered() -> None:
     facts = LogConsumers(since=at(0), until=at(10), look_back="2h").read(Log(covered=[span(0, 10)])).facts
 

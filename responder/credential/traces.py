@@ -130,8 +130,9 @@ class Used(_Traced):
 class Consumers(_Traced):
     """Unite the consumers of the inventory with those that the use records show.
 
-    Facts: `known` (each with `last_used_at`), `silent` (the ids of those that no record shows), `unknown` (each use
-    that is nobody's, by address and program, with `id`, `count` and `last_used_at`), `missing`, `trusted`, `sources`.
+    Facts: `known` (each with `last_used_at`), `silent` (the ids of those that no record shows), `unknown` (whose uses
+    are nobody's, by address and program, each with `id`, `count`, `first_used_at` and `last_used_at`), `earlier` (those
+    of them that used it before `since` already, when outsiders could not), `missing`, `trusted`, `sources`.
     """
 
     verb: ClassVar[str] = "consumers"
@@ -139,13 +140,15 @@ class Consumers(_Traced):
 
     def read(self, client: Any) -> Outcome:
         """Read the logs, and tell whom they show."""
-        found, _, span = self._records(client)
+        found, asked, span = self._records(client)
+        unknown = _strangers(found.uses)
         last = {use.consumer: use.at for use in found.uses if use.consumer}
         known = [{"id": one.id, "last_used_at": _time(last.get(one.id))} for one in self.known]
         facts = {
             "known": known,
             "silent": [one.id for one in self.known if one.id not in last],
-            "unknown": _strangers(found.uses),
+            "unknown": unknown,
+            "earlier": [one for one in unknown if datetime.fromisoformat(one["first_used_at"]) < asked.since],
             "missing": _shown(gaps(span, found.covered)),
             **_about(found),
         }
@@ -269,15 +272,18 @@ def _others(uses: Iterable[Use], shown: Sequence[Use]) -> list[Use]:
 
 
 def _strangers(uses: Iterable[Use]) -> list[dict[str, Any]]:
+    """Return whose uses are nobody's, from uses in order of time."""
     foreign = [use for use in uses if _is_foreign(use)]
     counts = Counter((use.address, use.agent) for use in foreign)
     last = {(use.address, use.agent): use.at for use in foreign}
+    first = {(use.address, use.agent): use.at for use in reversed(foreign)}
     return [
         {
             "id": f"{address or 'nowhere'} {agent}".strip(),
             "address": address,
             "agent": agent,
             "count": count,
+            "first_used_at": _time(first[address, agent]),
             "last_used_at": _time(last[address, agent]),
         }
         for (address, agent), count in counts.most_common(_MOST_SHOWN)

@@ -65,6 +65,13 @@ class Leaked(_Model):
     """The `credential` verbs that its issuer does not offer."""
 
 
+class Other(Leaked):
+    """Another credential of the incident, that a step finds on its way."""
+
+    exposure: Literal["public", "private", "unknown"] | None = None
+    """Who could see it where it is found. Nothing: as many as could see the first."""
+
+
 # What is answered ------------------------------------------------------------------------------------------------
 
 _LOOK = re.compile(r"([a-z]+(?:[ -][a-z]+|-\d+)*?)(?: x (\d+))?")
@@ -297,7 +304,7 @@ class Scenario(_Model):
     """Where the credential was seen."""
     credential: Leaked = Leaked()
     """The credential."""
-    others: dict[Name, Leaked] = {}
+    others: dict[Name, Other] = {}
     """Other credentials, which steps may find: see `finds`. A run about one is named `NAME/step` below."""
     inputs: dict[str, Any] = {}
     """The playbook's inputs; those that are missing are made up, where they are required."""

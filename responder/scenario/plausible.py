@@ -17,7 +17,7 @@ _SHA256 = re.compile(r"sha256|digest|hash")
 _TRUE = {"complete", "trusted", "ok", "exists", "verified", "reachable", "holds"}
 _LISTS = {
     "redirects", "sessions", "items", "findings", "missing", "uses", "newly_refused", "covered", "missing_before",
-    "known", "silent", "unknown", "doors", "unresolved", "new", "unseen",
+    "known", "silent", "unknown", "earlier", "doors", "unresolved", "new", "unseen",
 }  # fmt: skip
 _COUNTS = {"bytes", "commits", "scanned", "count", "looks", "refusals"}
 _NONE_FOUND = {"found", "open", "foreign"}

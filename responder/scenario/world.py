@@ -159,10 +159,12 @@ class World:
 
     def findings(self, caller: Caller) -> list[Finding]:
         """Return what a step finds."""
-        return [self._finding(self.credentials[name]) for name in self.act(caller).finds]
+        return [self._finding(name) for name in self.act(caller).finds]
 
-    def _finding(self, known: Known) -> Finding:
-        exposure = Exposure(url=_FOUND_AT, place="its history", kind=self.scenario.finding.exposure)
+    def _finding(self, name: str) -> Finding:
+        known, other = self.credentials[name], self.scenario.others.get(name)
+        seen_by = (other.exposure if other else None) or self.scenario.finding.exposure
+        exposure = Exposure(url=_FOUND_AT, place="its history", kind=seen_by)
         now = self.clock.now()
         return Finding(value=known.value, exposure=exposure, reported_by="the scenario", reported_at=now, aware_at=now)
 

@@ -108,10 +108,25 @@ def test_how_a_mode_is_written(text: str, facts: dict[str, str]) -> None:
 def test_whether_it_lived_on_is_known_afterwards(*, switches: list[str], fenced: bool, lived_on: bool) -> None:
     standing = Standing()
     standing.fenced = fenced
-    for number, mode in enumerate(switches):
-        standing.apply(Entry(number, NOW, "inc-1", "run-1", "mode", "", "ada", {"to": mode}, 1, "", ""))
+    standing.apply(written("run-1", "started", {}))
+    for mode in switches:
+        standing.apply(written("", "mode", {"to": mode}))
+    standing.apply(written("run-2", "started", {}))
 
-    assert lived_on == standing.lived_on
+    assert ({"run-1"} if lived_on else set()) == standing.left_alive
+
+
+def test_a_credential_that_is_found_later_lives_on_only_where_people_agree_to_it_again() -> None:
+    standing = Standing()
+    switches = [("run-1", "started", {}), ("", "mode", {"to": "B"}), ("run-2", "started", {})]
+    for switch in (*switches, ("", "mode", {"to": "B"}), ("run-3", "started", {}), ("", "mode", {"to": "A1"})):
+        standing.apply(written(*switch))
+
+    assert {"run-1", "run-2"} == standing.left_alive
+
+
+def written(run: str, event: str, facts: Mapping[str, Any]) -> Entry:
+    return Entry(1, NOW, "inc-1", run, event, "", "ada", facts, 1, "", "")
 
 
 @pytest.mark.parametrize("text", ["", "D", "kill", "B until 4h", "A2 until later", "A2 until 2026-05-02T13:00"])
