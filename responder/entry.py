@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from responder.errors import RecordError
 from responder.store import Row
 
@@ -75,12 +77,20 @@ def entry_of(row: Row, payload: str | None) -> Entry:
         event=row.event,
         step=row.step,
         actor=row.actor,
-        facts=json.loads(payload) if payload is not None else {},
+        facts=_facts(payload) if payload is not None else {},
         epoch=row.epoch,
         prev=row.prev,
         hash=row.hash,
         withheld=payload is None,
     )
+
+
+def _facts(payload: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = from_json(payload, cache_strings="keys")  # a quarter of the time
+    except ValueError:
+        found = json.loads(payload)  # it is nested deeper, or it is none
+    return found
 
 
 def read_entry(row: Row) -> Entry:

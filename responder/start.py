@@ -16,6 +16,7 @@ from responder.guards import check_start
 from responder.incident import Credential, Judgement, Ownership, codename, judge, selects
 from responder.links import issued_by_us
 from responder.means import Means
+from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Input, Playbook
 from responder.settings import Connection
 from responder.state import RunState
@@ -165,7 +166,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "format": FORMAT,
         "playbook": embedded,
         "digest": hashlib.sha256(json.dumps(embedded, sort_keys=True).encode()).hexdigest(),
-        "templates": dict(means.templates),
+        "templates": _used(means.templates, playbook),
         "inputs": checked_inputs(playbook.inputs, inputs, means),
         "credential": credential.model_dump(mode="json"),
         "ownership": {"verdict": judgement.ownership.value, "reason": judgement.reason},
@@ -182,6 +183,15 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
     }
     draft = Draft("started", facts, run, "", requester or "responder")
     return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
+
+
+def _used(templates: Mapping[str, str], playbook: Playbook) -> dict[str, str]:
+    """Return the templates in whose words a playbook's steps and its review speak; all, where a step computes one."""
+    messages = {SendNotice.name, DraftNotice.name}
+    names = {str(step.with_.get("template", "")) for step in playbook.steps if step.action in messages}
+    if any("${{" in name for name in names):
+        return dict(templates)
+    return {name: text for name, text in templates.items() if name in names | {playbook.postmortem}}
 
 
 def _check_playbook(playbook: Playbook, means: Means) -> None:

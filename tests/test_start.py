@@ -28,6 +28,31 @@ def test_a_value_that_stands_in_the_playbook_begins_nothing(opened: OpenApp, pla
     assert [] == app.means.store.incidents()
 
 
+SEND = "  - {id: a, phase: communication, action: notice.send, with: {template: %s, to: a@example.org}}\n"
+DRAFT = "  - {id: a, phase: communication, action: notice.draft, with: {template: takedown-request}}\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "carried"),
+    [
+        pytest.param(TURN, {"postmortem"}, id="none"),
+        pytest.param(SEND % "internal-alert", {"internal-alert", "postmortem"}, id="sent"),
+        pytest.param(DRAFT, {"takedown-request", "postmortem"}, id="drafted"),
+        pytest.param(SEND % '"${{ facts.which }}"', None, id="whichever a step computes"),
+    ],
+)
+def test_a_run_carries_the_templates_in_whose_words_it_speaks(
+    opened: OpenApp, place: Path, steps: str, carried: set[str] | None
+) -> None:
+    app = opened()
+    run = begun(app, written(place, steps))
+
+    templates = app.state(run).started["templates"]
+
+    assert (app.library.templates().keys() if carried is None else carried) == templates.keys()
+    assert all(text == app.library.templates()[name] for name, text in templates.items())
+
+
 def test_an_id_is_never_given_twice(opened: OpenApp, place: Path) -> None:
     app = opened(ids=lambda prefix: f"{prefix}-1")
     name = written(place, TURN)

@@ -380,6 +380,16 @@ def test_what_was_left_for_later_and_what_must_be_on_disk_now_meet(store: Store,
     assert [] == verify(store, sealer, "inc-1")
 
 
+def test_facts_are_read_as_they_were_written_however_deep_and_whatever_they_hold(store: Store, sealer: Sealer) -> None:
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    facts = {"deep": deep, "large": 2**80, "small": 0.1, "text": '\u2028 \\ " é', "none": None, "no": False}
+    written = timeline(store, sealer).append(Draft("noted", facts))
+
+    assert facts == written[0].facts == timeline(store, sealer).entries()[0].facts
+
+
 def test_half_a_character_from_a_server_does_not_stop_the_record(store: Store, sealer: Sealer) -> None:
     timeline(store, sealer).append(Draft("noted", {"text": "a\ud800b"}))
 

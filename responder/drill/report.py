@@ -167,7 +167,7 @@ def _faults(drill: Drill, finished: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _write_documents(drill: Drill, entries: Sequence[Entry]) -> dict[str, str]:
     output = drill.stage.output
     state = drill.app.state(drill.run)
-    templates = Templates(dict(state.started["templates"]))
+    templates = Templates({**drill.app.library.templates(), **state.started["templates"]})
     paths = {
         "postmortem": output / "postmortem.md",
         "page": output / "page.html",

@@ -101,6 +101,16 @@ def of(drilled: Drilled, playbook: str) -> Drilled:
     return drilled
 
 
+def test_who_used_the_key_long_before_it_was_public_is_decided_about(drilled: Drilled) -> None:
+    folder = of(drilled, "aws-access-key").folder
+    entries = [json.loads(line) for line in (folder / "output" / "timeline.jsonl").read_text().splitlines()]
+
+    decided = {one["step"]: one["facts"] for one in entries if one["event"] == "decided" and "/adopt[" in one["step"]}
+
+    assert ["replace/adopt[10.0.0.31 rclone/1.66]"] == list(decided)
+    assert "stops" == decided["replace/adopt[10.0.0.31 rclone/1.66]"]["facts"]["choice"]
+
+
 def test_the_key_that_strangers_made_is_found_and_shut_and_our_own_are_not_asked_about(drilled: Drilled) -> None:
     effects = of(drilled, "aws-access-key").effects()
     door = next(one["id"] for one in effects if one["kind"] == "key_issued" and one["actor"] == "public")

@@ -85,7 +85,9 @@ class _Key(LeakScene):
         return dict(PLACES.get(program) or super().place(program))
 
     def choice(self, state: "RunState", ask: "Ask") -> str:
-        """Shut the key that none of us has made; the user's own policies stay."""
+        """Shut the key that none of us has made; the user's own policies stay, and the old backup job is given up."""
+        if ask.unit.startswith("replace/adopt["):
+            return "stops"
         if "leave-open" not in ask.options:
             return super().choice(state, ask)
         return "shut" if _key_in(ask) else "leave-open"
@@ -159,8 +161,9 @@ def _furnish(system: Aws) -> None:
 
 
 def _remember(system: Aws) -> None:
-    """Write what CloudTrail knows: the programs at work, and whoever found the key: who they are, and a session."""
+    """Write what CloudTrail knows: the programs at work, one that no inventory names, and whoever found the key."""
     origin = system.ground.clock.origin
+    system.used("leaked", "s3:PutObject", origin - timedelta(days=6), address="10.0.0.31", agent="rclone/1.66")
     system.used("leaked", "s3:ListBuckets", origin - timedelta(hours=3), address="198.51.100.4", agent="Boto3/1.34")
     system.used("leaked", "sqs:ListQueues", origin - timedelta(hours=2), address="10.0.0.7", agent="celery/5.3")
     at = origin - timedelta(minutes=16, seconds=30)
