@@ -265,7 +265,12 @@ def faults() -> Page:
     rows = [(f"`{form}`", FAULTS[re.split(r"[:\[=]", form)[0]]) for form in FORMS]
     lines += [*table(("form", "what happens"), rows), ""]
     lines += [f"SYSTEM is one of {listed(sorted(scene_called(FOUNDING).places))}, or `all`.", ""]
-    lines += ["STEP is the id of a step; `STEP[key]` is one of its items.", ""]
+    lines += [
+        "STEP is the id of a step of the playbook, or of one that a run of it opens. Inside a sub-playbook it is",
+        "written `contain/end`; `STEP[key]` is one of its items. A step that is in neither is refused before the drill",
+        "starts.",
+        "",
+    ]
     return [*lines, f"The instants of a crash are {listed(CRASH_POINTS)}.", ""]
 
 

@@ -22,7 +22,8 @@ from responder.cli.call import Call
 from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, GROUPS, group
 from responder.documents.template import parse_template
-from responder.drill.faults import FORMS, parse_faults
+from responder.drill.faults import FORMS
+from responder.drill.stage import scene_of
 from responder.finding import read_finding
 from responder.reading import parse_playbook
 from responder.redaction import Redactor
@@ -240,7 +241,7 @@ def parse(words: list[str]) -> None:
         assert found is not None
         command, context = found, found.make_context(name, arguments, parent=context)
     if "faults" in context.params:
-        parse_faults(context.params["faults"])
+        scene_of(context.params["playbook"], context.params["faults"])
 
 
 def test_every_command_belongs_to_a_group_and_has_a_page() -> None:

@@ -72,8 +72,10 @@ def command(
     keeps a ledger of its own, from which the score is taken. Ends with the score, the postmortem and the page.
     """
     from responder.drill.drill import Options  # noqa: PLC0415 - only here
+    from responder.drill.stage import scene_of  # noqa: PLC0415 - only here
 
     call = current()
+    scene_of(playbook, faults)  # a wrong fault is refused before there is even a folder
     folder = (keep or Path(tempfile.mkdtemp(prefix="responder-drill-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     options = Options(

@@ -90,7 +90,9 @@ def _slack_down(where: str, value: str) -> Fault:
 def _at_an_instant(name: str, where: str, value: str) -> Fault:
     step, _, point = where.rpartition(":")
     if value or point not in CRASH_POINTS:
-        raise ValueError(f"the form is {name}:STEP:POINT, where POINT is one of {', '.join(CRASH_POINTS)}")
+        near = difflib.get_close_matches(point, CRASH_POINTS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"{meant}the form is {name}:STEP:POINT, where POINT is one of {', '.join(CRASH_POINTS)}")
     return Fault(name, _step(step), point)
 
 
@@ -117,6 +119,9 @@ _FAULTS: dict[str, tuple[str, Parse]] = {
 
 _OF_SYSTEMS = frozenset({"latency", "429", "500", "down"})
 """The faults whose place is a system."""
+_OF_STEPS = frozenset({"lost-answer", "crash", "stop"})
+"""The faults whose place is a step."""
+_MOST_NEAR = 3
 FORMS = tuple(form for form, _ in _FAULTS.values())
 """How each fault is written."""
 
@@ -162,6 +167,25 @@ def check_places(faults: Sequence[Fault], systems: Collection[str]) -> None:
     )
     if problems:
         raise InputError(problems=problems)
+
+
+def check_steps(faults: Sequence[Fault], steps: Collection[str]) -> None:
+    """Raise InputError with every fault whose place is none of the steps; any item of a step may be named."""
+    problems = tuple(
+        Problem(f"the playbook has no step {step!r}", show_fault(fault), _near_steps(step, steps))
+        for fault in faults
+        if fault.name in _OF_STEPS and (step := fault.where.partition("[")[0]) not in steps
+    )
+    if problems:
+        raise InputError(problems=problems)
+
+
+def _near_steps(step: str, steps: Collection[str]) -> str:
+    """Return which steps may be meant: those that end alike first, for a sub-playbook's step bears its parent's id."""
+    last = step.rpartition("/")[2]
+    alike = [one for one in steps if one.rpartition("/")[2] == last]
+    near = list(dict.fromkeys([*alike, *difflib.get_close_matches(step, steps, n=_MOST_NEAR)]))[:_MOST_NEAR]
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(steps)}"
 
 
 def show_fault(fault: Fault) -> str:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from responder.clock import ScaledClock
-from responder.drill.faults import check_places, parse_faults
+from responder.drill.faults import check_places, check_steps, parse_faults
 from responder.drill.scenes import scene_called, scene_name
 from responder.drill.scenes.scene import Scene
 from responder.drill.world import inventory_of
 from responder.drill.world.values import Inventory
 from responder.errors import RequestError
 from responder.installation import folder_of, location, recorded
+from responder.library import Library
 from responder.source import write
 from responder.store import Location
 
@@ -88,12 +89,9 @@ def set_stage(
 ) -> Stage:
     """Start the world of a playbook's scene, and write what its users would have written.
 
-    RequestError where the world does not start, InputError for a fault whose place is no system of it.
+    RequestError where the world does not start, InputError for a fault that cannot strike there.
     """
-    played = scene_name(playbook)
-    scene = scene_called(played)
-    scene.check_installed()
-    check_places(parse_faults(faults), scene.places)
+    scene = scene_of(playbook, faults)
     record = location(str(Path(store).absolute()) if store and "://" not in store else store, {})
     if record.path is None and recorded(record):
         raise RequestError("The database holds a record already", where=str(record), remedy="name an empty one")
@@ -103,7 +101,7 @@ def set_stage(
     clock = ScaledClock.create(folder / "clock.json", ORIGIN, speed)
     inventory = inventory_of(seed, holders)
     values = scene.values(seed, holders)
-    world = _start_world(folder, played, seed, faults, holders)
+    world = _start_world(folder, scene_name(playbook), seed, faults, holders)
     urls = _ready(world)
     secrets = {name: values[label] for name, label in scene.secrets.items()}
     stage = Stage(
@@ -123,6 +121,19 @@ def set_stage(
         _write_holders(stage)
     _write_key(stage)
     return stage
+
+
+def scene_of(playbook: str, faults: tuple[str, ...]) -> Scene:
+    """Return a playbook's scene. InputError for a fault whose place is no system of it, or no step of a run in it."""
+    scene, asked = scene_called(scene_name(playbook)), parse_faults(faults)
+    scene.check_installed()
+    check_places(asked, scene.places)
+    if playbook and asked:
+        library = Library(None)
+        played = library.load(playbook)
+        runs = (played, *map(library.load, scene.opens(played)))
+        check_steps(asked, list(dict.fromkeys(step for one in runs for step in one.by_id)))
+    return scene
 
 
 def _environment(folder: Path, record: Location) -> dict[str, str]:

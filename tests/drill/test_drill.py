@@ -54,6 +54,29 @@ def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     return json.loads(done.stdout), folder
 
 
+@pytest.mark.parametrize(
+    ("fault", "nearest"),
+    [
+        pytest.param("crash:contain/ent:after-apply", "contain/end", id="no such step"),
+        pytest.param("crash:contain/end:after-aply", "after-apply", id="no such point"),
+    ],
+)
+def test_a_fault_that_can_never_strike_is_refused_before_anything_is_set_up(
+    tmp_path: Path, fault: str, nearest: str
+) -> None:
+    folder = tmp_path / "drill"
+    command = [sys.executable, "-m", "responder", "drill", "github-token", "--keep", str(folder), "--fault", fault]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert 2 == done.returncode
+    assert "" == done.stdout
+    assert done.stderr.startswith("error: ")
+    assert f"  at: {fault}\n" in done.stderr
+    assert f"  next: did you mean {nearest}" in done.stderr
+    assert 1 == done.stderr.count("error:")
+    assert not folder.exists()
+
+
 def test_the_world_saw_the_incident_contained(drilled: tuple[dict[str, Any], Path]) -> None:
     document, _ = drilled
     ledger = document["ledger"]

@@ -7,8 +7,11 @@ import httpx
 import pytest
 from guests import Guest, Start
 
-from responder.drill.faults import Fault, check_places, parse_faults, show_fault
-from responder.errors import InputError
+from responder.drill.faults import CRASH_POINTS, Fault, check_places, check_steps, parse_faults, show_fault
+from responder.drill.matrix import crash_faults, lost_answers
+from responder.drill.stage import scene_of
+from responder.errors import InputError, PlaybookError
+from responder.library import Library
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,7 @@ def test_a_fault_is_read_and_shown(text: str, fault: Fault) -> None:
         ("slow-propagation:edge", "only the issuer"),
         ("crash:disable", "crash:STEP:POINT"),
         ("crash:disable:sometimes", "before-apply, after-apply, after-record"),
+        ("stop:disable:after-aply", "did you mean after-apply?"),
         ("", "known: latency"),
     ],
 )
@@ -67,6 +71,57 @@ def test_a_place_that_the_world_does_not_have_is_named() -> None:
     assert "no system 'moon'" in str(refused.value)
     assert "known: edge, hub, all" in refused.value.problems[0].remedy
     assert len(refused.value.problems) == 1
+
+
+STEPS = ["look", "contain", "contain/end", "contain/late/end", "kill", "kill-late"]
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        pytest.param("kil", "did you mean kill?", id="spelled wrong"),
+        pytest.param("kill-lat", "did you mean kill-late or kill?", id="like two"),
+        pytest.param("end", "did you mean contain/end or contain/late/end?", id="inside sub-playbooks"),
+        pytest.param("late/end", "did you mean contain/end or contain/late/end?", id="one parent left out"),
+        pytest.param("kil[a]", "did you mean kill?", id="an item of none"),
+        pytest.param("zebra", f"known: {', '.join(STEPS)}", id="like none"),
+    ],
+)
+@pytest.mark.parametrize(
+    "form", ["lost-answer:{}", "stop:{}:after-apply", *(f"crash:{{}}:{at}" for at in CRASH_POINTS)]
+)
+def test_a_step_that_there_is_not_is_named_with_the_nearest(form: str, place: str, remedy: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check_steps(parse_faults([form.format(place), "crash:look:after-apply", "429:kil"]), STEPS)
+
+    [problem] = refused.value.problems
+    assert f"the playbook has no step {place.partition('[')[0]!r}" == problem.what
+    assert problem.where.startswith(form.format(place))
+    assert remedy == problem.remedy
+
+
+@pytest.mark.parametrize("place", ["kill", "contain/late/end", "kill[h-001]", "contain/end[a/b=c]"])
+def test_steps_inside_sub_playbooks_and_items_of_any_step_can_be_struck(place: str) -> None:
+    check_steps(parse_faults([f"crash:{place}:before-apply", f"lost-answer:{place}=2"]), STEPS)
+
+
+@pytest.mark.parametrize("name", ["shared-access-token-public", "huggingface-token"])
+def test_the_founding_case_can_be_struck_in_the_run_that_it_opens_too(name: str) -> None:
+    opened = Library(None).load(name)
+
+    faults = (*crash_faults(opened), *crash_faults(opened, "stop"), *lost_answers(opened))
+
+    assert "shared-access-token-public" == scene_of("shared-access-token-public", faults).playbook
+
+
+def test_a_playbook_that_opens_no_run_cannot_be_struck_in_one() -> None:
+    with pytest.raises(InputError, match=r"no step 'contain/end' \(did you mean end or late/end\?\)"):
+        scene_of("leaked-credential", ("crash:contain/end:after-apply",))
+
+
+def test_a_playbook_that_there_is_not_is_named_before_its_steps() -> None:
+    with pytest.raises(PlaybookError, match="no playbook 'github-tokn'"):
+        scene_of("github-tokn", ("crash:kill:after-apply",))
 
 
 def test_all_problems_are_told_at_once() -> None:

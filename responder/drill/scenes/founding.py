@@ -14,6 +14,7 @@ from responder.finding import Exposure
 
 if TYPE_CHECKING:
     from responder.drill.stage import Stage
+    from responder.playbook import Playbook
     from responder.state import RunState
     from responder.unit import Ask
 
@@ -82,6 +83,10 @@ class _Founding(Scene):
         """Return the Space, the partner, and who sends the takedown."""
         return {"host_space": stage.inventory.space, "partner": "petra", "sender": "ruth"}
 
+    def opens(self, playbook: "Playbook") -> Sequence[str]:
+        """Return the playbook for the Space's own token, which stands in its history."""
+        return ("huggingface-token",) if _reads_history(playbook) else ()
+
     def choice(self, state: "RunState", ask: "Ask") -> str:
         """Give access back, where that is the question."""
         return "restore" if "restore" in ask.options else super().choice(state, ask)
@@ -95,8 +100,7 @@ class _Founding(Scene):
 
     def all_leaked(self, stage: "Stage", state: "RunState") -> Sequence[Leaked]:
         """Return the shared token; the second needs the Space's history."""
-        reads_history = any(step.action == "huggingface.commit_log" for step in state.playbook.steps)
-        return stage.inventory.leaked[: 2 if reads_history else 1]
+        return stage.inventory.leaked[: 2 if _reads_history(state.playbook) else 1]
 
     def expected(self, stage: "Stage", state: "RunState") -> Sequence[Expected]:
         """Return a notice for each holder, and where access is given back a token and the page where it is."""
@@ -112,6 +116,10 @@ class _Founding(Scene):
     def evidence_path(self, stage: "Stage") -> str:
         """Return the Space's page."""
         return f"/spaces/{stage.inventory.space}"
+
+
+def _reads_history(playbook: "Playbook") -> bool:
+    return any(step.action == "huggingface.commit_log" for step in playbook.steps)
 
 
 def _connections(stage: "Stage") -> dict[str, Any]:

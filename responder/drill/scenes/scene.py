@@ -15,6 +15,7 @@ from responder.finding import Exposure
 
 if TYPE_CHECKING:
     from responder.drill.stage import Stage
+    from responder.playbook import Playbook
     from responder.state import RunState
     from responder.unit import Ask
 
@@ -79,6 +80,10 @@ class Scene(ABC):
     def inputs(self, stage: "Stage") -> Mapping[str, Any]:
         """Return what is known of a playbook's inputs."""
         return {}
+
+    def opens(self, playbook: "Playbook") -> Sequence[str]:
+        """Return the playbooks of the runs that are opened here for what a playbook's steps find."""
+        return ()
 
     # What people do ---------------------------------------------------------------------------------------------
 
