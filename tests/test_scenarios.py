@@ -346,6 +346,84 @@ def test_an_error_stands_at_its_place_with_its_remedy(tmp_path: Path, text: str,
     assert words in str(problem)
 
 
+TOLD = """\
+playbook: small
+title: t
+version: 1
+roles: {commander: {}}
+steps:
+  - {id: part, phase: containment, playbook: inner}
+  - id: choice
+    phase: recovery
+    action: human.decide
+    with: {role: commander, question: q, options: {stay: y, go: n}, within: 2d, on_timeout: abort}
+  - id: asked
+    phase: recovery
+    action: human.decide
+    with: {role: commander, question: q, options: "${{ inputs }}", within: 2d, on_timeout: abort}
+  - id: task
+    phase: recovery
+    action: human.task
+    for_each: ${{ incident.credential.consumers }}
+    with: {role: commander, instructions: i, within: 2d, on_timeout: abort}
+  - {id: mode, phase: containment, action: incident.mode, with: {to: A1, reason: r}}
+  - {id: alone, phase: review, action: finding.suppress, with: {days: 3, reason: r}}
+  - {id: text, phase: communication, action: notice.draft, with: {template: takedown-request}}
+  - id: tell
+    phase: communication
+    action: notice.send
+    with: {template: holding-statement, to: press@house.example}
+    approval: {role: commander, within: 2d, on_timeout: abort}
+"""
+
+
+def told() -> Playbook:
+    inner, _ = parse_playbook(INNER, "inner.yaml")
+    return parse_playbook(TOLD, "small.yaml", lambda _: inner)[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        pytest.param("choice", "people do: write it under `people`, such as `choice: stay`", id="a decision"),
+        pytest.param("asked", "such as `asked: OPTION`", id="a decision whose options are worked out"),
+        pytest.param("task", "such as `task: done`", id="a task"),
+        pytest.param("task[consumer-1]", "such as `task: done`", id="a task for one of several"),
+        pytest.param("human.decide", "such as `STEP: done`", id="every decision"),
+        pytest.param("human", "such as `STEP: done`", id="everybody"),
+        pytest.param("mode", "it is written into the record", id="a mode"),
+        pytest.param("incident.mode", "it is written into the record", id="every mode"),
+        pytest.param("alone", "it is written into the record", id="a suppression"),
+        pytest.param("finding", "it is written into the record", id="whatever is about the finding"),
+        pytest.param("text", "its text is kept, and nothing is sent", id="a draft"),
+        pytest.param("notice.send", "email.send_message or slack.post_message", id="every notice"),
+        pytest.param("part", "it is a sub-playbook: name its steps, such as 'part/look'", id="a sub-playbook"),
+    ],
+)
+@pytest.mark.parametrize("answer", ["lost", "{facts: {choice: go}}"])
+def test_an_answer_that_no_system_gives_is_refused(tmp_path: Path, key: str, instead: str, answer: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        load_scenario(written(tmp_path, f"{TITLE}answers: {{'{key}': {answer}}}\n"), told())
+
+    [problem] = caught.value.problems
+    assert "small/one.yaml:2:11" == problem.where
+    assert f"no system answers {key!r}" == problem.what
+    assert instead in problem.remedy
+
+
+@pytest.mark.parametrize("key", ["credential", "notice"])
+def test_what_is_no_connection_answers_nothing(tmp_path: Path, key: str) -> None:
+    with pytest.raises(PlaybookError, match=f"no step, action or connection '{key}'"):
+        load_scenario(written(tmp_path, f"{TITLE}answers: {{{key}: denied}}\n"), told())
+
+
+@pytest.mark.parametrize("key", ["tell", "email.send_message", "email", "part/look", "part/off", "credential.inspect"])
+def test_what_a_system_answers_may_be_given(tmp_path: Path, key: str) -> None:
+    scenario, _ = load_scenario(written(tmp_path, f"{TITLE}answers: {{{key}: denied}}\n"), told())
+
+    assert [key] == list(scenario.answers)
+
+
 def test_every_error_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError) as caught:
         load_scenario(written(tmp_path, TITLE + "status: {a: done, b: done}\ninputs: {c: 1}\n"), small())
@@ -463,6 +541,23 @@ def test_a_finding_opens_a_run_whose_steps_bear_the_name_of_its_credential(tmp_p
 
     assert [] == found
     assert {"", "second/"} == set(played.states)
+
+
+@pytest.mark.parametrize(
+    ("step", "instead"),
+    [
+        ("mode/how", "people do: write it under `people`, such as `mode/how: "),
+        ("mode/kill-mode", "it is written into the record"),
+        ("mode", "it is a sub-playbook: name its steps, such as 'mode/"),
+    ],
+)
+def test_an_answer_that_no_system_gives_in_another_run_is_told_there(tmp_path: Path, step: str, instead: str) -> None:
+    text = f"answers: {{look: {{finds: [second]}}, second/{step}: denied}}\nothers: {{second: {{}}}}\n"
+
+    [problem] = judged(tmp_path, text)[0]
+
+    assert problem.startswith(f"small/one.yaml:2:{text.index('second/') + 1}: no system answers 'second/{step}'")
+    assert instead in problem
 
 
 def test_a_slow_step_takes_its_time_and_nothing_that_does_not_need_it_waits(tmp_path: Path) -> None:

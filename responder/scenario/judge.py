@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from responder.entry import Entry
 from responder.errors import Problem
 from responder.scenario.model import Never, Notice, Order, Scenario
+from responder.scenario.names import written_instead
 from responder.scenario.play import Played
 from responder.source import Path, Source
 from responder.state import RunState
@@ -40,7 +41,7 @@ class Judge:
         refusal = self._played.refusal
         if refusal is not None and self._scenario.expect.state != "refused":
             return [self._said(("expect",), f"the run was refused: {refusal}")]
-        checks = [self._ending(), self._unsaid()]
+        checks = [self._ending(), self._unsaid(), self._unheard()]
         if refusal is None:
             checks += [self._statuses(), self._orders(), self._nevers(), self._notices(), self._deadlines()]
         return [problem for check in checks for problem in check]
@@ -86,6 +87,16 @@ class Judge:
         for key, why in self._played.unsaid:
             step = why.partition(":")[0]
             yield self._said((key, step.partition("[")[0]), f"nobody can say or do this: {why}")
+
+    def _unheard(self) -> Iterator[Problem]:
+        """Yield the answers to steps of another's run that nothing there would give; the reader knows not which run."""
+        for address in self._scenario.answers:
+            name, _, step = address.partition("/")
+            state = self._played.states.get(f"{name}/") if name in self._scenario.others else None
+            instead = written_instead(step, state.playbook) if state is not None else ""
+            if instead:
+                path = ("answers", address)
+                yield Problem(f"no system answers {address!r}", self._source.key_place(path), instead)
 
     # Steps -------------------------------------------------------------------------------------------------------
 

@@ -317,7 +317,8 @@ class Scenario(_Model):
     people: dict[str, Replies] = {}
     """Per step, what people answer when it asks; a list for one question after the other."""
     answers: dict[str, Acts] = {}
-    """What systems answer, per `step[item]`, step, action or connection; the first of these that is given counts."""
+    """What systems answer, per `step[item]`, step, action or connection; the first of these that is given counts.
+    What asks people or is written into the record reaches no system, and an answer for it is refused."""
     meanwhile: tuple[Later, ...] = ()
     """What people do without being asked."""
     crash: Crash = Crash()

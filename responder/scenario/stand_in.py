@@ -41,7 +41,7 @@ from responder.settings import Connection, Consumer
 EVERY_VERB = "issuer"
 """The provider of a scenario's credential where nothing names another: it offers every verb."""
 _HESITATION_SECONDS = 0.02
-_REACHING_NOTHING = frozenset({"human", "incident", "finding"})
+REACHING_NOTHING = frozenset({"human", "incident", "finding"})
 """Their steps ask people or write into the record; they reach no system, and are the real ones."""
 _LOG = "the issuer's log"
 
@@ -90,7 +90,7 @@ class StandIns(Registry):
         if name == EVERY_VERB:
             return self._stand_in(name, tuple(VERBS.values()))
         real = self._real.provider(name)
-        return real if name in _REACHING_NOTHING else self._stand_in(name, real.actions)
+        return real if name in REACHING_NOTHING else self._stand_in(name, real.actions)
 
     def _stand_in(self, name: str, actions: Sequence[type[Action]]) -> Provider:
         said = self._world.scenario.credential
