@@ -29,6 +29,7 @@ from responder.action import (
     Unchanged,
     Verdict,
 )
+from responder.durations import Duration
 from responder.errors import Denied, OutcomeUnknown, PermitExpired, Unavailable
 from responder.finding import Exposure, Finding
 from responder.redaction import Secret
@@ -245,6 +246,19 @@ class Leak(Action):
         )
 
 
+class Copy(Action):
+    """Copy logs of which each drops its rows after a time of its own, or at nobody knows when."""
+
+    name: ClassVar[str] = "clockwork.copy"
+    effect: ClassVar[Effect] = Effect.READ
+    logs: dict[str, Duration | None]
+
+    def read(self, client: World) -> Outcome:
+        now = client.access.clock.now()
+        kept = [Evidence(about.encode(), about, now + age if age else None) for about, age in self.logs.items()]
+        return Outcome({}, evidence=kept)
+
+
 class Say(Action):
     """Say something that cannot be read back."""
 
@@ -401,6 +415,7 @@ PROVIDER = Provider(
         TwoParts,
         TwoWords,
         Leak,
+        Copy,
         Say,
         Tell,
         Hourly,

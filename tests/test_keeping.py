@@ -1,8 +1,13 @@
 """What came of a step, as it is kept: what its source drops first is sealed first."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import BOTH, OpenApp, leaked_value
 
 from responder.action import Evidence, Outcome
+from responder.finding import Exposure, Finding
 from responder.keeping import Place, kept
 from responder.redaction import Redactor
 from responder.sealing import Sealer
@@ -40,3 +45,32 @@ def test_what_its_source_drops_first_is_sealed_first_and_what_nobody_knows_last(
     assert [row["blob"] for row in rows] == stored.ids
     assert (NOON + timedelta(days=1)).isoformat() == rows[0]["kept_until"]
     assert "kept_until" not in rows[-1]
+
+
+COPYING = """\
+playbook: copying
+title: t
+version: 1
+steps:
+  - id: copy
+    phase: analysis
+    action: clockwork.copy
+    with: {logs: {a page: null, an audit log: 180d, a commit log: null, an event history: 90d, clones: 7d}}
+"""
+
+
+@pytest.mark.parametrize("record", BOTH, indirect=True)
+def test_a_step_that_copies_logs_of_mixed_ages_seals_first_what_expires_first(opened: OpenApp, place: Path) -> None:
+    (place / "playbooks" / "copying.yaml").write_text(COPYING)
+    app = opened()
+    finding = Finding(value=app.means.sealer.secret(leaked_value()), exposure=Exposure(kind="public"))
+    begun = app.begin(app.library.load("copying"), finding, {})
+    app.drive(begun.run)
+
+    rows = app.state(begun.run).unit("copy").facts["evidence"]
+    sealed = [one.blob for one in app.means.store.blobs(begun.incident, "evidence")]
+    until = [datetime.fromisoformat(row["kept_until"]) for row in rows if "kept_until" in row]
+    assert ["clones", "an event history", "an audit log", "a commit log", "a page"] == [row["about"] for row in rows]
+    assert [row["blob"] for row in rows] == sealed
+    assert 3 == len(until)
+    assert sorted(until) == until

@@ -18,6 +18,11 @@ _ADDED = (
 )
 """One value, however many entries: what is written so often must be one text, which is read and planned once. (psycopg
 keeps no text of more than 50 values.)"""
+_SEALED = (
+    f"INSERT INTO responder.blobs ({BLOB}) SELECT {BLOB} FROM moved, unnest(%s::text[], %s::text[], %s::text[],"  # noqa: S608
+    f" %s::bytea[], %s::bytea[]) WITH ORDINALITY AS row ({BLOB}, place) ORDER BY place ON CONFLICT DO NOTHING"
+)
+"""One part for all of them: the parts of a statement are done in no order, and what is put first is numbered first."""
 _RUN = (
     "UPDATE responder.runs SET state = %s, epoch = %s, wake_at = %s, executor = %s, heartbeat = %s FROM moved"
     " WHERE run = %s"
@@ -43,7 +48,7 @@ class Statement:
         self.chains: dict[str, Head] = {}
         """The end of the chain that it adds to."""
         self._rows: Sequence[Row] = ()
-        self._blobs: set[str] = set()
+        self._blobs: dict[str, Blob] = {}
         self._more: list[tuple[str, tuple[object, ...]]] = []
         """Whatever else hangs on it; its parts see nothing of one another."""
 
@@ -74,15 +79,7 @@ class Statement:
 
     def put_blob(self, blob: Blob) -> None:
         """Add a sealed value; adding the same one again changes nothing."""
-        if blob.blob in self._blobs:
-            return
-        self._blobs.add(blob.blob)
-        sealed = blob.sealed
-        values = (blob.blob, blob.incident, blob.kind, sealed.wrapped_key, sealed.ciphertext)
-        places = "%s, %s, %s, %s::bytea, %s::bytea"
-        self._more.append(
-            (f"INSERT INTO responder.blobs ({BLOB}) SELECT {places} FROM moved ON CONFLICT DO NOTHING", values)  # noqa: S608 - constants
-        )
+        self._blobs.setdefault(blob.blob, blob)
 
     def shred(self, blob: str) -> None:
         """Drop the key of a sealed value for good."""
@@ -104,6 +101,13 @@ class Statement:
 
     def _entries(self) -> tuple[str, tuple[str]]:
         return _ADDED, (json.dumps([row._asdict() for row in self._rows], ensure_ascii=False),)
+
+    def _sealed(self) -> tuple[str, tuple[list[Any], ...]]:
+        rows = [
+            (one.blob, one.incident, one.kind, one.sealed.wrapped_key, one.sealed.ciphertext)
+            for one in self._blobs.values()
+        ]
+        return _SEALED, tuple(map(list, zip(*rows, strict=True)))
 
     def sql(self) -> tuple[str, tuple[Any, ...]]:
         """Return the statement and its values; it finds a row where everything was as believed, and was written."""
@@ -127,6 +131,7 @@ class Statement:
                 (_RUN, (row.state, row.epoch, row.wake_at, row.executor, row.heartbeat, row.run))
                 for row in self.runs.values()
             ),
+            *([self._sealed()] if self._blobs else []),
             *self._more,
         ]
         names = ("moved", *(f"part{number}" for number in range(1, len(parts))))
