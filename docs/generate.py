@@ -102,7 +102,7 @@ def actions() -> Page:
         own = [action for action in provider.actions if not issubclass(action, CredentialAction)]
         found = (action.verb for action in provider.actions if issubclass(action, CredentialAction))
         verbs = [f"credential.{verb}" for verb in dict.fromkeys(found)]
-        lines += [f"## {name}", "", one_line(module_doc(provider)), ""]
+        lines += [f"## {name}", "", module_doc(provider), ""]
         if verbs:
             lines += [f"Verbs on the run's own credential: {listed(verbs)}.", ""]
         for action in own:
@@ -118,7 +118,7 @@ def providers() -> Iterator[tuple[str, Provider]]:
 
 def module_doc(provider: Provider) -> str:
     """Return what a provider's module says of itself."""
-    return sys.modules[f"responder.providers.{provider.name}"].__doc__ or ""
+    return doc(sys.modules[f"responder.providers.{provider.name}"])
 
 
 def action_lines(action: type[Action]) -> Page:

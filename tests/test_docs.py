@@ -21,12 +21,14 @@ from responder import expressions, library
 from responder.cli.call import Call
 from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, GROUPS, group
+from responder.credential import Consumers, Used
 from responder.documents.template import parse_template
 from responder.drill.faults import FORMS
 from responder.drill.stage import scene_of
 from responder.finding import read_finding
 from responder.reading import parse_playbook
 from responder.redaction import Redactor
+from responder.registry import Registry
 from responder.sealing import Sealer
 
 ROOT = Path(__file__).parent.parent
@@ -300,6 +302,20 @@ def test_every_template_that_is_shown_is_one(text: str) -> None:
 @pytest.mark.parametrize("text", examples("json", "{"))
 def test_every_finding_that_is_shown_is_one(text: str) -> None:
     read_finding(json.dumps(json.loads(text)), "shown.json", Sealer(bytes(32), Redactor()))
+
+
+READING_USES = [
+    name for name, one in ((name, Registry().provider(name)) for name in Registry().names())
+    if any(issubclass(action, Used | Consumers) for action in one.actions)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READING_USES)
+def test_who_reads_uses_says_how_long_they_are_kept_or_that_nobody_says_so(name: str) -> None:
+    page = (ROOT / "docs" / "reference" / "actions.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+
+    assert re.search(r"keeps .* for \d+ days|names\s+no\s+time", section, re.DOTALL)
 
 
 # Words ----------------------------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ class Records(NamedTuple):
     kept_since: datetime | None = None
     """The oldest moment that the log still holds: what is older goes first, and must be copied first."""
     kept_for: timedelta | None = None
-    """How long the log keeps a row, where it drops rows by their age."""
+    """How long the log keeps a row, where it drops rows by their age and its maker says after how long; never a guess.
+    A provider without such a figure says so in its module's docstring, which its page of the docs shows."""
 
 
 class _Traced(CredentialAction):

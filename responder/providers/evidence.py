@@ -1,9 +1,15 @@
-"""Evidence: a page as it is now, fetched like any stranger would, with its bytes, headers, hash and time."""
+"""Evidence: a page as it is now, fetched like any stranger would, with its bytes, headers, hash and time.
+
+No page is kept for a documented time; but a server may say itself when it will be gone, and then `kept_until` is that.
+"""
 
 import hashlib
 import ipaddress
+import re
 import socket
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -20,17 +26,18 @@ _LONGEST_PAUSE = 60.0
 """Seconds for which a server may put us off: whoever published the page may take it away meanwhile."""
 _REDIRECTS = range(300, 400)
 _MOST_REDIRECTS = 3
+_S3_EXPIRY = re.compile(r'expiry-date="([^"]*)"')
 _SHOWN = ("content-type", "content-length", "date", "last-modified", "etag", "server", "location")
 
 
 class CapturePage(Action):
     """Fetch a page without any credential, and keep its headers and bytes sealed.
 
-    Facts: `url`, `status`, `sha256` (of the body), `bytes`, `complete`, `captured_at`, `headers` (some), and
-    `redirects`. An answer of any status is evidence; but after 429 and 5xx, by which a server says that it shows the
-    page to nobody just now, it is asked again as often as the step's `retry` allows, after the pause that the server
-    wants (a minute at most). Each such answer is on record; if it stays so, the last one is kept. Redirects are
-    followed on the same host only.
+    Facts: `url`, `status`, `sha256` (of the body), `bytes`, `complete`, `captured_at`, `headers` (some), `redirects`,
+    and `kept_until` (when the server says that the page will be gone: `Sunset`, or S3's `x-amz-expiration`). An answer
+    of any status is evidence; but after 429 and 5xx, by which a server says that it shows the page to nobody just now,
+    it is asked again as often as the step's `retry` allows, after the pause that the server wants (a minute at most).
+    Each such answer is on record; if it stays so, the last one is kept. Redirects are followed on the same host only.
     """
 
     name: ClassVar[str] = "evidence.capture_page"
@@ -93,8 +100,28 @@ def _outcome(access: Access, url: str, answer: Response, redirects: list[str]) -
         "headers": {name: answer.headers[name] for name in _SHOWN if name in answer.headers},
         "redirects": redirects,
     }
+    kept_until = _gone_at(answer.headers)
+    facts["kept_until"] = kept_until.isoformat() if kept_until else ""
     kept = f"HTTP {answer.status} {url}\r\n{head}\r\n".encode() + answer.body
-    return Outcome(facts, evidence=[Evidence(kept, about=url)])
+    return Outcome(facts, evidence=[Evidence(kept, url, kept_until)])
+
+
+def _gone_at(headers: Mapping[str, str]) -> datetime | None:
+    """Return when a server says that a page will be gone, the earliest of what it says; None where it says nothing.
+
+    `Sunset` is RFC 8594. S3 says in `x-amz-expiration` when a rule of the bucket's life cycle deletes an object (S3's
+    reference of GetObject). `Expires` is about caches, and tells nothing of the page.
+    """
+    said = [headers.get("sunset", ""), *_S3_EXPIRY.findall(headers.get("x-amz-expiration", ""))]
+    return min((moment for text in said if (moment := _moment(text)) is not None), default=None)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):  # whoever published the page may write what they like
+        return None
 
 
 def _same_place(url: str, other: str) -> bool:

@@ -24,6 +24,7 @@ _NONE_FOUND = {"found", "open", "foreign"}
 _KNOWN: Mapping[str, Any] = {
     "places": [{"file": "app.py", "commit": "3f9a1c20b7d4"}],
     "headers": {"content-type": "text/html"},
+    "kept_until": "",
     "status": 200,
     "visibility": "public",
 }

@@ -298,6 +298,14 @@ def test_use_is_told_by_the_hour_and_never_too_early(bench: Bench) -> None:
     assert [one["since"] for one in found["missing"]] == [ORIGIN.isoformat()]
 
 
+def test_anthropic_names_no_retention_so_no_hour_has_an_age(bench: Bench) -> None:
+    outcome = on(bench, UsedKey, since=ORIGIN).read(bench.client())
+
+    assert outcome.facts["count"]
+    assert ("", "") == (outcome.facts["kept_since"], outcome.facts["kept_until"])
+    assert [None] == [one.kept_until for one in outcome.evidence]
+
+
 def test_a_report_that_was_not_narrowed_is_narrowed_here(bench: Bench) -> None:
     real = bench.live.gate._answer
     bench.live.gate._answer = lambda seen: real(replace(seen, target=seen.target.replace("api_key_ids", "ignored")))

@@ -919,9 +919,12 @@ def test_a_consumer_is_waited_for_until_the_new_key_was_used(bench: Bench) -> No
 
 
 def test_uses_tell_consumers_from_strangers_and_what_is_not_seen(bench: Bench) -> None:
-    facts = traced(ReadUses)(bench.live, bench.secret).read(bench.client()).facts
+    outcome = traced(ReadUses)(bench.live, bench.secret).read(bench.client())
+    facts = outcome.facts
 
     assert (facts["count"], facts["foreign"]) == (2, 1)
+    oldest = min(datetime.fromisoformat(use["at"]) for use in facts["uses"])
+    assert [one.kept_until for one in outcome.evidence] == [oldest + timedelta(days=90)]
     assert facts["missing"], "the last 15 minutes are never covered"
     assert "s3:GetObject" in facts["not_seen"]
 

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -37,6 +38,35 @@ def test_a_page_is_kept_as_it_is(bench: Bench) -> None:
     assert outcome.facts["captured_at"] == bench.live.clock.now().isoformat()
     assert outcome.facts["headers"]["etag"] == "x1"
     assert outcome.facts["complete"] is True
+
+
+SUNSET = "Mon, 30 Nov 2026 12:00:00 GMT"
+SOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+S3 = 'expiry-date="Tue, 01 Dec 2026 00:00:00 GMT", rule-id="Pages%20of%20a%20week"'
+
+
+@pytest.mark.parametrize(
+    ("headers", "gone_at"),
+    [
+        pytest.param({"Sunset": SUNSET}, SOON, id="a sunset"),
+        pytest.param({"Sunset": "Mon, 30 Nov 2026 14:00:00 +0200"}, SOON, id="a sunset in another zone"),
+        pytest.param({"Sunset": "Mon, 30 Nov 2026 12:00:00 -0000"}, SOON, id="a sunset without a zone"),
+        pytest.param({"X-Amz-Expiration": S3}, datetime(2026, 12, 1, tzinfo=UTC), id="an object that a rule deletes"),
+        pytest.param({"X-Amz-Expiration": S3, "Sunset": SUNSET}, SOON, id="the earlier of both"),
+        pytest.param({"X-Amz-Expiration": S3, "Sunset": "soon"}, datetime(2026, 12, 1, tzinfo=UTC), id="one of them"),
+        pytest.param({}, None, id="nothing"),
+        pytest.param({"Expires": SUNSET}, None, id="how long a cache may keep it"),
+        pytest.param({"X-Amz-Expiration": 'expiry-date="", rule-id="x"'}, None, id="a rule without a date"),
+        pytest.param({"Sunset": "Fri, 31 Dec 9999 23:59:59 -1400"}, None, id="after the end of all years"),
+    ],
+)
+def test_a_page_is_kept_for_as_long_as_its_server_says(
+    bench: Bench, headers: dict[str, str], gone_at: datetime | None
+) -> None:
+    outcome = capture(bench, lambda seen: Reply(200, PAGE, headers))
+
+    assert [gone_at] == [one.kept_until for one in outcome.evidence]
+    assert (gone_at.isoformat() if gone_at else "") == outcome.facts["kept_until"]
 
 
 def test_a_stranger_fetches_it_without_any_credential(bench: Bench) -> None:

@@ -47,6 +47,10 @@ def bot(bench: Bench) -> Any:
     return bench.live.world.cast.hub.organisation.members[BOT]
 
 
+def logged(bench: Bench) -> Any:
+    return bench.live.world.cast.hub.organisation.events
+
+
 def whoami_says(bench: Bench, body: Any, status: int = 200) -> None:
     real = bench.live.gate._answer
     bench.live.gate._answer = lambda seen: Reply(status, body) if "whoami" in seen.path else real(seen)
@@ -303,6 +307,31 @@ def test_events_before_the_time_that_is_asked_about_do_not_count(bench: Bench) -
     action = on_token(UsedInOrganization, since=later, look_back="1m")(bench.live, bench.secret)
 
     assert action.read(bench.client()).facts["count"] == 0
+
+
+def test_how_far_the_log_reaches_is_read_from_its_oldest_event_whoever_made_it(bench: Bench) -> None:
+    oldest = logged(bench)[0]
+    oldest["createdAt"] = "2026-01-31T07:30:00.000Z"
+    outcome = on_token(UsedInOrganization, since=ORIGIN)(bench.live, bench.secret).read(bench.client())
+
+    assert oldest["token"]["last4"] != bench.live.value("space-token")[-4:]
+    assert outcome.facts["count"] == 2
+    assert outcome.facts["kept_since"] == "2026-01-31T07:30:00+00:00"
+
+
+def test_the_hub_names_no_retention_so_no_event_has_an_age(bench: Bench) -> None:
+    used = on_token(UsedInOrganization, since=ORIGIN)(bench.live, bench.secret).read(bench.client())
+    copied = AuditLog(organization=ORG).read(bench.client())
+
+    assert used.facts["kept_until"] == ""
+    assert [one.kept_until for one in (*used.evidence, *copied.evidence)] == [None, None]
+
+
+def test_an_empty_log_reaches_nowhere(bench: Bench) -> None:
+    logged(bench).clear()
+    action = on_token(UsedInOrganization, since=ORIGIN)(bench.live, bench.secret)
+
+    assert action.read(bench.client()).facts["kept_since"] == ""
 
 
 def test_consumers_are_known_by_their_program(bench: Bench) -> None:

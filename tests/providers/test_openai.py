@@ -561,6 +561,14 @@ def test_where_there_is_no_audit_log_usage_speaks_alone(bench: Bench) -> None:
         on(bench, UsedKey, since=SINCE).read(bench.client())
 
 
+def test_openai_promises_no_retention_so_no_row_has_an_age(bench: Bench) -> None:
+    used = on(bench, UsedKey, since=SINCE).read(bench.client())
+    copied = [action.read(bench.client()) for action in (AuditLog(since=SINCE), Usage(since=SINCE))]
+
+    assert (2, "", "") == tuple(used.facts[name] for name in ("count", "kept_since", "kept_until"))
+    assert [None] * 3 == [one.kept_until for outcome in (used, *copied) for one in outcome.evidence]
+
+
 def test_what_an_admin_key_changed_counts_as_its_use(bench: Bench) -> None:
     found = facts(bench, on(bench, UsedKey, "admin-leaked", since=SINCE))
 

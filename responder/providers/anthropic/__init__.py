@@ -1,4 +1,8 @@
-"""Anthropic: leaked keys of an organisation, and the people in it."""
+"""Anthropic: leaked keys of an organisation, and the people in it.
+
+Anthropic's documentation of the Usage and Cost API names no time after which the report drops an hour. So
+`kept_until` is empty: copy it early.
+"""
 
 from responder.action import Access, Provider, Traits
 from responder.providers.anthropic.client import Client, Options, identify

@@ -20,7 +20,8 @@ class UsedKey(Used):
 
     Anthropic's report tells tokens by key and hour, and neither addresses nor programs: so nobody is recognised, and
     every use is foreign. A use stands at the end of its hour; what costs no tokens is in no report, and the hour that
-    is not over yet is not covered. Nobody can write the report with a leaked key. Anthropic calls it legacy since 2026.
+    is not over yet is not covered. Nobody can write the report with a leaked key. Anthropic calls it legacy since 2026,
+    and names no time after which it drops an hour.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (READ,)

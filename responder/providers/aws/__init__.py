@@ -1,4 +1,8 @@
-"""AWS: leaked access keys of IAM users, with their sessions, their doors, and the stores that consumers read."""
+"""AWS: leaked access keys of IAM users, with their sessions, their doors, and the stores that consumers read.
+
+Uses are read from CloudTrail's event history, which keeps management events for 90 days (CloudTrail guide, "Working
+with CloudTrail event history"). `kept_until` is counted from the oldest use that it shows.
+"""
 
 from responder.action import Access, Action, Provider, Traits
 from responder.credential import Consumers, CredentialAction, Sessions, Used

@@ -12,6 +12,7 @@ from responder.providers.aws.policies import simulated
 from responder.providers.aws.sessions import DELAY, events
 
 _KEPT = timedelta(days=90)
+"""CloudTrail guide, "Working with CloudTrail event history": the past 90 days of management events in a region."""
 _ERASING = ("cloudtrail:StopLogging", "cloudtrail:DeleteTrail", "cloudtrail:PutEventSelectors")
 _BLIND = "data events, such as s3:GetObject, dynamodb:GetItem and lambda:Invoke; regions that were not asked"
 _NEEDS = ("cloudtrail:LookupEvents", *FINDING, "iam:GetUser", "iam:SimulatePrincipalPolicy")

@@ -1,4 +1,9 @@
-"""GitHub: leaked tokens and deploy keys, secrets of Actions, an organisation's people, and secret scanning alerts."""
+"""GitHub: leaked tokens and deploy keys, secrets of Actions, an organisation's people, and secret scanning alerts.
+
+Who used a token, only the audit log of an organisation on GitHub Enterprise Cloud tells, by the token's hash; it is not
+read here. GitHub's documentation of that log says that it keeps events for 180 days, but Git events, such as clones,
+for seven: whoever needs them exports those first.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -55,8 +60,7 @@ def _lacking(client: Client, permissions: Sequence[str]) -> Sequence[str]:
 
 
 # Users' tokens are made, and switched off for a while, by nobody but their users: `issue` makes deploy keys and an
-# installation's tokens, and there is no `disable`. Who used a token stands in the audit log of GitHub Enterprise Cloud,
-# and nowhere else.
+# installation's tokens, and there is no `disable`.
 PROVIDER = Provider(
     name="github",
     actions=(

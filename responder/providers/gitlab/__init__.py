@@ -1,4 +1,7 @@
-"""GitLab: leaked personal, project and group access tokens."""
+"""GitLab: leaked personal, project and group access tokens.
+
+A token's record tells when it was used last. Single uses are not read here, so there is no log to copy.
+"""
 
 import re
 

@@ -1,4 +1,8 @@
-"""Hugging Face: leaked tokens of the Hub, the Spaces that leak them or hold secrets, and an organisation's members."""
+"""Hugging Face: leaked tokens of the Hub, the Spaces that leak them or hold secrets, and an organisation's members.
+
+An organisation's audit log is read to its oldest event; Hugging Face's documentation of audit logs names no time after
+which events are dropped. A Space's commits are kept until somebody rewrites its history.
+"""
 
 from responder.action import Access, Provider, Traits
 from responder.credential import Consumers, Used

@@ -23,7 +23,8 @@ class AuditLog(Action):
     """Read an organisation's audit log, and keep it sealed as evidence.
 
     The log holds what was changed: members, settings, secrets, repositories made and deleted. It does not hold who
-    read or cloned anything, and its addresses are made less exact. An export ends with the newest 100,000 events.
+    read or cloned anything, and its addresses are made less exact. An export ends with the newest 100,000 events. The
+    Hub's documentation of audit logs names no time after which an event is dropped: `since` is as far as it reaches.
     Facts: `count`, `since` and `until` (the oldest and the newest event that was read), `truncated` (whether older
     ones were left out), `kinds` (how many of each), `events` (the newest hundred: `at`, `kind`, `author`, `address`,
     `token_role`).
@@ -59,7 +60,8 @@ class UsedInOrganization(Used):
 
     The audit log names a token by its last four letters alone, so an event may be another token's that ends alike;
     and it holds no reads, clones or pushes: `covered` is empty, for no stretch of time is known completely. An
-    address in it stands for its network. Facts: as `credential.used` has them.
+    address in it stands for its network. `kept_since` is the oldest event that the export holds, whoever's it is.
+    Facts: as `credential.used` has them.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (_READS,)
@@ -94,12 +96,11 @@ def _usage(action: CredentialAction, client: Client, span: Interval) -> Records:
     events, _ = _exported(client, organization, "")
     theirs = client.access.wire.with_value(value, lambda text: [one for one in events if _ending(one) == text[-4:]])
     uses = [_use(one) for one in theirs]
-    oldest = _time(events[-1]) if len(events) >= _MOST_EVENTS else None
     return Records(
         [use for use in uses if span.since <= use.at <= span.until],
         covered=(),
         sources=[f"audit log of {organization} (changes only)"],
-        kept_since=oldest,
+        kept_since=_time(events[-1]) if events else None,  # read, for the Hub documents no age at which events go
     )
 
 

@@ -1,4 +1,9 @@
-"""OpenAI: leaked keys of an organisation, the people in it, and what it spends."""
+"""OpenAI: leaked keys of an organisation, the people in it, and what it spends.
+
+The audit log has no fixed retention: OpenAI keeps it as long as it can, promises nothing, and tells its customers to
+store copies (help article 9687866, "Admin and Audit Logs API for the API Platform"). For usage by the hour its
+documentation names no time either. So `kept_until` is empty: copy both early.
+"""
 
 from responder.action import Access, Provider, Traits
 from responder.providers.openai.client import Client, Options

@@ -25,7 +25,7 @@ class UsedKey(Used):
     OpenAI counts calls of models by key and hour, and tells neither addresses nor programs: so nobody is recognised,
     and every use is foreign. A use stands at the end of its hour. What costs nothing, such as listing or reading
     files, is not counted anywhere; the hour that is not over yet is not covered. The audit log adds what was done by
-    an admin key. Nobody can write either with a leaked project key.
+    an admin key. Nobody can write either with a leaked project key. OpenAI names no time after which it drops a row.
     """
 
     permissions: ClassVar[tuple[str, ...]] = (READ, READ_USAGE, READ_AUDIT)
@@ -97,9 +97,9 @@ class DoorsOfOwner(Doors):
 class AuditLog(Action):
     """Copy the organisation's audit log over a stretch of time, sealed; the timeline gets a summary.
 
-    OpenAI keeps it only where an owner has switched audit logging on. A project key leaves no trace there: it can
-    change nothing in the organisation. Facts: `count`, `by_type`, `by_actor` (each with `actor`, `address`, `count`),
-    `complete`, `since`, `until`.
+    OpenAI keeps it only where an owner has switched audit logging on, without a fixed retention and without a promise:
+    this copy may be the last. A project key leaves no trace there: it can change nothing in the organisation.
+    Facts: `count`, `by_type`, `by_actor` (each with `actor`, `address`, `count`), `complete`, `since`, `until`.
     """
 
     name: ClassVar[str] = "openai.audit_log"

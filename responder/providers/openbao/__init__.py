@@ -1,4 +1,8 @@
-"""OpenBao and HashiCorp Vault: leaked tokens, secret ids and leases, and the store that new values go into."""
+"""OpenBao and HashiCorp Vault: leaked tokens, secret ids and leases, and the store that new values go into.
+
+Who used what, only the audit devices know. No API reads back what they have written, and how long it is kept, whoever
+runs the server decides.
+"""
 
 from responder.action import Access, Provider, Traits
 from responder.providers.openbao.client import Client, Options, identify, lacking
@@ -24,7 +28,7 @@ def _connect(access: Access) -> Client:
     return Client(access, Options.model_validate(access.connection.options))
 
 
-# Nothing here is switched off so that it could be switched on again; and who used what, only the audit log knows.
+# Nothing here is switched off so that it could be switched on again.
 PROVIDER = Provider(
     name="openbao",
     actions=(

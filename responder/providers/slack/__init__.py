@@ -1,4 +1,7 @@
-"""Slack: an incident's channel and its messages, leaked tokens, and who is where. No payload holds a secret."""
+"""Slack: an incident's channel and its messages, leaked tokens, and who is where. No payload holds a secret.
+
+Who used a token is not read here: only the Audit Logs API of an Enterprise organisation tells that.
+"""
 
 from responder.action import Access, Provider, Traits
 from responder.providers.slack.channels import OpenChannel
