@@ -85,12 +85,14 @@ def set_stage(
     live: bool,
     store: str | None = None,
     playbook: str = "",
+    wanted: str = "",
 ) -> Stage:
-    """Start the world of a playbook's scene, and write what its users would have written.
+    """Start the world of a playbook's scene, or of another that is wanted, and write what its users would have written.
 
-    RequestError where the world does not start, InputError for a fault whose place is no system of it.
+    RequestError where there is no such scene or the world does not start, InputError for a fault whose place is no
+    system of it.
     """
-    played = scene_name(playbook)
+    played = scene_name(playbook, wanted)
     scene = scene_called(played)
     scene.check_installed()
     check_places(parse_faults(faults), scene.places)
