@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard, runtime_check
 from pydantic import BaseModel, ConfigDict
 
 from responder.clock import Clock
-from responder.errors import Denied
+from responder.errors import Denied, Unavailable
 from responder.finding import Finding
 from responder.redaction import Secret
 from responder.settings import Connection
@@ -36,6 +36,14 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     DOES_NOT_HOLD = "does not hold"
     UNKNOWN = "unknown"
+
+
+def read_back(holds: Callable[[], bool]) -> Verdict:
+    """Look whether a change holds; a system that does not answer shows nothing."""
+    try:
+        return Verdict.HOLDS if holds() else Verdict.DOES_NOT_HOLD
+    except Unavailable:
+        return Verdict.UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from responder.state import RunState
 from responder.suspicion import is_suspect, overheard, suspects_among, was_checked
 
 RESPONDERS = "responders"
-"""The audience that, where responder.yaml does not list it, is everybody with a role in the playbook."""
+"""The audience that, where responder.yaml lists no address for it, is everybody with a role in the playbook."""
 _WHY = "it acts with what leaked"
 _TOLD = ("template", "audience", "external", "subject", "text")
 
@@ -98,7 +98,7 @@ def _addresses(channel: str, record: Mapping[str, Any], state: RunState) -> tupl
     own = [str(one.get("email") or "") for one in state.people.values() if one.get("slack") == channel]
     if any(own):
         known = own
-    elif not known and audience == RESPONDERS and not record.get("external"):
+    elif not any("@" in one for one in known) and audience == RESPONDERS and not record.get("external"):
         roles = set(state.playbook.roles)
         known = [
             str(person.get("email") or "")

@@ -77,7 +77,10 @@ class Means:
         return self._secrets[reference]
 
     def connection(self, name: str, provider: str = "") -> Connection:
-        """Return a connection by name, else the only one of a provider. PlaybookError where that is not clear."""
+        """Return a connection by name, else the only one of a provider. PlaybookError where that is not clear.
+
+        Of several to Slack it is the one with which `slack:` says that we speak.
+        """
         known = self.settings.connections
         if name:
             if name not in known and name in WITHOUT_ACCOUNT:
@@ -90,6 +93,8 @@ class Means:
                 )
             return known[name]
         fitting = [connection for connection in known.values() if connection.provider == provider]
+        if len(fitting) > 1 and self.settings.slack is not None:
+            fitting = [one for one in fitting if one.name == self.settings.slack.connection] or fitting
         if len(fitting) == 1:
             return fitting[0]
         if not fitting and provider in WITHOUT_ACCOUNT:

@@ -230,6 +230,7 @@ _Row = tuple[str, str, dict[str, list[str]], list[str]]
     "row",
     [
         pytest.param(("responders", "false", {}, ROLES), id="unlisted responders: who has a role"),
+        pytest.param(("responders", "false", {"responders": ["#incidents"]}, ROLES), id="listed as a channel alone"),
         pytest.param(("partner", "false", {}, []), id="unlisted others: nobody is guessed"),
         pytest.param(("partner", "true", {"partner": TO}, []), id="outsiders do not read one another's address"),
         pytest.param(("partner", "true", {"partner": TO[:1]}, [f"To: {TO[0]}"]), id="one outsider"),
@@ -350,3 +351,17 @@ def test_killed_between_plan_and_send_it_is_the_same_switch(
     assert 1 == len(mail.server.taken)
     assert [] == posts(chat)
     assert [] == carl.verify(state.incident["id"])
+
+
+def test_of_two_connections_to_slack_a_notice_takes_the_one_that_we_speak_with(
+    opened: OpenApp, place: Path, chat: Gated
+) -> None:
+    changed(place, connections={"spare": described(chat, place / "bot")}, slack={"connection": "chat"})
+    unnamed = f"{SAY.replace('connection: chat, ', '')}{TO_ROOM}}}\n"
+    app = opened()
+    name = written(place, unnamed, head=HEAD)
+
+    state = driven(app, app.begin(app.library.load(name), found(app, "leaked-" + "q7Zp" * 6), {}).run)
+
+    assert "chat" == planned(state)["connection"]
+    assert 1 == len(posts(chat))

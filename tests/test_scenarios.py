@@ -254,7 +254,14 @@ BROKEN = {
     "the proof waits for consumers": (AWS, needs("proof", "kill", "sessions", "replace")),
     "a closed case issues keys": (AWS, without("replace", "if")),
     "the last sweep comes before the end": (AWS, needs("sweep", "look")),
-    "nobody answers for what the last sweep finds": (AWS, needs("retire", "look", "proof", "proof-late", "replace")),
+    "nobody answers for what the last sweep finds": (
+        AWS,
+        needs("retire", "look", "proof", "proof-late", "replace", "left-unseen"),
+    ),
+    "nobody looks where the last sweep could not": (
+        AWS,
+        needs("retire", "look", "proof", "proof-late", "replace", "left-open"),
+    ),
     "it is deleted without asking": (AWS, without("retire", "approval")),
     "the alert is closed before the token is dead": (
         GITHUB,

@@ -49,6 +49,7 @@ DEFAULT = "shared-access-token-public"
     metavar="N",
     help="How many workers advance the run; 2 on a record that is shared, else none.",
 )
+@click.option("--scene", default="", metavar="NAME", help="Another scene of the playbook; an unknown name lists all.")
 @click.option("--slack", is_flag=True, help="Begin, answer, hand over and close at the world's Slack alone.")
 @click.option("--slack-http", is_flag=True, hidden=True, help="The same, by signed requests instead of Socket Mode.")
 @click.option("--no-restart", is_flag=True, help="Leave the runner dead when a fault has killed it.")
@@ -62,6 +63,7 @@ def command(
     holders: int,
     live: bool,
     workers: int | None,
+    scene: str,
     slack: bool,
     slack_http: bool,
     no_restart: bool,
@@ -75,13 +77,13 @@ def command(
     from responder.drill.stage import scene_of  # noqa: PLC0415 - only here
 
     call = current()
-    scene_of(playbook, faults)  # a wrong fault is refused before there is even a folder
+    scene_of(playbook, faults, scene)  # what is wrong is refused before there is even a folder
     folder = (keep or Path(tempfile.mkdtemp(prefix="responder-drill-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     options = Options(
         playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live,
         restart=not no_restart, seconds=3600.0 if live else 420.0, debug=call.debug,
-        store=call.store, slack="http" if slack_http else "socket" if slack else "",
+        store=call.store, scene=scene, slack="http" if slack_http else "socket" if slack else "",
         workers=workers if workers is not None else 2 * ("://" in (call.store or "")),
     )  # fmt: skip
     document = _practise(call, options)
@@ -171,6 +173,7 @@ def score_lines(document: dict[str, Any]) -> list[str]:
         f"  effects                 {ledger['effects']}, {repeated} repeated, {lost} lost",
         f"  order                   {'; '.join(ledger['order_violations']) or 'as it must be'}",
         f"  notices                 {len(document['notices'])} kinds, {punctual}",
+        *_switched(document),
         f"  record                  {record['entries']} entries, {verified}, {agrees}",
     ]
     if document["faults"]:
@@ -219,6 +222,16 @@ def _replaced(ledger: dict[str, Any]) -> list[str]:
         outages = "" if ledger["outages"] is None else f"; {ledger['outages']} outages on the way"
         told.append(f"  consumers               {moved}{outages}")
     return told
+
+
+def _switched(document: dict[str, Any]) -> list[str]:
+    """Return which notices went another way than by what leaked, and whether anything was said with it all the same."""
+    switches = [f"{row['template']} {told}" for row in document["notices"] for told in row["switched"]]
+    said = document["ledger"]["said_with_leaked"]
+    if not switches and not said:
+        return []
+    lines = [f"  channel switched        {told}" for told in switches]
+    return [*lines, f"  said with what leaked   {f'{said} times' if said else 'nothing'} after we knew"]
 
 
 def _at_slack(slack: dict[str, Any]) -> str:

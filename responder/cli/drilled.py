@@ -60,6 +60,8 @@ class LedgerShown(TypedDict):
     effects: int
     effects_repeated: int
     effects_lost: int
+    said_with_leaked: int
+    """How often we said something in Slack or by mail with what leaked, after we knew."""
     order_violations: list[str]
     """Each as a sentence."""
     handed_over: HandedOver | None
@@ -78,6 +80,8 @@ class NoticeShown(TypedDict):
     """When its last recipient got it."""
     due_at: str | None
     on_time: bool
+    switched: list[str]
+    """From which channel to which it went, where its own acts with what leaked; each as a sentence."""
 
 
 class RecordShown(TypedDict):

@@ -2,6 +2,7 @@
 
 from responder.credential.proof import (
     REFUSALS,
+    Presented,
     Probe,
     ProveDead,
     ProveFenced,
@@ -21,6 +22,7 @@ from responder.credential.verbs import (
     Sessions,
     Subject,
     TestConsumer,
+    check_replaced,
 )
 
 VERBS: dict[str, type[CredentialAction]] = {
@@ -60,6 +62,7 @@ __all__ = [
     "Inspection",
     "Interval",
     "Issue",
+    "Presented",
     "Probe",
     "ProveDead",
     "ProveFenced",
@@ -70,6 +73,7 @@ __all__ = [
     "TestConsumer",
     "Use",
     "Used",
+    "check_replaced",
     "refusals_since_acceptance",
     "swept",
 ]

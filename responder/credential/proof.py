@@ -1,8 +1,8 @@
 """How death, and a fence, are proven: the value is presented again and again, and every look is on the record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from responder.action import Effect, Observation, Observed
 from responder.credential.verbs import CredentialAction
@@ -18,6 +18,14 @@ class Probe(StrEnum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     """A timeout, 429, 5xx or DNS failure: no proof of anything."""
+
+
+class Presented(NamedTuple):
+    """What came of presenting a credential once, and what was answered."""
+
+    state: Probe
+    status: int = 0
+    data: Mapping[str, Any] = {}
 
 
 REFUSALS = 3

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from responder.action import Action, Effect
+from responder.errors import ProviderError
 from responder.redaction import Secret
 from responder.settings import Consumer, Holder
 
@@ -35,6 +36,18 @@ class CredentialAction(Action):
 
     verb: ClassVar[str]
     subject: Subject = Subject()
+
+
+def check_replaced(leaked: Subject, ours: Secret, place: str, remedy: str) -> None:
+    """Raise ProviderError where a connection still acts with the leaked value, or where nobody can tell."""
+    if not leaked.fingerprint and leaked.value is None:
+        raise ProviderError(
+            "Nobody knows the leaked token's value, so the new one cannot be told from it",
+            where=place,
+            remedy="give the value or its fingerprint with the finding, or let a person look",
+        )
+    if ours == leaked.value or ours.fingerprint == leaked.fingerprint:
+        raise ProviderError("The connection still acts with the leaked token", where=place, remedy=remedy)
 
 
 class Inspection(BaseModel):

@@ -45,6 +45,8 @@ class Options:
     """The file or the URL of the record, where it is not to be a file in the folder."""
     slack: str = ""
     """How Slack reaches the listener where people begin and answer there, `socket` or `http`; else empty."""
+    scene: str = ""
+    """Another scene of the playbook than its usual one."""
     workers: int = 0
     """How many workers advance the run, on a shared record; 0 for one process that drives it."""
 
@@ -87,6 +89,7 @@ def begin(options: Options, tell: Told = lambda _: None) -> Drill:
         live=options.live,
         store=options.store,
         playbook=options.playbook,
+        wanted=options.scene,
     )
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))
@@ -144,6 +147,7 @@ def plan(options: Options) -> Plan:
         holders=options.holders,
         live=False,
         playbook=options.playbook,
+        wanted=options.scene,
     )
     try:
         app = open_app(config=stage.config, environment=stage.environment, ids=SeededIds(options.seed))

@@ -12,6 +12,7 @@ from responder.drill.lines import (
     at,
     began,
     deaths,
+    is_changed,
     is_end,
     kind,
     latest,
@@ -19,6 +20,7 @@ from responder.drill.lines import (
 )
 
 _TALK = ("mail", "slack")
+_WORDS = ("message_posted", "message_updated", "mail_sent")
 _SPACE_PAGE = re.compile(r"/spaces/[^/]+/[^/]+")
 _FOLLOWUP = "contributor-followup"
 
@@ -32,7 +34,15 @@ def order_violations(lines: Sequence[Line], facts: Facts) -> list[str]:
         *_public_words(lines),
         *_followups(lines, facts),
         *_strayed(lines, facts),
+        *_said(lines, facts),
     ]
+
+
+def said_with_leaked(lines: Sequence[Line], facts: Facts) -> list[Line]:
+    """Return what we said with a leaked credential after we knew: whoever has it reads it, and could have said it."""
+    labels = {leaked.label for leaked in facts.leaked}
+    ours = [line for line in lines if is_changed(line) and kind(line) in _WORDS]
+    return [line for line in ours if line["credential"] in labels and at(line) > facts.aware_at]
 
 
 def _evidence_order(lines: Sequence[Line], facts: Facts) -> list[str]:
@@ -105,3 +115,8 @@ def _strayed(lines: Sequence[Line], facts: Facts) -> list[str]:
             elif label not in own and line["system"] in _TALK and label != line["credential"]:
                 found[f"the value of {label} was carried in {line['system']}"] = None
     return list(found)
+
+
+def _said(lines: Sequence[Line], facts: Facts) -> list[str]:
+    places = dict.fromkeys(f"{subject(line)} with {line['credential']}" for line in said_with_leaked(lines, facts))
+    return [f"something was said in {place}, after we knew that it leaked" for place in places]

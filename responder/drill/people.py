@@ -116,7 +116,7 @@ class People:
 
     def _did_it_happen(self, state: RunState, ask: Ask) -> bool:
         """Look where a person would: in the mail server's log."""
-        to = str(state.unit(ask.unit).planned.get("to", ""))
+        to = str(state.unit(ask.unit).planned.get("to", "")).partition(", ")[0]  # one mail to several is one effect
         return bool(self._mails(f"to={quote(to)}&step={quote(ask.unit)}"))
 
     def _mails(self, query: str) -> list[Any]:

@@ -36,7 +36,7 @@ def report(drill: Drill) -> dict[str, Any]:
     facts = facts_of(drill, state, entries)
     ledger = score(lines, facts)
     due = _due(state, entries)
-    rows = notices(lines, due)
+    rows = [{**row, "switched": _switched(entries, row["template"])} for row in notices(lines, due)]
     record = _record(drill, state, entries, ledger)
     paths = _write_documents(drill, entries)
     return {
@@ -111,6 +111,13 @@ def _due(state: RunState, entries: Sequence[Entry]) -> dict[str, tuple[str, date
         deadline = state.playbook.deadlines.get(step.meets or "")
         expected[template] = (audiences.get(template, ""), due(state, deadline).at if deadline else None)
     return expected
+
+
+def _switched(entries: Sequence[Entry], template: str) -> list[str]:
+    """Return from which channel to which the notices of a template went, where their own acts with what leaked."""
+    planned = [one.facts for one in entries if one.event == "planned" and one.facts.get("template") == template]
+    switches = [facts["switched"] for facts in planned if facts.get("switched")]
+    return list(dict.fromkeys(f"from {one['from']} to {one['to']}, because {one['why']}" for one in switches))
 
 
 def _record(drill: Drill, state: RunState, entries: Sequence[Entry], ledger: Mapping[str, Any]) -> dict[str, Any]:

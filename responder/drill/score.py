@@ -23,7 +23,7 @@ from responder.drill.lines import (
     session_deaths,
     subject,
 )
-from responder.drill.order import order_violations
+from responder.drill.order import order_violations, said_with_leaked
 from responder.drill.world.values import Leaked
 
 __all__ = ["Expected", "Facts", "Leaked", "final_effects", "lost_effects", "notices", "score", "total"]
@@ -76,6 +76,7 @@ def score(lines: Sequence[Line], facts: Facts) -> dict[str, Any]:
         "effects": len(effects),
         "effects_repeated": _repeated(effects) + sum(owner.repeated for owner in owned.values()),
         "effects_lost": len(_missing(effects, facts.expected)),
+        "said_with_leaked": len(said_with_leaked(lines, facts)),
         "order_violations": order_violations(lines, facts),
         "handed_over": foreign,
         "no_leak": no_leak(lines, facts),

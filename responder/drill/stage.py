@@ -86,12 +86,14 @@ def set_stage(
     live: bool,
     store: str | None = None,
     playbook: str = "",
+    wanted: str = "",
 ) -> Stage:
-    """Start the world of a playbook's scene, and write what its users would have written.
+    """Start the world of a playbook's scene, or of another that is wanted, and write what its users would have written.
 
-    RequestError where the world does not start, InputError for a fault that cannot strike there.
+    RequestError where there is no such scene or the world does not start, InputError for a fault that cannot strike
+    there.
     """
-    scene = scene_of(playbook, faults)
+    scene = scene_of(playbook, faults, wanted)
     record = location(str(Path(store).absolute()) if store and "://" not in store else store, {})
     if record.path is None and recorded(record):
         raise RequestError("The database holds a record already", where=str(record), remedy="name an empty one")
@@ -101,7 +103,7 @@ def set_stage(
     clock = ScaledClock.create(folder / "clock.json", ORIGIN, speed)
     inventory = inventory_of(seed, holders)
     values = scene.values(seed, holders)
-    world = _start_world(folder, scene_name(playbook), seed, faults, holders)
+    world = _start_world(folder, scene_name(playbook, wanted), seed, faults, holders)
     urls = _ready(world)
     secrets = {name: values[label] for name, label in scene.secrets.items()}
     stage = Stage(
@@ -123,9 +125,12 @@ def set_stage(
     return stage
 
 
-def scene_of(playbook: str, faults: tuple[str, ...]) -> Scene:
-    """Return a playbook's scene. InputError for a fault whose place is no system of it, or no step of a run in it."""
-    scene, asked = scene_called(scene_name(playbook)), parse_faults(faults)
+def scene_of(playbook: str, faults: tuple[str, ...], wanted: str = "") -> Scene:
+    """Return a playbook's scene, or another one that is wanted.
+
+    RequestError where there is none, InputError for a fault whose place is no system of it, or no step of a run in it.
+    """
+    scene, asked = scene_called(scene_name(playbook, wanted)), parse_faults(faults)
     scene.check_installed()
     check_places(asked, scene.places)
     if playbook and asked:

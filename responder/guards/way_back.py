@@ -10,6 +10,8 @@ from responder.guards.case import Case, Moment, named_key, named_value
 from responder.modes import NEVER
 from responder.resolve import left_open
 from responder.settings import same_account
+from responder.state import RunState
+from responder.unit import ENDED_WELL
 
 _REVIVING = frozenset({"enable", "restore"})
 """The verbs that make a credential work again that did not."""
@@ -39,7 +41,7 @@ def of_step(case: Case) -> Iterator[Problem]:
         )
     if isinstance(case.resolved.action, Issue):
         yield from _wider(case, case.resolved.action)
-        yield from _open_doors(case)
+        yield from _unanswered(case)
 
 
 def _revives(case: Case) -> bool:
@@ -80,8 +82,8 @@ def _wider(case: Case, issue: Issue) -> Iterator[Problem]:
         )
 
 
-def _open_doors(case: Case) -> Iterator[Problem]:
-    """Yield the problem of an identity into which other ways lead that nobody has answered for."""
+def _unanswered(case: Case) -> Iterator[Problem]:
+    """Yield the problems of an identity into which other ways lead, or may lead, that nobody has answered for."""
     swept = [unit for unit in case.state.units.values() if unit.planned.get("action") == Doors.name and unit.facts]
     if not swept:
         return
@@ -95,6 +97,26 @@ def _open_doors(case: Case) -> Iterator[Problem]:
             case.place,
             f"shut them and look again, or decide `{LEAVE_OPEN}` for each of them by name",
         )
+    unseen = [str(one) for one in newest.facts.get("unseen", ())]
+    looked = _looked_at(case.state) if unseen else frozenset()
+    dark = [one for one in unseen if one not in looked]
+    if dark:
+        yield Problem(
+            "the look for other ways into the same identity was not complete, and nobody has answered for what it "
+            f"could not look at: {'; '.join(dark)}",
+            case.place,
+            "let a person look there: a step with `human.task` and with `for_each` over the sweep's `unseen`",
+        )
+
+
+def _looked_at(state: RunState) -> frozenset[str]:
+    """Return each text of a `for_each` for which a person has said what they did or chose."""
+    found: set[str] = set()
+    for unit in state.units.values():
+        step, _, key = unit.address.partition("[")
+        if key and unit.facts.get("by") and unit.status in ENDED_WELL and step in state.items:
+            found.add(str(state.items[step].values.get(key[:-1])))
+    return frozenset(found)
 
 
 def _will_be_read(case: Case) -> bool:

@@ -88,7 +88,7 @@ class Act(_Model):
 
     facts: dict[str, Any] = {}
     """What is known once the step has ended; added to what its action ordinarily tells. A sweep is given its `doors`,
-    and tells what is new and unresolved by itself."""
+    and what is `unseen`, and tells what is new and unresolved, and whether it is complete, by itself."""
     unchanged: str = ""
     """There is nothing to change, for this reason."""
     fails: Literal["unavailable", "denied", "defect"] | None = None

@@ -119,7 +119,7 @@ def _answering(real: type[Action]) -> type[Action]:
     elif issubclass(real, Observing):
         methods = {"observe": _observe}
     elif issubclass(real, Reading) or real.effect is Effect.READ:
-        methods = {"read": _read, "usage": _usage, "open_doors": _open_doors, "unseen": lambda _self, _client: ()}
+        methods = {"read": _read, "usage": _usage, "open_doors": _open_doors, "unseen": _unseen}
     else:
         methods = {"plan": _plan, "apply": _apply, "verify": _verify}
     return type(real.__name__, (real,), {"__module__": __name__, "__doc__": real.__doc__, **methods})
@@ -178,6 +178,11 @@ def _usage(_self: Action, _client: Client, span: credential.Interval) -> credent
 def _open_doors(self: Action, client: Client) -> list[credential.Door]:
     """Return the doors that the scenario gives as a fact, none where it gives none."""
     return [credential.Door.model_validate(one) for one in client.world.act(client.caller(self)).facts.get("doors", ())]
+
+
+def _unseen(self: Action, client: Client) -> list[str]:
+    """Return what the scenario says that could not be looked at."""
+    return [str(one) for one in client.world.act(client.caller(self)).facts.get("unseen", ())]
 
 
 def _observe(self: Action, client: Client, history: Sequence[Observed]) -> Observation:

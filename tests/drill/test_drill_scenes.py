@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from responder.cli.drill import score_lines
 from responder.drill.drill import Drill, Options, begin, carry_out, finding
 from responder.drill.report import report
 from responder.errors import PlanRefused, RequestError
@@ -23,12 +24,16 @@ PLAYBOOKS = [
     ("false-positive", "crash:close:after-apply"),
 ]
 """Each playbook, and where its runner is killed."""
+SWITCHED = (
+    "from #incidents by chat to ines@lumen.example, leo@lumen.example, ruth@lumen.example by mail, "
+    "because it acts with what leaked"
+)
 
 
 @contextmanager
-def drilled(playbook: str, folder: Path, *faults: str) -> Iterator[tuple[Drill, dict[str, Any]]]:
+def drilled(playbook: str, folder: Path, *faults: str, scene: str = "") -> Iterator[tuple[Drill, dict[str, Any]]]:
     """Drill a playbook to its end; the world and the record are open until the test is over."""
-    drill = begin(Options(playbook, folder, faults=faults, speed=SPEED, seconds=120))
+    drill = begin(Options(playbook, folder, faults=faults, scene=scene, speed=SPEED, seconds=120))
     try:
         carry_out(drill, lambda _: None)
         yield drill, report(drill)
@@ -96,3 +101,40 @@ def test_what_is_our_own_is_ended_by_another_identity_alone(tmp_path: Path) -> N
 
     assert {"proof"} == {line["step"] for line in ours if line["credential"] == "issuer-admin"}
     assert {"spare-admin"} == {line["credential"] for line in ours if line["effect"]}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param((), id="nothing fails"),
+        pytest.param(("crash:alert:after-apply",), id="killed when the mail is out, and nothing says so"),
+        pytest.param(("crash:end:after-apply",), id="killed when the token is revoked"),
+    ],
+)
+def test_where_the_token_of_our_own_notices_leaked_they_go_by_mail(tmp_path: Path, faults: tuple[str, ...]) -> None:
+    with drilled("responder-own-credential", tmp_path, *faults, scene="our-channel") as (_, document):
+        lines = [json.loads(line) for line in (tmp_path / "world" / "ledger.jsonl").read_text().splitlines()]
+    ledger, (notice,) = document["ledger"], document["notices"]
+    by_leaked = [one for one in lines if one["credential"] == "slack-bot" and one["actor"] == "responder"]
+    page = "\n".join(score_lines(document))
+
+    assert document["contained"] is True
+    assert 100 == document["score"]["total"], document
+    assert [True] * len(faults) == [fault["happened"] for fault in document["faults"]]
+    assert len(faults) == document["record"]["restarts"]
+    assert (3, True, [SWITCHED]) == (notice["recipients"], notice["on_time"], notice["switched"])
+    assert 0 == ledger["said_with_leaked"]
+    assert {"token_revoked"} == {one["effect"]["kind"] for one in by_leaked if one["effect"]}
+    assert {"look", "end", "proof"} == {one["step"] for one in by_leaked}
+    assert [] == [one for one in lines if one["effect"] and one["effect"]["kind"] == "message_posted"]
+    assert f"channel switched        internal-alert {SWITCHED}" in page
+    assert "said with what leaked   nothing after we knew" in page
+    assert_no_secret(tmp_path)
+
+
+def test_a_scene_is_one_of_its_playbook(tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as refused:
+        begin(Options("responder-own-credential", tmp_path, scene="founding"))
+
+    assert "responder-own-credential is not practised in a scene 'founding'" == refused.value.message
+    assert "known: responder-own-credential, our-channel" == refused.value.remedy

@@ -132,6 +132,7 @@ def test_a_leak_that_was_handled_well() -> None:
         "effects": 9,
         "effects_repeated": 0,
         "effects_lost": 0,
+        "said_with_leaked": 0,
         "order_violations": [],
         "handed_over": None,
         "no_leak": None,
@@ -425,6 +426,28 @@ def test_a_credential_that_is_presented_is_not_carried_in_what_is_said() -> None
 
     assert scored(ours)["order_violations"] == []
     assert scored(said)["order_violations"] == ["the value of control-token was carried in slack"]
+
+
+def said(second: float, label: str, kind: str = "message_posted", actor: str = "responder") -> dict[str, Any]:
+    return {**effect(second, "slack", kind, f"m-{second}", "incidents", actor), "credential": label}
+
+
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        pytest.param([said(5, "slack-bot"), said(6, "slack-bot")], 2, id="after we knew"),
+        pytest.param([said(-5, "slack-bot")], 0, id="before we knew"),
+        pytest.param([said(5, "deploy-bot")], 0, id="with another token"),
+        pytest.param([said(5, "slack-bot", actor="public")], 0, id="by strangers"),
+        pytest.param([said(5, "slack-bot", "token_revoked")], 0, id="its end"),
+    ],
+)
+def test_what_is_said_with_a_leaked_token_is_counted_and_told(lines: list[dict[str, Any]], count: int) -> None:
+    found = score(numbered([*good(), *lines]), replace(FACTS, leaked=(Leaked("slack-bot", "slack-bot", ("slack",)),)))
+    told = "something was said in incidents with slack-bot, after we knew that it leaked"
+
+    assert count == found["said_with_leaked"]
+    assert bool(count) == (told in found["order_violations"])
 
 
 FOREIGN = Facts(

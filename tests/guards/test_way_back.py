@@ -29,6 +29,7 @@ from responder.credential import CredentialAction, Issue
 from responder.incident import Credential
 from responder.settings import Connection
 from responder.state import RunState
+from responder.unit import Items
 
 LOOK = "  - {id: look, phase: analysis, action: credential.inspect}\n"
 NEW = """\
@@ -177,6 +178,38 @@ def test_nothing_is_issued_while_another_way_in_is_unanswered(state: RunState, o
         if open_doors
         else []
     ) == found
+
+
+SIGN_IN, OLDER = "how the owner signs in", "older keys of the same owner"
+
+
+def half_seen(*unseen: str, said_of: str = "", status: str = "done", by: str = "carl") -> RunState:
+    """Return a run whose newest sweep could not look everywhere, and what a person said of one such place."""
+    state = swept((0, []), (5, []))
+    state.unit("sweep-1").facts = {"unresolved": [], "complete": not unseen, "unseen": list(unseen)}
+    state.items["unseen"] = Items({"d1g3st": said_of})
+    answered = state.unit("unseen[d1g3st]")
+    answered.status, answered.facts = status, {"by": by, "said": "looked, and saw nothing"} if by else {}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "dark"),
+    [
+        pytest.param(half_seen(), "", id="everything was looked at"),
+        pytest.param(half_seen(SIGN_IN), SIGN_IN, id="nobody was asked"),
+        pytest.param(half_seen(SIGN_IN, said_of=SIGN_IN), "", id="somebody has looked"),
+        pytest.param(half_seen(SIGN_IN, OLDER, said_of=OLDER), SIGN_IN, id="at one of two"),
+        pytest.param(half_seen(SIGN_IN, said_of=SIGN_IN, status="declined"), SIGN_IN, id="they declined"),
+        pytest.param(half_seen(SIGN_IN, said_of=SIGN_IN, by=""), SIGN_IN, id="no person has said so"),
+        pytest.param(half_seen(SIGN_IN, said_of="how the owner"), SIGN_IN, id="of something else"),
+    ],
+)
+def test_nothing_is_issued_while_nobody_has_looked_where_the_sweep_could_not(state: RunState, dark: str) -> None:
+    found = refusals("way-back", case(Issue(), step("credential.issue"), state=state))
+
+    assert [line.rpartition(": ")[2] for line in found] == ([dark] if dark else [])
+    assert all("was not complete" in line for line in found)
 
 
 def test_another_way_in_keeps_nothing_from_being_ended() -> None:

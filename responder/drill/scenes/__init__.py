@@ -23,10 +23,23 @@ def scene_called(name: str) -> "Scene":
     return scene
 
 
-def scene_name(playbook: str) -> str:
-    """Return the name of the scene in which a playbook is practised."""
-    name = playbook.replace("-", "_")
-    return name if name in _names() else FOUNDING
+def scene_name(playbook: str, wanted: str = "") -> str:
+    """Return the name of the scene in which a playbook is practised: its own, or another one that is wanted.
+
+    RequestError where what is wanted is no scene of that playbook.
+    """
+    own = _module(playbook) if _module(playbook) in _names() else FOUNDING
+    if not wanted:
+        return own
+    others = sorted(name for name in _names() - {own} if scene_called(name).playbook == playbook)
+    if _module(wanted) not in {own, *others}:
+        known = ", ".join(name.replace("_", "-") for name in (own, *others))
+        raise RequestError(f"{playbook} is not practised in a scene {wanted!r}", remedy=f"known: {known}")
+    return _module(wanted)
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
 
 
 def _names() -> set[str]:

@@ -50,3 +50,30 @@ class BotLeak(Leak):
 
     def _is_taken(self, label: str) -> bool:
         return self._chat is not None and self._chat.accepts(label)
+
+
+class OwnBotLeak(Leak):
+    """The bot with which responder itself speaks; its token leaked, and another app only acts and watches."""
+
+    def __init__(self, ground: Ground, leaked: str, other: str) -> None:
+        self._other = other
+        self._chat: Slack | None = None
+        super().__init__(
+            ground, [], issuer="slack", programs={}, leaked=[leaked], accepts=self._is_taken,
+            names=lambda label: label, use=bearing(ground.labels[leaked], "/api/auth.test"),
+        )  # fmt: skip
+
+    def meet(self, chat: Slack) -> None:
+        """Add the other app, which sees no channel."""
+        self._chat = chat
+        chat.add_bot(self._other, "spare", scopes=frozenset())
+
+    def act(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`install`: install our app again, which gets a new token."""
+        if name != "install" or self._chat is None:
+            return super().act(name, asked)
+        self._chat.reinstall()
+        return {"installed": self.made(self._chat.app.bot_label, self._chat.app.name)}
+
+    def _is_taken(self, label: str) -> bool:
+        return self._chat is not None and self._chat.accepts(label)

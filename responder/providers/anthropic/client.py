@@ -1,12 +1,13 @@
 """Anthropic's Admin API, and presenting a key to see whether it is taken."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access, Identity
 from responder.answer import Response
+from responder.credential import Presented, Probe
 from responder.durations import Duration, duration
 from responder.errors import ProviderError, Unavailable
 from responder.redaction import Secret
@@ -38,13 +39,6 @@ class Options(BaseModel):
     """Where its API is."""
     propagation: Duration = duration("60s")
     """How long a key that was switched off may still be taken. Anthropic documents no time; this is a guess."""
-
-
-class Presented(NamedTuple):
-    """What came of presenting a key once."""
-
-    state: Literal["accepted", "refused", "unknown"]
-    status: int = 0
 
 
 SURFACES: Mapping[str, str] = {"models": "/v1/models?limit=1", "organization": "/v1/organizations/me"}
@@ -117,16 +111,16 @@ class Client:
         except Unavailable:
             data = None  # a page of a proxy, whatever its status
         if not isinstance(data, dict):
-            return Presented("unknown", answer.status)
+            return Presented(Probe.UNKNOWN, answer.status)
         error = data.get("error")
         kind = str(error.get("type") or "") if isinstance(error, dict) else ""
         if answer.status == _ACCEPTED and error is None:
-            return Presented("accepted", answer.status)
+            return Presented(Probe.ACCEPTED, answer.status)
         if (answer.status, kind) == (_REFUSED, "authentication_error"):
-            return Presented("refused", answer.status)
+            return Presented(Probe.REFUSED, answer.status)
         if (answer.status, kind) == (_RESTRICTED, "permission_error"):
-            return Presented("accepted", answer.status)
-        return Presented("unknown", answer.status)
+            return Presented(Probe.ACCEPTED, answer.status)
+        return Presented(Probe.UNKNOWN, answer.status)
 
     def surface_of(self, value: Secret) -> str:
         """Return the place that takes a key of this kind; told offline, by how the value begins."""

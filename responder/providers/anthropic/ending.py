@@ -30,7 +30,7 @@ class InspectKey(Inspect):
     def read(self, client: Client) -> Outcome:
         """Present the value where there is one, then read the record."""
         value = self.subject.value
-        looked, status = presented(client, value) if value is not None else ("unknown", 0)
+        looked, status = presented(client, value) if value is not None else (Probe.UNKNOWN, 0)
         found = candidates(client, self.subject)
         record = found[0] if len(found) == 1 else None
         workspace = f"workspace {record.workspace or 'default'}" if record else ""
@@ -118,10 +118,9 @@ class ProveKeyDead(ProveDead):
     def present(self, client: Client, surface: str, value: Secret) -> Probe:
         """Present a value once; whatever is no plain answer is unknown."""
         try:
-            state = client.present(surface, value).state
+            return client.present(surface, value).state
         except ProviderError:
             return Probe.UNKNOWN
-        return {"accepted": Probe.ACCEPTED, "refused": Probe.REFUSED}.get(state, Probe.UNKNOWN)
 
     def control(self, client: Client) -> Secret | None:
         """Return the connection's `control`."""
@@ -132,22 +131,22 @@ class ProveKeyDead(ProveDead):
         return client.options.propagation.total_seconds()
 
 
-def presented(client: Client, value: Secret) -> tuple[str, int]:
+def presented(client: Client, value: Secret) -> tuple[Probe, int]:
     """Present a key once; return what came of it, and the status."""
     try:
         look = client.present(client.surface_of(value), value)
     except Unavailable:
-        return "unknown", 0
+        return Probe.UNKNOWN, 0
     return look.state, look.status
 
 
-def _state(record: Record | None, looked: str) -> str:
+def _state(record: Record | None, looked: Probe) -> str:
     """Unite what the list says with what presenting showed; where they contradict, nothing is known."""
-    if looked == "accepted":
+    if looked is Probe.ACCEPTED:
         return "live"
     if record is None:
-        return "dead" if looked == "refused" else "unknown"
-    return "unknown" if record.state == "live" and looked == "refused" else record.state
+        return "dead" if looked is Probe.REFUSED else "unknown"
+    return "unknown" if record.state == "live" and looked is Probe.REFUSED else record.state
 
 
 def _planned(action: CredentialAction, client: Client, *, done: Sequence[str], after: str) -> Change | Unchanged:

@@ -4,7 +4,7 @@
 
 from typing import ClassVar
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.errors import ProviderError, Unavailable
 from responder.providers.anthropic.client import READ, WRITE, Client, Id
 
@@ -36,10 +36,7 @@ class RemoveUser(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look for them again."""
-        try:
-            return Verdict.HOLDS if client.found(self._path()) is None else Verdict.DOES_NOT_HOLD
-        except Unavailable:
-            return Verdict.UNKNOWN
+        return read_back(lambda: client.found(self._path()) is None)
 
     def _path(self) -> str:
         return f"/v1/organizations/users/{self.user}"

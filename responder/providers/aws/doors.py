@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.credential import Door, Doors
-from responder.errors import Denied, ProviderError, Unavailable
+from responder.errors import Denied, ProviderError
 from responder.providers.aws.client import Client
 from responder.providers.aws.keys import FINDING, held_by, key_of
 from responder.providers.aws.policies import OURS, arn_of, attached, quarantines, trusting
@@ -135,10 +135,7 @@ class _Closing(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look again."""
-        try:
-            return Verdict.DOES_NOT_HOLD if self.is_there(client) else Verdict.HOLDS
-        except Unavailable:
-            return Verdict.UNKNOWN
+        return read_back(lambda: not self.is_there(client))
 
 
 class DeleteLoginProfile(_Closing):

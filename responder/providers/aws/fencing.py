@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.credential import Fence, Probe, ProveFenced
-from responder.errors import ProviderError, Unavailable
+from responder.errors import ProviderError
 from responder.providers.aws.client import Client
 from responder.providers.aws.keys import FINDING, key_of, not_our_own, owned
 from responder.providers.aws.policies import FENCE, arn_of, decisions, quarantines, write, written
@@ -70,11 +70,7 @@ class FenceUser(Fence):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Read the policy again; IAM lists it before it is felt."""
-        try:
-            found = written(client, "User", change.preconditions["user"], FENCE)
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found == fence(self.allow) else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: written(client, "User", change.preconditions["user"], FENCE) == fence(self.allow))
 
     def inverse(self, change: Change) -> "LiftFence":
         """Return the action that takes the fence away."""
@@ -107,11 +103,7 @@ class LiftFence(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look again."""
-        try:
-            found = written(client, "User", self.user, FENCE)
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found is None else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: written(client, "User", self.user, FENCE) is None)
 
 
 class ProveUserFenced(ProveFenced):

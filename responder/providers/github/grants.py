@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
-from responder.errors import ProviderError, Unavailable
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
+from responder.errors import ProviderError
 from responder.providers.github.client import MISSING, Client, part
 from responder.providers.github.options import Login, Options
 from responder.providers.github.permissions import GRANTS_READ, GRANTS_WRITE
@@ -92,11 +92,7 @@ class RevokeFineGrainedPat(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look for it again in the whole list."""
-        try:
-            found = self._found(client, organization_of(client, self.organization))
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found is None else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: self._found(client, organization_of(client, self.organization)) is None)
 
     def _found(self, client: Client, organization: str) -> Grant | None:
         return next((one for one in list_all(client, organization, GRANTS_WRITE) if one.number == self.pat_id), None)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from responder.action import Change, Issued, Lifespan, Outcome, Verdict
+from responder.action import Change, Issued, Lifespan, Outcome, Verdict, read_back
 from responder.credential import Issue
-from responder.errors import OutcomeUnknown, ProviderError, Unavailable
+from responder.errors import OutcomeUnknown, ProviderError
 from responder.providers.github.client import INVALID, Client
 from responder.providers.github.permissions import APP_KEY
 
@@ -76,11 +76,7 @@ class IssueInstallationToken(Issue):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """See that the installation is not suspended: GitHub shows nothing of a token but to the token itself."""
-        try:
-            found = _installation(client)
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.DOES_NOT_HOLD if found.get("suspended_at") else Verdict.HOLDS
+        return read_back(lambda: not _installation(client).get("suspended_at"))
 
     def _compare(self, client: Client, wanted: "_Wanted") -> None:
         """Raise ProviderError where the app has less, or where the token would have as much as the app."""

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
-from responder.errors import ProviderError, Unavailable
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
+from responder.errors import ProviderError
 from responder.providers.github.client import ELSEWHERE, GONE, MISSING, Client, identify, part
 from responder.providers.github.grants import organization_of
 from responder.providers.github.options import Login, Options
@@ -70,11 +70,7 @@ class RemoveMember(_OnPerson):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Read the membership again."""
-        try:
-            found = self._membership(client)
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found is None else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: self._membership(client) is None)
 
     def _membership(self, client: Client) -> dict[str, Any] | None:
         """Return somebody's membership, open invitations included; None where there is certainly none."""
@@ -135,10 +131,7 @@ class RemoveOutsideCollaborator(_OnPerson):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look for them again in the whole list."""
-        try:
-            return Verdict.DOES_NOT_HOLD if self._is_one(client) else Verdict.HOLDS
-        except Unavailable:
-            return Verdict.UNKNOWN
+        return read_back(lambda: not self._is_one(client))
 
     def _is_one(self, client: Client) -> bool:
         path = f"/orgs/{part(organization_of(client, self.organization))}/outside_collaborators"
@@ -182,10 +175,7 @@ class BlockUser(_OnPerson):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Ask again."""
-        try:
-            return Verdict.HOLDS if self._is_blocked(client) else Verdict.DOES_NOT_HOLD
-        except Unavailable:
-            return Verdict.UNKNOWN
+        return read_back(lambda: self._is_blocked(client))
 
     def _is_blocked(self, client: Client) -> bool:
         path = self._path(client, "blocks")

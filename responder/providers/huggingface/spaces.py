@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from responder.action import Action, Change, Effect, Outcome, PlaceSeen, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, PlaceSeen, Unchanged, Verdict, read_back
 from responder.credential import Deliver
 from responder.errors import ProviderError, Unavailable
 from responder.providers.huggingface.client import Client, Repository
@@ -249,11 +249,7 @@ def _set_secret(client: Client, space: str, key: str, value: Secret) -> Outcome:
 
 
 def _verify_secret(client: Client, space: str, key: str, value: Secret) -> Verdict:
-    try:
-        found = _secrets(client, space).get(key, {})
-    except Unavailable:
-        return Verdict.UNKNOWN
-    return Verdict.HOLDS if found.get("description") == _mark(client, value) else Verdict.DOES_NOT_HOLD
+    return read_back(lambda: _secrets(client, space).get(key, {}).get("description") == _mark(client, value))
 
 
 def _mark(client: Client, value: Secret) -> str:

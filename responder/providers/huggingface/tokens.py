@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from responder.action import Change, Effect, Observation, Observed, Outcome, Unchanged, Verdict
-from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke
+from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke, check_replaced
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.providers.huggingface.client import ADMIN, Client, Name, Options, WhoIs
 from responder.redaction import Secret
@@ -182,18 +182,12 @@ class CheckToken(CredentialAction):
     def read(self, client: Client) -> Outcome:
         """Present the connection's own token once. ProviderError where it is the old one, Denied where it is dead."""
         place = f"connections.{client.access.connection.name}"
-        if not self.subject.fingerprint and self.subject.value is None:
-            raise ProviderError(
-                "Nobody knows the leaked token's value, so the new one cannot be told from it",
-                where=place,
-                remedy="give the value or its fingerprint with the finding, or let a person look",
-            )
-        if client.our_token() == self.subject.value or client.our_token().fingerprint == self.subject.fingerprint:
-            raise ProviderError(
-                "The connection still acts with the leaked token",
-                where=place,
-                remedy="make a new token in the Hub's settings, and give it to the connection",
-            )
+        check_replaced(
+            self.subject,
+            client.our_token(),
+            place,
+            "make a new token in the Hub's settings, and give it to the connection",
+        )
         found = client.who_is(client.our_token())
         if found.state == "unknown" and found.status != _FORBIDDEN:
             raise Unavailable(f"The Hub does not say who the new token is ({found.status})", where="/api/whoami-v2")

@@ -1,13 +1,14 @@
 """OpenAI's API: asking with our admin key, and presenting a key to see whether it is taken."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from responder.action import Access
 from responder.answer import Response
+from responder.credential import Presented, Probe
 from responder.durations import Duration, duration
 from responder.errors import ProviderError, Unavailable
 from responder.redaction import Secret
@@ -47,14 +48,6 @@ class Options(BaseModel):
     """Sent as `OpenAI-Organization`, so that OpenAI refuses an admin key of another organisation."""
     propagation: Duration = duration("60s")
     """How long a deleted key may still be taken. OpenAI documents no time; this one is a cautious guess."""
-
-
-class Presented(NamedTuple):
-    """What came of presenting a key once."""
-
-    state: Literal["accepted", "refused", "unknown"]
-    status: int = 0
-    data: Mapping[str, Any] = {}
 
 
 SURFACES: Mapping[str, str] = {"me": "/me", "models": "/models", "organization": "/organization/projects?limit=1"}
@@ -130,16 +123,16 @@ class Client:
         except Unavailable:
             data = None  # a page of a proxy, whatever its status
         if not isinstance(data, dict):
-            return Presented("unknown", answer.status)
+            return Presented(Probe.UNKNOWN, answer.status)
         error = data.get("error")
         code = str(error.get("code") or "") if isinstance(error, dict) else None
         if answer.status == _ACCEPTED and error is None:
-            return Presented("accepted", answer.status, data)
+            return Presented(Probe.ACCEPTED, answer.status, data)
         if answer.status == _REFUSED and code == _DEAD:
-            return Presented("refused", answer.status)
+            return Presented(Probe.REFUSED, answer.status)
         if answer.status == _RESTRICTED and code is not None and code not in _ELSEWHERE:
-            return Presented("accepted", answer.status)
-        return Presented("unknown", answer.status)
+            return Presented(Probe.ACCEPTED, answer.status)
+        return Presented(Probe.UNKNOWN, answer.status)
 
     def is_admin(self, value: Secret) -> bool:
         """Tell, offline, whether a value is an admin key."""

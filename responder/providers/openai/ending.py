@@ -169,10 +169,9 @@ class ProveKeyDead(ProveDead):
     def present(self, client: Client, surface: str, value: Secret) -> Probe:
         """Present a value once; whatever is no plain answer is unknown."""
         try:
-            state = client.present(surface, value).state
+            return client.present(surface, value).state
         except ProviderError:
             return Probe.UNKNOWN
-        return {"accepted": Probe.ACCEPTED, "refused": Probe.REFUSED}.get(state, Probe.UNKNOWN)
 
     def control(self, client: Client) -> Secret | None:
         """Return the connection's `control`."""
@@ -191,9 +190,9 @@ def presented(client: Client, value: Secret) -> tuple[str, int, tuple[str, ...]]
             looks.append(client.present(surface, value))
         except Unavailable:
             return "unknown", 0, ()
-        if looks[-1].state == "accepted":
+        if looks[-1].state is Probe.ACCEPTED:
             return "live", looks[-1].status, _organisations(looks[-1].data)
-    dead = all(look.state == "refused" for look in looks)
+    dead = all(look.state is Probe.REFUSED for look in looks)
     return "dead" if dead else "unknown", looks[-1].status, ()
 
 

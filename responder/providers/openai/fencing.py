@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.credential import Fence
 from responder.errors import ProviderError, Unavailable
 from responder.providers.openai.client import Client, Id, Options, project_path
@@ -142,10 +142,7 @@ def _set(client: Client, project: str, cents: int) -> None:
 
 
 def _verdict(client: Client, project: str, cents: int | None) -> Verdict:
-    try:
-        return Verdict.HOLDS if limit_of(client, project) == cents else Verdict.DOES_NOT_HOLD
-    except Unavailable:
-        return Verdict.UNKNOWN
+    return read_back(lambda: limit_of(client, project) == cents)
 
 
 def _said(cents: int | None) -> str:

@@ -4,8 +4,8 @@
 
 from typing import ClassVar
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
-from responder.errors import ProviderError, Unavailable
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
+from responder.errors import ProviderError
 from responder.providers.openai.client import READ, WRITE, Client, Id, project_path
 from responder.providers.openai.keys import our_keys
 
@@ -138,7 +138,4 @@ def _delete(client: Client, path: str) -> int:
 
 
 def _gone(client: Client, path: str) -> Verdict:
-    try:
-        return Verdict.HOLDS if client.found(path) is None else Verdict.DOES_NOT_HOLD
-    except Unavailable:
-        return Verdict.UNKNOWN
+    return read_back(lambda: client.found(path) is None)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from responder.action import Change, KeySeen, Outcome, Unchanged, Verdict
+from responder.action import Change, KeySeen, Outcome, Unchanged, Verdict, read_back
 from responder.credential import Door, Doors, EndSessions, Inspect, Inspection, Revoke, Sessions
 from responder.errors import ProviderError, Unavailable
 from responder.providers.openbao.client import (
@@ -128,11 +128,7 @@ class RevokeCredential(Revoke):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look it up again."""
-        try:
-            found = thing_of(self.subject).look(client)
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found is None else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: thing_of(self.subject).look(client) is None)
 
 
 class ListSessions(Sessions):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.errors import ProviderError, Unavailable
 from responder.providers.openbao.client import Client
 from responder.providers.openbao.subjects import LOOKUP_LEASE, REVOKE_LEASE, Lease
@@ -45,10 +45,7 @@ class RevokeLease(Action):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look it up again."""
-        try:
-            return Verdict.HOLDS if Lease(self.lease_id).look(client) is None else Verdict.DOES_NOT_HOLD
-        except Unavailable:
-            return Verdict.UNKNOWN
+        return read_back(lambda: Lease(self.lease_id).look(client) is None)
 
 
 class RevokePrefix(Action):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
+from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict, read_back
 from responder.errors import ProviderError, Unavailable
 from responder.providers.slack.client import Client
 from responder.redaction import Secret, looks_like_credential
@@ -103,11 +103,7 @@ class PostMessage(_Message):
 
     def verify(self, client: Client, change: Change) -> Verdict:
         """Look for it."""
-        try:
-            found = self._find(client, change.preconditions["channel"])
-        except Unavailable:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if found else Verdict.DOES_NOT_HOLD
+        return read_back(lambda: bool(self._find(client, change.preconditions["channel"])))
 
     def _find(self, client: Client, channel: str) -> dict[str, Any] | None:
         marker = client.access.marker

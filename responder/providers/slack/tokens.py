@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel
 
 from responder.action import Change, Effect, Observation, Observed, Outcome, Unchanged, Verdict
-from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke
+from responder.credential import CredentialAction, Inspect, Inspection, Probe, ProveDead, Revoke, check_replaced
 from responder.errors import Denied, ProviderError, Unavailable
 from responder.providers.slack.client import Client, WhoIs
 from responder.redaction import Secret
@@ -151,18 +151,9 @@ class CheckInstalled(CredentialAction):
     def read(self, client: Client) -> Outcome:
         """Present the connection's own token once. ProviderError where it is the old one, Denied where it is dead."""
         place = f"connections.{client.access.connection.name}"
-        if not self.subject.fingerprint and self.subject.value is None:
-            raise ProviderError(
-                "Nobody knows the leaked token's value, so the new one cannot be told from it",
-                where=place,
-                remedy="give the value or its fingerprint with the finding, or let a person look",
-            )
-        if client.our_token() == self.subject.value or client.our_token().fingerprint == self.subject.fingerprint:
-            raise ProviderError(
-                "The connection still acts with the leaked token",
-                where=place,
-                remedy="install the app again, and give the connection its new token",
-            )
+        check_replaced(
+            self.subject, client.our_token(), place, "install the app again, and give the connection its new token"
+        )
         found = client.who_is(client.our_token())
         if not found.is_taken:
             if found.error.startswith("status"):
