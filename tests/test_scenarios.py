@@ -550,6 +550,14 @@ def test_a_finding_opens_a_run_whose_steps_bear_the_name_of_its_credential(tmp_p
     assert {"", "second/"} == set(played.states)
 
 
+def test_in_another_run_people_choose_what_its_playbook_names_first_as_well(tmp_path: Path) -> None:
+    text = "finding: {exposure: private}\nothers: {second: {}}\nanswers: {look: {finds: [second]}}\n"
+
+    _, played = judged(tmp_path, text)
+
+    assert "kill" == played.states["second/"].unit("mode/how").facts["choice"]
+
+
 @pytest.mark.parametrize(
     ("step", "instead"),
     [

@@ -1,6 +1,6 @@
 """The people of a scenario: they answer what they are asked, when and as the scenario says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -35,7 +35,7 @@ class Crowd:
 
     app: App
     world: World
-    playbook: Playbook
+    playbooks: Mapping[str, Playbook]
     began: datetime
     _asked: dict[tuple[str, str], int] = field(default_factory=dict)
     """How often a step has asked."""
@@ -74,11 +74,12 @@ class Crowd:
         if ask.kind == "unknown":
             return Reply(says="happened" if (prefix, ask.unit) in self.world.happened else "not-happened")
         words = {"approval": "agree", "task": "done", "gate": "continue"}
-        return Reply(says=words.get(ask.kind) or self._first_option(ask))
+        return Reply(says=words.get(ask.kind) or self._first_option(state, ask))
 
-    def _first_option(self, ask: Ask) -> str:
+    def _first_option(self, state: RunState, ask: Ask) -> str:
         """Return the option that the playbook names first; the record keeps them in another order."""
-        step = self.playbook.by_id.get(ask.unit.partition("[")[0])
+        written_down = self.playbooks.get(state.playbook.playbook, state.playbook)
+        step = written_down.by_id.get(ask.unit.partition("[")[0])
         written = step.with_.get("options") if step is not None else None
         return next(iter(written if isinstance(written, dict) else ask.options))
 

@@ -123,7 +123,7 @@ class _Play:
             hook=self._hook,
         )
         self.app = App(means, folder, REQUESTER, Library(None))
-        self._crowd = Crowd(self.app, self._world, playbook, ORIGIN)
+        self._crowd = Crowd(self.app, self._world, {**shelf.playbooks, playbook.playbook: playbook}, ORIGIN)
         self._runners: dict[str, tuple[Runner, Lease]] = {}
         self._crashes = dict(scenario.crash.points())
         self._dying = threading.Event()
