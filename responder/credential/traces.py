@@ -17,6 +17,9 @@ from responder.settings import Consumer
 _MOST_SHOWN = 200
 """How many uses stand on the timeline; all of them are sealed as evidence."""
 
+_UNNAMED = "somebody whom the records do not name"
+"""The id of all those of whom a log tells neither an address nor a program; known consumers may be among them."""
+
 
 class Use(BaseModel):
     """One use of a credential, as a log tells it."""
@@ -132,8 +135,8 @@ class Consumers(_Traced):
     """Unite the consumers of the inventory with those that the use records show.
 
     Facts: `known` (each with `last_used_at`), `silent` (the ids of those that no record shows), `unknown` (whose uses
-    are nobody's, by address and program, each with `id`, `count`, `first_used_at` and `last_used_at`), `earlier` (those
-    of them that used it before `since` already, when outsiders could not), `missing`, `trusted`, `sources`.
+    bear nobody's signs, by address and program, each with `id`, `count`, `first_used_at` and `last_used_at`), `earlier`
+    (those of them that used it before `since` already, when outsiders could not), `missing`, `trusted`, `sources`.
     """
 
     verb: ClassVar[str] = "consumers"
@@ -280,7 +283,7 @@ def _strangers(uses: Iterable[Use]) -> list[dict[str, Any]]:
     first = {(use.address, use.agent): use.at for use in reversed(foreign)}
     return [
         {
-            "id": f"{address or 'nowhere'} {agent}".strip(),
+            "id": f"{address} {agent}".strip() or _UNNAMED,
             "address": address,
             "agent": agent,
             "count": count,
