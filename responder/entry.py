@@ -67,7 +67,7 @@ class Entry:
         }
 
 
-def entry_of(row: Row, payload: str | None) -> Entry:
+def entry_of(row: Row, facts: Mapping[str, Any] | None) -> Entry:
     """Return a row as an entry, with these facts; None where they were withheld."""
     return Entry(
         seq=row.seq,
@@ -77,15 +77,16 @@ def entry_of(row: Row, payload: str | None) -> Entry:
         event=row.event,
         step=row.step,
         actor=row.actor,
-        facts=_facts(payload) if payload is not None else {},
+        facts=facts if facts is not None else {},
         epoch=row.epoch,
         prev=row.prev,
         hash=row.hash,
-        withheld=payload is None,
+        withheld=facts is None,
     )
 
 
-def _facts(payload: str) -> dict[str, Any]:
+def facts_of(payload: str) -> dict[str, Any]:
+    """Return the facts that an entry's payload holds."""
     try:
         found: dict[str, Any] = from_json(payload, cache_strings="keys")  # a quarter of the time
     except ValueError:
@@ -96,7 +97,7 @@ def _facts(payload: str) -> dict[str, Any]:
 def read_entry(row: Row) -> Entry:
     """Return a stored row as an entry. RecordError where it is not what we write."""
     try:
-        return entry_of(row, row.payload)
+        return entry_of(row, facts_of(row.payload) if row.payload is not None else None)
     except (ValueError, TypeError):
         raise RecordError(
             "An entry of the record was altered and cannot be read",

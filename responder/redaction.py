@@ -146,6 +146,11 @@ class Redactor:
                     self._beginnings.add(beginning)
             self._forms += tuple(forms)
 
+    @property
+    def forms(self) -> int:
+        """How many forms it looks for; more whenever it has learned a secret."""
+        return len(self._forms)
+
     def scrub(self, text: str) -> Redacted:
         """Return the text with every known secret replaced by its fingerprint, longest form first."""
         found = [form for form in self._candidates(text) if form in text]

@@ -1,7 +1,6 @@
 """Advance a run: fold its record, do whatever is ready, and return when nothing is."""
 
 import queue
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 
 from responder import schedule
 from responder.asking import ask_to_act, awaits_agreement, unanswered
-from responder.chain import tampered
 from responder.ending import (
     failed_for_good,
     judged,
@@ -22,26 +20,22 @@ from responder.ending import (
     wake_at,
 )
 from responder.entry import Draft, Fence
-from responder.errors import InputError, RecordError, StaleExecutor
+from responder.errors import InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
-from responder.fold import apply
 from responder.gate import Judged, Verdict, gate, paused
 from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
 from responder.resolve import resolve
 from responder.start import checked_inputs
-from responder.state import RunState
 from responder.step import Step, waits_for_end_only
 from responder.store import Writing
 from responder.timeline import Timeline
+from responder.tracking import POLL_SECONDS, Tracking
 from responder.undo import taking_back
 from responder.unit import ENDED, Unit
 from responder.work import Job, Worker
-
-_POLL_SECONDS = 0.05
-"""How soon entries of other processes are seen while something is being done (real seconds)."""
 
 
 class Pause(NamedTuple):
@@ -57,15 +51,14 @@ class Runner:
     """Advances one run, as one executor with one epoch."""
 
     def __init__(self, means: Means, timeline: Timeline, fence: Fence, *, others_dead: bool) -> None:
-        self.state = RunState(fence.run)
+        self._tracking = Tracking(timeline, fence)
+        self.state = self._tracking.state
         self._means = means
         self._timeline = timeline
         self._fence = fence
-        self._position = 0
-        self._looked = 0.0
         self._as_of = means.clock.now()
         """When it was last judged what may start; a moment that has passed since is still to come."""
-        self._worker = Worker(means, timeline, self._fence, self.state, others_dead=others_dead)
+        self._worker = Worker(means, timeline, self._fence, self._tracking, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._lanes = Lanes()
         hands = Hands(self._write, self._start_unit, self._expire, self._stands_still)
@@ -78,34 +71,18 @@ class Runner:
         """
         with self._means.threads.lent() as pool:
             while True:
-                self._catch_up()
+                self._tracking.catch_up(look=not self._lanes)
                 stopped = stopping()
                 moved = not stopped and self._start_ready(pool)
                 if self._lanes:
                     self._collect()
-                elif stopped or not (moved or self._settle()):
+                elif (stopped or not (moved or self._settle())) and self._tracking.settled():
                     return self._pause()
-
-    def _catch_up(self) -> None:
-        """Take new entries into account; those of other processes are looked for every now and then."""
-        now = time.monotonic()
-        asks_store = now - self._looked >= _POLL_SECONDS or not self._lanes
-        if asks_store:
-            self._looked = now
-        entries = self._timeline.recent(_POLL_SECONDS) if asks_store else self._timeline.own()
-        if self._timeline.broken:
-            raise tampered(self._timeline.broken)
-        while self._position < len(entries):
-            apply(self.state, entries[self._position])
-            self._position += 1
-        if self.state.epoch > self._fence.epoch:
-            remedy = "nothing to do here: the other one goes on"
-            raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy=remedy)
 
     def _collect(self) -> None:
         """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""
         try:
-            address, error = self._finished.get(timeout=_POLL_SECONDS)
+            address, error = self._finished.get(timeout=POLL_SECONDS)
         except queue.Empty:
             self._timeline.flush()
             return
@@ -126,11 +103,11 @@ class Runner:
     @property
     def position(self) -> int:
         """How many entries of the chain have been taken into account."""
-        return self._position
+        return self._tracking.position
 
     def behind(self) -> bool:
         """Tell whether the chain holds entries that were not taken into account yet."""
-        return self._timeline.count() != self._position
+        return self._tracking.behind()
 
     def _write(self, *drafts: Draft) -> None:
         self._timeline.append(*drafts, fence=self._fence)

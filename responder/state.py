@@ -55,6 +55,10 @@ class RunState:
         self.ended: Mapping[str, Any] = {}
         self.seq = 0
 
+    def become(self, other: "RunState") -> None:
+        """Take over all that another fold of the same run has come to; whoever holds this state sees it, too."""
+        self.__dict__.update(other.__dict__)
+
     def unit(self, address: str) -> Unit:
         """Return what is known of a step or item."""
         if address not in self.units:

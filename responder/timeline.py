@@ -1,14 +1,10 @@
 """The hash-chained record of an incident: append to it, read it, verify it."""
 
 import hashlib
-import json
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
 from responder.chain import GENESIS, broken_links, entry_hash, judge, read
 from responder.clock import Clock
@@ -16,30 +12,10 @@ from responder.entry import Draft, Entry, Fence, entry_of, read_entry
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
 from responder.store import SECRET_KINDS, Also, Blob, Head, Row, RunRow, Store, Turn, Unforeseen, Writing, head_mac
+from responder.ticket import Ticket, payload_of
 
-
-def _held() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass
-class _Ticket:
-    """What one caller wants written, and what came of it."""
-
-    drafts: Sequence[Draft]
-    fence: Fence | None
-    also: Also | None
-    at: datetime | None = None
-    """When it was said, where it was not to be written at once."""
-    entries: list[Entry] = field(default_factory=list)
-    error: Exception | None = None
-    done: bool = False
-    leads: bool = False
-    """Whether its caller is to write for all who wait."""
-    turn: threading.Lock = field(default_factory=_held)
-    """Free as soon as it is written, or its caller is to lead."""
+LATEST_SECONDS = 0.05
+"""How long what is written soon may wait for something that must be on disk (real seconds)."""
 
 
 class Timeline:
@@ -54,7 +30,11 @@ class Timeline:
         self._store = store
         self._sealer = sealer
         self._clock = clock
-        self._queue: list[_Ticket] = []
+        self._queue: list[Ticket] = []
+        self._waits_since = 0.0
+        """Since when what is in the queue waits, by the monotonic clock."""
+        self._lost: dict[Fence, Exception] = {}
+        """Executors of which something that was to be written soon is lost: what hangs on it must not be written."""
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
         self._led = False
@@ -78,7 +58,7 @@ class Timeline:
         """
         if fence is None:
             self.know_secrets()
-        ticket = _Ticket(drafts, fence, also)
+        ticket = Ticket(drafts, fence, also)
         with self._queue_lock:
             self._queue.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -92,7 +72,7 @@ class Timeline:
             raise _interrupted(self.incident)
         return ticket.entries
 
-    def _wait(self, ticket: _Ticket) -> None:
+    def _wait(self, ticket: Ticket) -> None:
         """Wait until somebody has written a ticket, or until it is its caller's turn to write."""
         try:
             ticket.turn.acquire()
@@ -118,7 +98,7 @@ class Timeline:
 
     def _serve(self) -> None:
         """Write what is in the queue now, and wake those who wait for it."""
-        batch: list[_Ticket] = []
+        batch: list[Ticket] = []
         try:
             with self._commit_lock:
                 with self._queue_lock:
@@ -139,18 +119,41 @@ class Timeline:
             following.leads = True
             following.turn.release()
 
-    def soon(self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None) -> None:
-        """Write entries together with whatever is written next; only for what nothing must wait for.
+    def soon(
+        self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None, into: list[Ticket] | None = None
+    ) -> None:
+        """Write entries together with whatever is written next, or after LATEST_SECONDS; for what changed nothing.
 
-        `flush` sees to it that they do not wait long. Where they cannot be written, whoever writes next hears of it.
+        What is written later stands after them, so that nobody finds what hangs on them without them. Where they
+        cannot be written, nothing more is written for `fence`, until an executor has begun anew from the record
+        (`begin_anew`). `into`: where to put the ticket that tells what becomes of them.
         """
+        ticket = Ticket(drafts, fence, also, self._clock.now())
+        ticket.payloads = [payload_of(draft.facts, self._sealer.redactor) for draft in drafts]
+        if into is not None:
+            into.append(ticket)  # before anybody can write it
+        now = time.monotonic()
         with self._queue_lock:
-            self._queue.append(_Ticket(drafts, fence, also, self._clock.now()))
+            if not self._queue:
+                self._waits_since = now
+            self._queue.append(ticket)
+            late = now - self._waits_since > LATEST_SECONDS
+        if late:
+            self.flush()
 
     def flush(self) -> None:
         """Write what `soon` has left."""
         if self._queue:
             self._serve()
+
+    def await_writing(self) -> None:
+        """Wait until what is being written now is written: whatever `entries` has shown by now is marked as done."""
+        with self._commit_lock:
+            pass
+
+    def begin_anew(self, fence: Fence) -> None:
+        """Let an executor write that knows nothing but the record, whatever was lost before."""
+        self._lost.pop(fence, None)
 
     def know_secrets(self, read: Sequence[Blob] | None = None) -> None:
         """Let the Redactor know every sealed secret of the incident, before what people say is written.
@@ -163,7 +166,7 @@ class Timeline:
                 self._sealer.unseal(blob.sealed, blob.blob)
                 self._known.add(blob.blob)
 
-    def _commit(self, batch: list[_Ticket]) -> None:
+    def _commit(self, batch: list[Ticket]) -> None:
         """Write what all waiting callers want in one transaction; where that fails, each by itself.
 
         What is wrong with one caller's entries must not be told to another as if it were wrong with theirs: an
@@ -176,24 +179,35 @@ class Timeline:
                 for ticket in batch:
                     self._commit([ticket])
                 return
-            for ticket in batch:
-                ticket.error, ticket.done = error, True
+            self._lose(batch, error)
         except BaseException:
-            for ticket in batch:
-                if not ticket.done:
-                    ticket.error, ticket.done = _interrupted(self.incident), True
+            self._lose(batch, _interrupted(self.incident))
             raise
 
-    def _write(self, batch: list[_Ticket]) -> None:
+    def _lose(self, batch: list[Ticket], error: Exception) -> None:
+        """Tell those who wait that their entries are not written, and let nobody write what hangs on them."""
+        for ticket in batch:
+            if not ticket.done:
+                self._done(ticket, error)
+
+    def _done(self, ticket: Ticket, error: Exception | None) -> None:
+        """Tell what came of a ticket. Where nobody waits for it, whoever writes next for its executor hears of it."""
+        ticket.error, ticket.done = error, True
+        if error is not None and ticket.at is not None and ticket.fence is not None:
+            told = f"What this hangs on could not be written: {type(error).__name__}"
+            lost = error if isinstance(error, RecordError) else RecordError(told, where=self.incident)
+            self._lost.setdefault(ticket.fence, lost)
+
+    def _write(self, batch: list[Ticket]) -> None:
         """Write a batch in one transaction, all or none."""
         if not self._attempt(batch):
             with self._store.write() as writing:
                 self._fill(batch, writing)
         self._keep([entry for ticket in batch for entry in ticket.entries])
         for ticket in batch:
-            ticket.done = True
+            self._done(ticket, ticket.error)
 
-    def _attempt(self, batch: list[_Ticket]) -> bool:
+    def _attempt(self, batch: list[Ticket]) -> bool:
         """Write a batch on the belief that nobody else wrote since; tell whether that was so."""
         head = self._end()
         if head is None:
@@ -212,15 +226,16 @@ class Timeline:
             last = self._entries[-1] if self._entries and not self._behind else None
         return Head(last.seq, last.hash, "") if last is not None else None
 
-    def _fill(self, batch: list[_Ticket], writing: Writing) -> None:
+    def _fill(self, batch: list[Ticket], writing: Writing) -> None:
         """Put everything that a batch wants into a transaction; it may be done again in another."""
         for ticket in batch:
-            ticket.entries, ticket.error = [], None
+            ticket.entries = []
         head = writing.head(self.incident)
         rows: list[Row] = []
         runs: dict[str, RunRow | None] = {}
         for ticket in batch:
-            if not _refused(ticket, writing, runs):
+            ticket.error = self._stale(ticket, writing, runs)
+            if ticket.error is None:
                 head = self._chain(ticket, head, rows)
                 if ticket.also is not None:
                     ticket.also(writing)
@@ -229,30 +244,41 @@ class Timeline:
             mac = head_mac(self._sealer, self.incident, head.seq, head.hash)
             writing.put_entries(rows, head._replace(mac=mac))
 
-    def _chain(self, ticket: _Ticket, head: Head | None, rows: list[Row]) -> Head | None:
+    def _stale(self, ticket: Ticket, writing: Writing, runs: dict[str, RunRow | None]) -> Exception | None:
+        """Return why the executor behind a ticket may not write; None where it may."""
+        if ticket.fence is None:
+            return None
+        if ticket.fence in self._lost:
+            return self._lost[ticket.fence]
+        if ticket.fence.run not in runs:
+            runs[ticket.fence.run] = writing.run(ticket.fence.run)
+        row = runs[ticket.fence.run]
+        if row is not None and (row.epoch, row.executor) == (ticket.fence.epoch, ticket.fence.executor):
+            return None
+        return StaleExecutor(
+            "Another executor has taken the run over"
+            f" (epoch {row.epoch if row else 'unknown'}, ours {ticket.fence.epoch})",
+            where=ticket.fence.run,
+            remedy="nothing to do here: the other one goes on",
+        )
+
+    def _chain(self, ticket: Ticket, head: Head | None, rows: list[Row]) -> Head | None:
         """Turn a ticket's drafts into the next rows of the chain; return the new head."""
         at = (ticket.at or self._clock.now()).isoformat(timespec="microseconds")
         epoch = ticket.fence.epoch if ticket.fence else 0
-        for draft in ticket.drafts:
+        redactor = self._sealer.redactor
+        for number, draft in enumerate(ticket.drafts):
             seq, prev = (head.seq + 1, head.hash) if head else (1, GENESIS)
-            payload = self._payload(draft.facts)
+            payload = payload_of(draft.facts, redactor, ticket.payloads[number] if ticket.payloads else None)
             salt = os.urandom(16).hex()
-            payload_hash = hashlib.sha256((salt + payload).encode()).hexdigest()
+            payload_hash = hashlib.sha256((salt + payload.text).encode()).hexdigest()
             fields = (self.incident, seq, draft.run, draft.event, draft.step, draft.actor, at, epoch)
             digest = entry_hash(prev, fields, payload_hash)
             mac = self._sealer.sign(digest.encode())
-            rows.append(Row(*fields, payload, salt, payload_hash, prev, digest, mac))
-            ticket.entries.append(entry_of(rows[-1], payload))
+            rows.append(Row(*fields, payload.text, salt, payload_hash, prev, digest, mac))
+            ticket.entries.append(entry_of(rows[-1], payload.facts))
             head = Head(seq, digest, "")  # only that of the last entry of all is signed, when it is written
         return head
-
-    def _payload(self, facts: Mapping[str, Any]) -> str:
-        """Return the facts as canonical JSON in which no secret is left."""
-        redactor = self._sealer.redactor
-        text = _canonical(facts).encode(errors="replace").decode()  # a server's JSON may hold half a character
-        if redactor.scrub(text) == text and "\\" not in text:
-            return text
-        return _canonical(redactor.scrub_data(json.loads(text)))
 
     def _keep(self, written: list[Entry]) -> None:
         """Remember what was just written; where others wrote in between, the next `entries` reads it."""
@@ -311,26 +337,6 @@ class Timeline:
 
 def _interrupted(incident: str) -> RecordError:
     return RecordError("Whoever was writing this entry was interrupted", where=incident, remedy="resume the run")
-
-
-def _refused(ticket: _Ticket, writing: Writing, runs: dict[str, RunRow | None]) -> bool:
-    """Tell whether the executor behind a ticket has been replaced; the ticket then carries the error."""
-    if ticket.fence is None:
-        return False
-    if ticket.fence.run not in runs:
-        runs[ticket.fence.run] = writing.run(ticket.fence.run)
-    row = runs[ticket.fence.run]
-    if row is not None and (row.epoch, row.executor) == (ticket.fence.epoch, ticket.fence.executor):
-        return False
-    ticket.error = StaleExecutor(
-        f"Another executor has taken the run over (epoch {row.epoch if row else 'unknown'}, ours {ticket.fence.epoch})",
-        where=ticket.fence.run,
-        remedy="nothing to do here: the other one goes on",
-    )
-    return True
-
-
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 def withhold(timeline: Timeline, seqs: Sequence[int], reason: str, actor: str) -> None:

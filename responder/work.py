@@ -44,10 +44,10 @@ from responder.orphan import asks_nobody, in_words, left_behind
 from responder.playbook import Step
 from responder.proposal import change_of, proposed, signed
 from responder.resolve import Resolved, rebuild
-from responder.state import RunState
 from responder.store import Also
 from responder.suppression import suppressing
 from responder.timeline import Timeline
+from responder.tracking import Tracking
 from responder.transport import PERMIT_SECONDS, Permit
 from responder.unit import Unit
 
@@ -70,11 +70,12 @@ class Job(NamedTuple):
 class Worker:
     """Does jobs of one run for one executor. Its methods run in threads; the state is only read."""
 
-    def __init__(self, means: Means, timeline: Timeline, fence: Fence, state: RunState, *, others_dead: bool) -> None:
+    def __init__(self, means: Means, timeline: Timeline, fence: Fence, known: Tracking, *, others_dead: bool) -> None:
         self._means = means
         self._timeline = timeline
         self._fence = fence
-        self._state = state
+        self._known = known
+        self._state = known.state
         self._others_dead = others_dead
 
     def do(self, job: Job) -> None:
@@ -125,9 +126,16 @@ class Worker:
         """Write an entry of this job under the executor's fence."""
         self._timeline.append(Draft(event, facts, self._fence.run, job.address), *more, fence=self._fence, also=also)
 
+    def _leave(self, job: Job, event: str, facts: Mapping[str, Any], *more: Draft, also: Also | None = None) -> None:
+        """Write what came of a job that changed nothing; soon, unless something more is kept with it."""
+        if more or also is not None:
+            self.append(job, event, facts, *more, also=also)
+        else:
+            self._known.leave(Draft(event, facts, self._fence.run, job.address))
+
     def _began(self, job: Job, facts: Mapping[str, Any]) -> None:
         """Note that something is read or looked at: no intent, so nothing waits until it is on disk."""
-        self._timeline.soon(Draft("began", facts, self._fence.run, job.address), fence=self._fence)
+        self._leave(job, "began", facts)
 
     def _place(self, job: Job, resolved: Resolved) -> Place:
         """Return with what and under which names the outcome of a job is kept."""
@@ -148,7 +156,7 @@ class Worker:
         self._means.hook("before-apply", job.address)
         digest = hashlib.sha256(str(resolved.record["text"]).encode()).hexdigest()
         self._means.hook("after-apply", job.address)
-        self.append(job, "done", {"facts": {"subject": resolved.record["subject"], "sha256": digest}})
+        self._leave(job, "done", {"facts": {"subject": resolved.record["subject"], "sha256": digest}})
         self._means.hook("after-record", job.address)
 
     def _read(self, job: Job, resolved: Resolved, action: Reading) -> None:
@@ -159,7 +167,7 @@ class Worker:
         self._means.hook("after-apply", job.address)
         facts, also = kept(self._place(job, resolved), outcome)
         opened = children_of(outcome.findings, self._state, self._means, self._timeline.incident, job.address)
-        self.append(
+        self._leave(
             job,
             "done",
             {"facts": facts, "io_seconds": access.wire.seconds},
@@ -301,14 +309,15 @@ class Worker:
         if verdict is not Verdict.HOLDS:
             raise _NotYet(f"{change.target}: {change.after!r} {verdict.value} by reading back", where=job.address)
         facts = {"target": change.target, "after": change.after, "io_seconds": access.wire.seconds}
-        self.append(job, "verified", facts, also=shredding(resolved))
+        self._leave(job, "verified", facts, also=shredding(resolved))
 
     def _already(self, job: Job, resolved: Resolved, planned: Unchanged, *, recovering: bool) -> None:
         """Record that it is so already: by an earlier try of ours, or by somebody else."""
         known, also = kept(self._place(job, resolved), Outcome(planned.facts, planned.issued))
         self._means.hook("after-apply", job.address)
         facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": known}
-        self.append(job, "reconciled" if recovering else "unchanged", facts, also=both(also, shredding(resolved)))
+        write, event = (self.append, "reconciled") if recovering else (self._leave, "unchanged")
+        write(job, event, facts, also=both(also, shredding(resolved)))
         self._means.hook("after-record", job.address)
 
     # Recovering --------------------------------------------------------------------------------------------------

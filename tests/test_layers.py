@@ -29,7 +29,7 @@ dispatch
 lease
 run
 work fanout alarm room planning calling
-plan offspring orphan keeping sending undo ending answers words
+plan offspring orphan keeping tracking sending undo ending answers words
 start lint view correcting waves schedule byhand detour
 gate guards page deadlines held proposal
 resolve naming library review chart graph schema lanes links
@@ -47,6 +47,7 @@ correction standing
 unit
 leaks
 action incident rendition timeline playbook
+ticket
 transport installation said step due chain entry
 sqlite postgres
 finding settings store answer programs expressions anchors

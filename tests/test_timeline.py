@@ -20,7 +20,8 @@ from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
 from responder.store import Blob, Location, RunRow, Store, Writing
-from responder.timeline import Timeline, _Ticket, withhold
+from responder.ticket import Ticket
+from responder.timeline import Timeline, withhold
 
 KEY = os.urandom(32)
 
@@ -333,7 +334,7 @@ class Interrupted:
 def test_nobody_waits_for_a_caller_who_left(store: Store, sealer: Sealer, leads: bool) -> None:
     record = timeline(store, sealer)
     record._led = True  # somebody else writes at the moment
-    ticket = _Ticket([Draft("noted")], None, None, turn=Interrupted())  # type: ignore[arg-type]
+    ticket = Ticket([Draft("noted")], None, None, turn=Interrupted())  # type: ignore[arg-type]
     record._queue.append(ticket)
     later = threading.Thread(target=lambda: record.append(Draft("noted", {"later": True})))
     later.start()

@@ -1,0 +1,135 @@
+"""A run's state, kept abreast of its record: of what is written, and of what is about to be."""
+
+import time
+from collections.abc import Sequence
+
+from responder.chain import tampered
+from responder.entry import Draft, Entry, Fence
+from responder.errors import StaleExecutor
+from responder.fold import apply, fold
+from responder.state import RunState
+from responder.ticket import Ticket
+from responder.timeline import Timeline
+
+POLL_SECONDS = 0.05
+"""How soon entries of other processes are seen while something is being done (real seconds)."""
+
+
+class _Left:
+    """Something that was left to be written soon, and whether the state knows it already."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self.applied = False
+
+
+class Tracking:
+    """Folds the entries of one run for one executor.
+
+    What was only read need not be on disk before the run goes on: it is taken into account at once, and written with
+    the next entry that must be, before it. A process that dies in between has sent nothing that hangs on it; whoever
+    goes on reads again. `catch_up` is called by one thread, `leave` by any.
+    """
+
+    def __init__(self, timeline: Timeline, fence: Fence) -> None:
+        self.state = RunState(fence.run)
+        self.position = 0
+        """How many entries of the chain have been taken into account."""
+        self._timeline = timeline
+        self._fence = fence
+        self._looked = 0.0
+        self._tickets: list[Ticket] = []
+        """What was left, as threads leave it."""
+        self._left: list[_Left] = []
+        timeline.begin_anew(fence)
+
+    def leave(self, *drafts: Draft) -> None:
+        """Leave entries to be written soon; `catch_up` takes them into account. Only for what changed nothing."""
+        self._timeline.soon(*drafts, fence=self._fence, into=self._tickets)
+
+    def settled(self) -> bool:
+        """Write what was left; tell whether there was nothing that the state does not know from the record itself."""
+        self._timeline.flush()
+        return not (self._left or self._tickets)
+
+    def behind(self) -> bool:
+        """Tell whether the chain holds entries that were not taken into account yet."""
+        return self._timeline.count() != self.position
+
+    def catch_up(self, *, look: bool) -> None:
+        """Take new entries into account; those of other processes are looked for every now and then, or if `look`.
+
+        RecordError where something that was left could not be written, or the record was altered; StaleExecutor where
+        another executor has taken over.
+        """
+        entries = self._entries(look=look)
+        until = len(entries)  # others add to it meanwhile; what of ours is among these is in `_tickets` by now
+        while self._tickets:
+            self._left.append(_Left(self._tickets.pop(0)))
+        if self.position < until:
+            self._take(entries, until)
+        self._take_left()
+        if self.state.epoch > self._fence.epoch:
+            remedy = "nothing to do here: the other one goes on"
+            raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy=remedy)
+
+    def _entries(self, *, look: bool) -> Sequence[Entry]:
+        now = time.monotonic()
+        asks_store = look or now - self._looked >= POLL_SECONDS
+        if asks_store:
+            self._looked = now
+        entries = self._timeline.recent(POLL_SECONDS) if asks_store else self._timeline.own()
+        if self._timeline.broken:
+            raise tampered(self._timeline.broken)
+        return entries
+
+    def _take(self, entries: Sequence[Entry], until: int) -> None:
+        """Apply what was written; what the state knew before others said something is put behind that."""
+        if any(not left.ticket.done for left in self._left):
+            self._timeline.await_writing()  # else what is in `entries` already could pass for still to come
+        ahead = {entry.seq for left in self._left if left.applied for entry in _written(left.ticket)}
+        fresh = [entry for entry in entries[self.position : until] if entry.seq not in ahead]
+        for entry in fresh:
+            apply(self.state, entry)
+        self.position = until
+        if any(left.applied for left in self._left) and any(self._concerns(entry) for entry in fresh):
+            self._fold_again(entries[:until])
+
+    def _concerns(self, entry: Entry) -> bool:
+        """Tell whether an entry of others may change what came of ours: people speak of this run, or of the whole."""
+        if entry.event in {"adopted", "mode"}:
+            return entry.event == "mode"
+        return entry.run in ("", self._fence.run) and entry.epoch != self._fence.epoch
+
+    def _fold_again(self, entries: Sequence[Entry]) -> None:
+        state = fold(self._fence.run, entries)
+        for left in self._left:
+            if left.applied and not self._seen(left.ticket):
+                self._apply(left.ticket, state)
+        self.state.become(state)
+
+    def _take_left(self) -> None:
+        """Apply what was left and is not written yet; drop what has been written and seen."""
+        still: list[_Left] = []
+        for left in self._left:
+            if left.ticket.done and left.ticket.error is not None:
+                raise left.ticket.error
+            if self._seen(left.ticket):
+                continue
+            if not left.applied:
+                self._apply(left.ticket, self.state)
+                left.applied = True
+            still.append(left)
+        self._left = still
+
+    def _seen(self, ticket: Ticket) -> bool:
+        written = _written(ticket)
+        return bool(written) and written[-1].seq <= self.position
+
+    def _apply(self, ticket: Ticket, state: RunState) -> None:
+        for entry in ticket.expected(self._timeline.incident):
+            apply(state, entry)
+
+
+def _written(ticket: Ticket) -> Sequence[Entry]:
+    return ticket.entries if ticket.done and ticket.error is None else ()
