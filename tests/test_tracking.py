@@ -16,10 +16,11 @@ from test_fold_properties import public
 from test_properties import MORE, usual
 from test_run import begun, effects, statuses, written
 
-from responder.entry import Draft, Fence
+from responder.entry import Draft, Entry, Fence
 from responder.errors import RecordError, StaleExecutor
 from responder.finding import Exposure, Finding
 from responder.fold import fold
+from responder.run import Runner
 from responder.store import Writing
 from responder.tracking import Tracking
 
@@ -178,6 +179,28 @@ def test_threads_that_leave_much_while_others_write_lose_and_double_nothing(benc
     assert bench.of_record() == bench.known()
 
 
+def test_what_is_being_written_at_this_moment_is_not_taken_for_still_to_come(bench: Bench) -> None:
+    """It is in the store already, and its ticket does not say so yet."""
+    keep, stored = bench.timeline._keep, threading.Event()
+
+    def slowly(entries: list[Entry]) -> None:
+        stored.set()
+        time.sleep(0.3)
+        keep(entries)
+
+    bench.timeline._keep = slowly  # type: ignore[method-assign]
+    bench.leave("observed", LOOK, "s0")
+    time.sleep(0.06)  # so that the store is asked
+    writer = threading.Thread(target=bench.timeline.flush)
+    writer.start()
+    assert stored.wait(5)
+    bench.tracking.catch_up(look=True)
+    writer.join(5)
+    bench.settle()
+
+    assert 1 == len(bench.tracking.state.unit("s0").looks)
+
+
 # What is lost ---------------------------------------------------------------------------------------------------------
 
 
@@ -299,6 +322,18 @@ def test_others_see_what_was_read_while_something_long_goes_on(opened: OpenApp, 
     thread.join()
 
     assert {"s0": "done", "s3": "done", "long": "running"} == seen
+
+
+def test_an_executor_that_stops_leaves_nothing_unwritten(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened()
+    run = begun(app, written(place, READ_THEN_CHANGE))
+    lease = app.dispatcher.adopt(run)
+    runner = Runner(app.means, app.dispatcher.timeline(lease.incident), lease.fence, others_dead=True)
+
+    runner.advance(lambda: runner.state.status("look") == "done")
+
+    assert "done" == other.state(run).status("look")
+    assert not runner.behind()
 
 
 def test_what_is_left_again_and_again_is_written_after_a_while(bench: Bench) -> None:
