@@ -10,6 +10,7 @@ from bench import floors
 from bench.comparison import Case, Entrant, constant, fresh, stopwatch
 from bench.work import (
     CHAIN,
+    CHANGES,
     FAN_OUT,
     FAN_OUT_SECONDS,
     GRAPH,
@@ -93,6 +94,17 @@ def chain(count: int = STEPS) -> str:
     return "".join(lines)
 
 
+def changes() -> str:
+    """Return steps that plan a change, make it, and read it back, one after another; nothing changes anywhere."""
+    lines = [
+        f"  - {{id: s{n}, phase: containment, action: clockwork.pretend, with: {{key: k{n}}}"
+        + (f", needs: [s{n - 1}]" if n else "")
+        + "}\n"
+        for n in range(STEPS)
+    ]
+    return "".join(lines)
+
+
 def graph() -> str:
     """Return the steps of the graph."""
     lines = []
@@ -127,6 +139,13 @@ def cases(_: ExitStack, peers: dict[str, Sequence[Entrant]]) -> Sequence[Case]:
                 Entrant(whole, lambda: run(chain(), whole=True)),
                 *peers.get(CHAIN, ()),
             ),
+            rounds=25,
+            kinds=("steps",),
+        ),
+        Case(
+            CHANGES,
+            Entrant("bare SQLite journal, two synchronous commits a step", floors.chain),
+            (Entrant("responder: plan, guards, intent, outcome, reading back", lambda: run(changes())),),
             rounds=25,
             kinds=("steps",),
         ),

@@ -8,6 +8,7 @@ ITEMS, WIDTH, ITEM_NAP = 500, 50, 0.05
 """The fan-out: so many items, so many at once, each a nap of so many seconds."""
 
 CHAIN = f"{STEPS} no-op steps, one after another"
+CHANGES = f"{STEPS} no-op changes, one after another"
 GRAPH = f"{STEPS} steps of {NAP * 1000:g} ms as a graph, {LEVELS} deep"
 FAN_OUT = f"{ITEMS} x {ITEM_NAP * 1000:g} ms, {WIDTH} at once"
 COLD = "cold start: a process runs one no-op step"

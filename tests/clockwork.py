@@ -140,6 +140,21 @@ class Turn(Action):
         return Verdict.HOLDS if client.happened(self.key) else Verdict.DOES_NOT_HOLD
 
 
+class Pretend(Turn):
+    """Change nothing at all, as a change."""
+
+    name: ClassVar[str] = "clockwork.pretend"
+
+    def plan(self, client: World) -> Change | Unchanged:
+        return Change(self.key, "still", "turned")
+
+    def apply(self, client: World, change: Change) -> Outcome:
+        return Outcome({})
+
+    def verify(self, client: World, change: Change) -> Verdict:
+        return Verdict.HOLDS
+
+
 class Hide(Turn):
     """Take a page out of sight."""
 
@@ -406,6 +421,7 @@ PROVIDER = Provider(
         Nothing,
         Look,
         Turn,
+        Pretend,
         Hide,
         Put,
         TurnBack,

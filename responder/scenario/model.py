@@ -193,7 +193,7 @@ class Crash(_Model):
     after_apply: str = Field(default="", alias="after-apply")
     """The step that took effect, and nothing of it written."""
     after_record: str = Field(default="", alias="after-record")
-    """The step whose outcome was just written."""
+    """The step whose outcome was just written; of one that only reads, it is about to be."""
 
     def points(self) -> Mapping[str, str]:
         """Return the instants and their steps."""
