@@ -271,12 +271,12 @@ def faults() -> Page:
         "starts.",
         "",
     ]
-    told = (
-        f"The instants are {listed(CRASH_POINTS)}: the intent is written and nothing is sent; it took effect and nothing"
-        " of that is written; the outcome is written. A step that only reads has no intent, and its outcome is written"
-        " soon after."
-    )
-    return [*lines, told, ""]
+    lines += [
+        f"The instants are {listed(CRASH_POINTS)}: the intent is written and nothing is",
+        "sent; it took effect and nothing of that is written; the outcome is written. A step that only reads has no",
+        "intent, and its outcome is written soon after.",
+    ]
+    return [*lines, ""]
 
 
 def templates() -> Page:

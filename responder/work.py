@@ -316,8 +316,11 @@ class Worker:
         known, also = kept(self._place(job, resolved), Outcome(planned.facts, planned.issued))
         self._means.hook("after-apply", job.address)
         facts = {**({} if recovering else resolved.record), "reason": planned.reason, "facts": known}
-        write, event = (self.append, "reconciled") if recovering else (self._leave, "unchanged")
-        write(job, event, facts, also=both(also, shredding(resolved)))
+        more = both(also, shredding(resolved))
+        if recovering:
+            self.append(job, "reconciled", facts, also=more)
+        else:
+            self._leave(job, "unchanged", facts, also=more)
         self._means.hook("after-record", job.address)
 
     # Recovering --------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_every_event_that_can_be_written_is_described() -> None:
 
 
 def events_in_code() -> set[str]:
-    """Return every event that the code writes: the first word of a draft, and what a job appends."""
+    """Return every event that the code writes: the first word of a draft, and what a job appends or leaves."""
     package = Path(responder.__file__).parent
     found: set[str] = set()
     for path in [path for path in package.rglob("*.py") if "drill" not in path.parts]:
@@ -125,7 +125,7 @@ def events_in_code() -> set[str]:
 def written_by(call: ast.Call) -> Iterator[str]:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     first = call.args[0] if call.args else None
-    of_a_job = name == "append" and isinstance(first, ast.Name) and first.id == "job"
+    of_a_job = name in {"append", "_leave"} and isinstance(first, ast.Name) and first.id == "job"
     if not call.args or not (of_a_job or name in {"Draft", "_draft"}):
         return
     given = call.args[1] if of_a_job else call.args[0]
