@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import Any, NamedTuple
 
-from responder.action import Changing, Effect, Unchanged
+from responder.action import Effect, Unchanged, changes
 from responder.approval import group_digest
 from responder.asking import ask_to_act
 from responder.chain import GENESIS
@@ -188,7 +188,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
         question = ask_to_act(action, means.clock.now())
         return {"target": f"asks {question['role']}", "after": question["text"]}
     target = str(resolved.record.get("to") or _reading_target(resolved, state))
-    if not isinstance(action, Changing) or resolved.provider is None:
+    if not changes(action) or resolved.provider is None:
         return {"target": target}
     access = means.access(resolved.connection, state.run, step.id)
     client = means.client(access)
@@ -198,7 +198,7 @@ def _one(step: Step, state: RunState, means: Means, item: Any) -> dict[str, Any]
     planned = signed(planned, resolved)
     identity = means.identity(resolved.provider, access)
     check_step(case_of(step, resolved, state, means, Moment.PLAN, identity=identity, ours=access.secret, client=client))
-    digest = planned.digest(resolved.name, identity.account, action.effect)
+    digest = planned.digest(resolved.name, identity.account, resolved.action.effect)
     return {
         "target": planned.target,
         "before": planned.before,

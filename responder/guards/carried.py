@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from responder.action import Changing
+from responder.action import changes
 from responder.guards.case import Case
 from responder.redaction import Secret
 
@@ -13,7 +13,7 @@ from responder.redaction import Secret
 def handed_over(case: Case) -> list[Secret]:
     """Return every secret that a change would put somewhere; the run's own credential is its subject, not its load."""
     action = case.resolved.action
-    if not isinstance(action, Changing):
+    if not changes(case.resolved.action):
         return []
     return [one for name in type(action).model_fields if name != "subject" for one in _secrets(getattr(action, name))]
 

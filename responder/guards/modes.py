@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from responder.action import Changing
+from responder.action import changes
 from responder.errors import PlanRefused, Problem
 from responder.guards.case import Case
 from responder.modes import GUARD, KILL, check_mode
@@ -20,7 +20,7 @@ def of_step(case: Case) -> Iterator[Problem]:
     if isinstance(case.resolved.action, Mode):
         yield from _of_switch(case, case.resolved.action)
         return
-    ends = case.on_credential and isinstance(case.resolved.action, Changing)
+    ends = case.on_credential and changes(case.resolved.action)
     if not ends or case.resolved.name.rpartition(".")[2] not in _ENDINGS:
         return
     standing = case.state.standing

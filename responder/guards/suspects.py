@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from responder.action import Changing
+from responder.action import changes
 from responder.errors import Problem
 from responder.guards.case import Case
 from responder.suspicion import GUARD, overheard, suspects_among, was_checked
@@ -13,7 +13,7 @@ NAME = GUARD
 def of_step(case: Case) -> Iterator[Problem]:
     """Refuse to tell anybody suspect anything, and to speak where the leaked credential may be listening."""
     action = case.resolved.action
-    told = action.tells() if isinstance(action, Changing) else ()
+    told = action.tells() if changes(case.resolved.action) else ()
     if not told:
         return
     heard = [*told, *case.listeners()] if case.state.standing.suspects else [*told]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from responder.action import Changing
+from responder.action import changes
 from responder.credential import LEAVE_OPEN, Doors, Inspect, Issue
 from responder.errors import Problem
 from responder.guards.carried import handed_over
@@ -21,13 +21,13 @@ _TAKEN_BACK = frozenset({"disable", "revoke", "fence", "end_sessions"})
 
 def of_step(case: Case) -> Iterator[Problem]:
     """Refuse whatever would let a leaked credential work again, or its replacement do more than it could."""
-    if case.on_credential and isinstance(case.resolved.action, Changing) and _revives(case):
+    if case.on_credential and changes(case.resolved.action) and _revives(case):
         yield Problem(
             "it would make a credential work again that a finding names",
             case.place,
             "issue another one: a leaked credential never comes back",
         )
-    if isinstance(case.resolved.action, Changing) and _revives_by_id(case):
+    if changes(case.resolved.action) and _revives_by_id(case):
         yield Problem(
             "it would make a key work again that a finding names",
             f"{case.place}.with.key_id",
