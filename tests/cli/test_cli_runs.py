@@ -420,6 +420,18 @@ def test_where_not_even_the_first_entry_can_be_written_it_says_what_to_do_by_han
     assert not (place / "world" / "effects.jsonl").exists()
 
 
+def test_where_the_record_cannot_be_read_resume_says_how_to_learn_what_to_do_by_hand(place: Path) -> None:
+    nobody = "postgresql://127.0.0.1:1/record"
+
+    resumed = typed(place, "resume", "run-123", store=nobody)
+
+    assert resumed.exit_code == 6
+    told = next(line.split("run ", 1)[1] for line in resumed.stderr.splitlines() if line.startswith("    $ "))
+    assert "PLAYBOOK --finding FINDING.json" == told
+    begun_anew = typed(place, "run", "p", "--finding", report(place), "--yes", store=nobody)
+    assert "Contain it by hand" in begun_anew.stderr
+
+
 def test_what_is_not_ours_is_not_for_a_persons_hands_either(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESPONDER_SEALING_KEY", base64.b64encode(b"k" * 32).decode())
     path = Path(report(place))
