@@ -36,8 +36,8 @@ def question(
     }
 
 
-def ask_for_many(step: Step, digests: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """Return the facts of the one question about many items: key to digest of what each would do."""
+def ask_for_one(step: Step, digest: str, now: datetime, **more: Any) -> dict[str, Any]:
+    """Return the facts of the question whether a change with this digest may be made; `more`: what it says besides."""
     if step.approval is None:
         raise RecordError(f"{step.id} needs no approval", where=step.id)
     return question(
@@ -45,12 +45,16 @@ def ask_for_many(step: Step, digests: Mapping[str, str], now: datetime) -> dict[
         step.approval.role,
         due_at=now + step.approval.within,
         on_timeout=step.approval.on_timeout,
-        digest=group_digest(digests),
+        digest=digest,
         quorum=step.approval.quorum,
         text=step.approval.reason,
-        items=len(digests),
-        digests=dict(digests),
+        **more,
     )
+
+
+def ask_for_many(step: Step, digests: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Return the facts of the one question about many items: key to digest of what each would do."""
+    return ask_for_one(step, group_digest(digests), now, items=len(digests), digests=dict(digests))
 
 
 def ask_to_act(action: Action, now: datetime) -> dict[str, Any]:

@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from responder.errors import RequestError
 from responder.finding import Finding
 from responder.means import Means
-from responder.store import Blob
+from responder.store import HELD, Blob
 
-HELD = "held"
-"""Under which name the store keeps them; it is no incident."""
 _FINDING, _VALUE = "finding", "value"
 _LONGEST = timedelta(hours=24)
 

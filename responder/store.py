@@ -22,6 +22,10 @@ MOVED = "moved-to"
 """Under which name a store that was copied keeps where its record went."""
 
 
+HELD = "held"
+"""Under which name a store keeps findings that wait for somebody to respond; it is no incident."""
+
+
 @dataclass(frozen=True)
 class Location:
     """Where a record is: a file, or a database of a server. As text it never shows a password."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from responder.chain import verify
 from responder.errors import Problem, RecordError, RequestError
 from responder.sealing import Sealer
-from responder.store import KEY_CHECK, MOVED, Store, Writing
+from responder.store import HELD, KEY_CHECK, MOVED, Store, Writing
 
 _STALE_SECONDS = 3.0
 """An executor that has not beaten for so long works no more."""
@@ -125,6 +125,8 @@ def _fill(source: Store, target: Store) -> None:
             writing.put_meta(KEY_CHECK, key)
         for incident in source.incidents():
             _copy_incident(source, writing, incident)
+        for blob in source.blobs(HELD):
+            writing.put_blob(blob)
         for row in source.runs():
             writing.put_run(row)
             writing.lock(source.locked(row.run), row.run)
@@ -157,9 +159,10 @@ def _compare(source: Store, target: Store, sealer: Sealer) -> Copied:
         problems = verify(target, sealer, incident)
         if problems or target.head(incident) != source.head(incident):
             raise RecordError("The copy does not verify", where=f"{target.place}, {incident}", remedy="try again")
-        if _ids(source.blobs(incident)) != _ids(target.blobs(incident)):
-            raise RecordError("The copy lacks sealed values", where=f"{target.place}, {incident}", remedy="try again")
         entries += len(target.rows(incident))
+    for owner in (*incidents, HELD):
+        if _ids(source.blobs(owner)) != _ids(target.blobs(owner)):
+            raise RecordError("The copy lacks sealed values", where=f"{target.place}, {owner}", remedy="try again")
     if source.runs() != target.runs() or incidents != target.incidents():
         raise RecordError("The copy lacks runs or incidents", where=target.place, remedy="try again")
     return Copied(len(incidents), entries, len(source.runs()))

@@ -20,7 +20,7 @@ from responder.action import (
     observes,
     reads,
 )
-from responder.asking import question
+from responder.asking import ask_for_one, question
 from responder.clock import monotonic
 from responder.detour import around
 from responder.entry import Draft, Fence
@@ -216,7 +216,8 @@ class Worker:
         if self._needs_agreement(job, facts["digest"]):
             drafts = [Draft("planned", facts, self._fence.run, job.address)]
             if "[" not in job.address:
-                drafts.append(self._approval(job, facts["digest"]))
+                asked = ask_for_one(job.step, facts["digest"], self._means.clock.now())
+                drafts.append(Draft("asked", asked, self._fence.run, job.address))
             self._timeline.append(*drafts, fence=self._fence)
             return
         self._apply(job, resolved, action, change, facts)
@@ -239,22 +240,6 @@ class Worker:
 
     def _needs_agreement(self, job: Job, digest: str) -> bool:
         return job.step.approval is not None and job.unit.approved != digest
-
-    def _approval(self, job: Job, digest: str) -> Draft:
-        approval = job.step.approval
-        if approval is None:
-            raise RecordError("An approval was asked for a step that needs none", where=job.address)
-        due = self._means.clock.now() + approval.within
-        facts = question(
-            "approval",
-            approval.role,
-            due_at=due,
-            on_timeout=approval.on_timeout,
-            digest=digest,
-            quorum=approval.quorum,
-            text=approval.reason,
-        )
-        return Draft("asked", facts, self._fence.run, job.address)
 
     def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
         """Write the intent, send, and write what came of it."""

@@ -11,7 +11,7 @@ import clockwork
 import jsonschema
 import psycopg
 import pytest
-from cli_bench import begun, typed
+from cli_bench import begun, leaked_value, typed
 from conftest import BOTH, OpenApp
 from cutting import Way
 from postgresql import Server
@@ -22,6 +22,8 @@ from test_timeline import tamper
 from responder.app import App
 from responder.cli import outputs
 from responder.errors import RecordError
+from responder.finding import Exposure, Finding
+from responder.held import hold
 from responder.installation import open_store
 from responder.registry import Registry
 from responder.store import FORMAT, Location
@@ -124,6 +126,8 @@ def test_a_record_comes_back_from_a_server_into_a_file(filled: Path, server: Ser
 def test_a_copy_holds_all_that_the_source_held(opened: OpenApp, filled: Path, server: Server) -> None:
     """Compared by reading both files' tables, not by what the copying says."""
     target = server.emptied()
+    app = opened()
+    hold(app.means, Finding(value=app.means.sealer.secret(leaked_value() + "-other"), exposure=Exposure(kind="public")))
     with sqlite3.connect(file_of(filled)) as database:
         before = {name: rows_of(database, name) for name in ("entries", "heads", "runs", "locks", "blobs")}
     database.close()
