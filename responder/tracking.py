@@ -16,11 +16,12 @@ POLL_SECONDS = 0.05
 
 
 class _Left:
-    """Something that was left to be written soon, and whether the state knows it already."""
+    """Something that was left to be written soon."""
 
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
         self.applied = False
+        """Whether the state knows it already, though it may not be written yet."""
 
 
 class Tracking:
@@ -50,6 +51,7 @@ class Tracking:
     def settled(self) -> bool:
         """Write what was left; tell whether there was nothing that the state does not know from the record itself."""
         self._timeline.flush()
+        self._timeline.await_writing()  # another thread may just be writing it
         return not (self._left or self._tickets)
 
     def behind(self) -> bool:
@@ -62,16 +64,21 @@ class Tracking:
         RecordError where something that was left could not be written, or the record was altered; StaleExecutor where
         another executor has taken over.
         """
+        self._gather()
+        ripe = len(self._left)  # whatever a thread wrote before it left one of these is among the entries below
         entries = self._entries(look=look)
-        until = len(entries)  # others add to it meanwhile; what of ours is among these is in `_tickets` by now
-        while self._tickets:
-            self._left.append(_Left(self._tickets.pop(0)))
+        until = len(entries)  # others add to it meanwhile
+        self._gather()  # whatever is among these entries by having been left is now among what was left
         if self.position < until:
             self._take(entries, until)
-        self._take_left()
+        self._take_left(ripe)
         if self.state.epoch > self._fence.epoch:
             remedy = "nothing to do here: the other one goes on"
             raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy=remedy)
+
+    def _gather(self) -> None:
+        while self._tickets:
+            self._left.append(_Left(self._tickets.pop(0)))
 
     def _entries(self, *, look: bool) -> Sequence[Entry]:
         now = time.monotonic()
@@ -108,15 +115,15 @@ class Tracking:
                 self._apply(left.ticket, state)
         self.state.become(state)
 
-    def _take_left(self) -> None:
-        """Apply what was left and is not written yet; drop what has been written and seen."""
+    def _take_left(self, ripe: int) -> None:
+        """Apply the first `ripe` of what was left, as far as it is not written yet; drop what was written and seen."""
         still: list[_Left] = []
-        for left in self._left:
+        for number, left in enumerate(self._left):
             if left.ticket.done and left.ticket.error is not None:
                 raise left.ticket.error
             if self._seen(left.ticket):
                 continue
-            if not left.applied:
+            if number < ripe and not left.applied:
                 self._apply(left.ticket, self.state)
                 left.applied = True
             still.append(left)

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -157,6 +158,9 @@ def test_threads_that_leave_much_while_others_write_lose_and_double_nothing(benc
             bench.leave("observed", {**LOOK, "facts": {"number": number}}, step)
             if number % 10 == 0:
                 bench.write("planned", {"io_seconds": 0.25}, step)
+            if number == each - 1:
+                bench.write("applied", {}, step)
+                bench.leave("verified", {}, step)
             time.sleep(chance.random() / 500)
 
     def speak() -> None:
@@ -199,6 +203,25 @@ def test_what_is_being_written_at_this_moment_is_not_taken_for_still_to_come(ben
     bench.settle()
 
     assert 1 == len(bench.tracking.state.unit("s0").looks)
+
+
+def test_what_was_left_after_something_was_written_is_not_taken_before_it(bench: Bench) -> None:
+    """Both come from a thread, just after the entries were looked at."""
+    entries = bench.tracking._entries
+
+    def overtaken(**how: bool) -> Sequence[Entry]:
+        found = list(entries(**how))
+        bench.tracking._entries = entries  # type: ignore[method-assign]
+        bench.write("applied", {}, "s0")
+        bench.leave("verified", {}, "s0")
+        return found
+
+    bench.write("planned", {}, "s0")
+    bench.tracking._entries = overtaken  # type: ignore[method-assign]
+    bench.tracking.catch_up(look=False)
+    bench.tracking.catch_up(look=False)
+
+    assert "done" == bench.tracking.state.status("s0")
 
 
 # What is lost ---------------------------------------------------------------------------------------------------------
