@@ -68,11 +68,11 @@ NOT_FOR_A_RUN = {
 def loaded_by(*words: str, code: int = 0, path: str = "") -> set[str]:
     """Return the modules that a call imports, in a process of its own; and `gc enabled` where it is at the end."""
     lines = [
-        "import gc, sys",
+        "import atexit, gc, sys",
         f"sys.argv[1:] = {list(words)!r}",
+        "atexit.register(lambda: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n'))",
         "from responder.cli import main",
-        "try: main()",
-        "finally: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n')",
+        "main()",
     ]
     around = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(
