@@ -34,8 +34,7 @@ _TO_END = re.compile(r"[^,()+]*")
 _HOW = "begin with `incident.FIELD`, `submitted(DEADLINE)`, `min(...)` or `max(...)`"
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """A moment of the incident."""
 
     name: str
@@ -58,8 +57,7 @@ class Submission:
         return f"submitted({self.deadline})"
 
 
-@dataclass(frozen=True)
-class Later:
+class Later(NamedTuple):
     """A span after another moment."""
 
     start: "Anchor"
@@ -70,8 +68,7 @@ class Later:
         return f"{self.start} + {self.span}"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The earliest or the latest of several moments."""
 
     which: str
