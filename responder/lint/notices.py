@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from responder.arguments import Place
@@ -28,7 +27,7 @@ def templates(book: Book) -> Iterator[Problem]:
         except DocumentError as error:
             for problem in error.problems:
                 known_place = ":" in problem.where
-                yield problem if known_place else replace(problem, where=place.of("with", "template"))
+                yield problem if known_place else problem._replace(where=place.of("with", "template"))
 
 
 def _told(book: Book) -> Iterator[tuple[Step, Place, "Template", Mapping[str, Any]]]:
