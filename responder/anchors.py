@@ -27,15 +27,14 @@ PROVEN = "contained_at"
 
 _MOST_TEXT = 400
 _DEEPEST = 5
-_NAME = re.compile(r"[a-z][a-z0-9-]*(?:/[a-z][a-z0-9-]*)*")
-_FIELD = re.compile(r"incident\.([a-z_]+)")
-_CALL = re.compile(r"(min|max|submitted)\s*\(")
-_TO_END = re.compile(r"[^,()+]*")
+_NAME = r"[a-z][a-z0-9-]*(?:/[a-z][a-z0-9-]*)*"
+_FIELD = r"incident\.([a-z_]+)"
+_CALL = r"(min|max|submitted)\s*\("
+_TO_END = r"[^,()+]*"
 _HOW = "begin with `incident.FIELD`, `submitted(DEADLINE)`, `min(...)` or `max(...)`"
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """A moment of the incident."""
 
     name: str
@@ -58,8 +57,7 @@ class Submission:
         return f"submitted({self.deadline})"
 
 
-@dataclass(frozen=True)
-class Later:
+class Later(NamedTuple):
     """A span after another moment."""
 
     start: "Anchor"
@@ -70,8 +68,7 @@ class Later:
         return f"{self.start} + {self.span}"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The earliest or the latest of several moments."""
 
     which: str
@@ -127,7 +124,7 @@ class _Reader:
         while self.rest().startswith("+"):
             self.at += 1
             self.rest()
-            words = _TO_END.match(self.text, self.at)
+            words = re.match(_TO_END, self.text[self.at :])
             text = words[0] if words else ""
             try:
                 found = Later(found, read_span(text))
@@ -140,10 +137,10 @@ class _Reader:
         rest, start = self.rest(), self.at
         if depth > _DEEPEST:
             raise AnchorError(f"nested deeper than {_DEEPEST} levels", start)
-        if clock := _FIELD.match(rest):
+        if clock := re.match(_FIELD, rest):
             self.at += clock.end()
             return Clock(_known(clock[1], start + len("incident.")))
-        call = _CALL.match(rest)
+        call = re.match(_CALL, rest)
         if call is None:
             raise AnchorError(f"{rest[:20]!r} is no moment; {_HOW}" if rest else f"a moment is missing; {_HOW}", start)
         self.at += call.end()
@@ -159,7 +156,7 @@ class _Reader:
         return Choice(call[1], tuple(inner))
 
     def _submission(self) -> Anchor:
-        name = _NAME.match(self.rest())
+        name = re.match(_NAME, self.rest())
         if name is None:
             raise AnchorError("submitted(...) names a deadline", self.at)
         place = self.at

@@ -13,10 +13,10 @@ from responder.errors import InputError, SettingsError
 LAST = datetime(9999, 12, 30, tzinfo=UTC)
 """No due time lies beyond it; every zone can still show it."""
 
-_SPAN = re.compile(r"(\d{1,9}) (month|calendar day|business day)s?")
+_SPAN = r"(\d{1,9}) (month|calendar day|business day)s?"
 _MOST = {"months": 120, "calendar days": 3660, "business days": 2600}
 _HOW = "write it like 72h, 1h30m, 2d, `1 month`, `30 calendar days` or `4 business days`"
-_LOCAL = re.compile(r"(\d{1,2}):(\d{2}) (same day|next day|next business day)")
+_LOCAL = r"(\d{1,2}):(\d{2}) (same day|next day|next business day)"
 _LOCAL_HOW = "write it like `12:00 next day`, `17:30 same day`, `24:00 same day` or `9:00 next business day`"
 _SATURDAY = 5
 _HOURS, _MINUTES = 24, 60
@@ -119,7 +119,7 @@ def read_span(text: Any) -> Span:
         return text
     if not isinstance(text, str):
         raise ValueError(f"it has no unit; {_HOW}")  # noqa: TRY004 - pydantic wants ValueError
-    found = _SPAN.fullmatch(text.strip())
+    found = re.fullmatch(_SPAN, text.strip())
     if found is None:
         try:
             elapsed = duration(text)
@@ -168,7 +168,7 @@ def read_local_time(text: Any) -> LocalTime:
     """Read a local time. ValueError for anything that is not one."""
     if isinstance(text, LocalTime):
         return text
-    found = _LOCAL.fullmatch(text.strip()) if isinstance(text, str) else None
+    found = re.fullmatch(_LOCAL, text.strip()) if isinstance(text, str) else None
     if found is None:
         raise ValueError(f"{str(text)[:40]!r} is no local time; {_LOCAL_HOW}")
     hour, minute = int(found[1]), int(found[2])

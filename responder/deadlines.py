@@ -1,9 +1,8 @@
 """How a run's deadlines stand: pending, running, overdue, met or late."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.anchors import CLOCKS, Submission
 from responder.due import Deadline
@@ -14,8 +13,7 @@ from responder.naming import incident_facts
 from responder.state import RunState
 
 
-@dataclass(frozen=True)
-class ClockView:
+class ClockView(NamedTuple):
     """A deadline, and how it stands."""
 
     name: str

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,21 +20,19 @@ class Fence(NamedTuple):
     """Who has the turn: two that want the run at the same moment reckon with the same next epoch."""
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """An entry that is not written yet."""
 
     event: str
     """What happened, a verb in the past tense."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
     run: str = ""
     step: str = ""
     """The step, or the item as `step[key]`."""
     actor: str = "responder"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a timeline."""
 
     seq: int

@@ -1,10 +1,9 @@
 """Errors, named for what may be done next; every one says what, where, and what to do."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with an input."""
 
     what: str

@@ -47,7 +47,7 @@ def no_hook(point: str, step: str) -> None:
     """Do nothing: outside of drills nobody waits at these points."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Means:
     """Everything that planning and running need from outside."""
 

@@ -8,7 +8,6 @@ from responder.credential import Used
 from responder.durations import duration
 from responder.entry import Draft
 from responder.errors import PlanRefused, Problem, RequestError
-from responder.providers.incident import Mode
 from responder.state import RunState
 
 GUARD = "modes"
@@ -112,6 +111,8 @@ def _unused(state: RunState) -> bool:
 
 def switching(state: RunState, action: object, facts: Mapping[str, Any]) -> list[Draft]:
     """Return the entry of the switch that a step has just made, where its action is one."""
+    from responder.providers.incident import Mode  # noqa: PLC0415 - only where something was applied
+
     return [switched(state, facts, str(facts["reason"]))] if isinstance(action, Mode) else []
 
 

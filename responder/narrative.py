@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -163,7 +163,7 @@ class _Words:
             return special(self, entry)
         pattern = _SAY.get(entry.event, entry.event.replace("_", " "))
         known = {**entry.facts, "role": self.role(entry), "target": self.target(entry)}
-        known["actor"] = self.role(replace(entry, facts={}))
+        known["actor"] = self.role(entry._replace(facts={}))
         facts = defaultdict(str, known)  # what is not there is left out
         facts |= {name: ", ".join(map(str, value)) for name, value in entry.facts.items() if isinstance(value, list)}
         return pattern.format_map(facts).removesuffix(": ").removesuffix(" at ")

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from responder.entry import Draft
@@ -64,7 +63,7 @@ def children_of(findings: Sequence[Finding], state: RunState, means: Means, inci
                 if issuer is not None and issuer.incident == incident:
                     drafts.append(linked(issuer, start.run, start.credential))
                 told = Draft("opened_child", {**place, "child": start.run, "playbook": start.playbook.playbook})
-        drafts.append(replace(told, run=state.run, step=address))
+        drafts.append(told._replace(run=state.run, step=address))
         drafts += starts[-1].drafts if told.event == "opened_child" else ()
     return Offspring(tuple(drafts), tuple(starts))
 

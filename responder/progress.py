@@ -1,7 +1,7 @@
 """How far each step of a run is, and what it waits for, in words."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from responder.clock import show_time
 from responder.playbook import Step, dependencies
@@ -9,8 +9,7 @@ from responder.state import RunState
 from responder.unit import ENDED, Unit
 
 
-@dataclass(frozen=True)
-class ItemsView:
+class ItemsView(NamedTuple):
     """How far a `for_each` has come."""
 
     total: int
@@ -18,8 +17,7 @@ class ItemsView:
     failed: int
 
 
-@dataclass(frozen=True)
-class StepView:
+class StepView(NamedTuple):
     """One step, as the record says it."""
 
     id: str

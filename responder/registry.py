@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -40,7 +40,8 @@ class Registry:
         if name in {module.name for module in pkgutil.iter_modules(providers.__path__)}:
             module = importlib.import_module(f"{providers.__name__}.{name}")
             return _checked(module.PROVIDER)
-        for point in entry_points(group=_GROUP, name=name):
+        point = _point(name)
+        if point is not None:
             return _checked(point.load())
         near = nearest(name, self.names())
         raise PlaybookError(
@@ -123,6 +124,18 @@ class Registry:
             for action in self.provider(name).actions:
                 if not action.name.startswith("credential."):
                     yield action
+
+
+def _point(name: str) -> EntryPoint | None:
+    """Return the entry point of an outsider's provider; what is installed is read as far as it, where that will do."""
+    folders = set()
+    for installed in distributions():
+        folders.add(installed.locate_file(""))
+        if len(folders) > 1:
+            break  # an earlier folder may hold another version of the same package, and that one counts
+        for point in installed.entry_points.select(group=_GROUP, name=name):
+            return point
+    return next(iter(entry_points(group=_GROUP, name=name)), None)
 
 
 def _option_problems(error: ValidationError, place: str, options: type[BaseModel]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from responder.errors import RequestError
 from responder.expressions import Unknown
 from responder.finding import moment
 
-_UNKNOWN = re.compile(r"unknown\((?P<reason>.+),\s*(?P<when>[^,()]+)\)\s*", re.DOTALL)
+_UNKNOWN = r"(?s:unknown\((?P<reason>.+),\s*(?P<when>[^,()]+)\)\s*)"
 _MARK = "$unknown"
 
 
@@ -18,7 +18,7 @@ def read_fact(text: str, name: str) -> Any:
 
     `unknown(reason, time of the next word on it)` says that nobody knows yet; `[...]` and `{...}` are JSON.
     """
-    found = _UNKNOWN.fullmatch(text.strip())
+    found = re.fullmatch(_UNKNOWN, text.strip())
     if found:
         when = moment(found["when"].strip(), f"{name}, next update")
         return {_MARK: found["reason"].strip().strip("'\""), "next_update_at": when.isoformat()}

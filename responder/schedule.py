@@ -15,8 +15,8 @@ from responder.state import RunState
 from responder.step import Start, Step, read_by
 from responder.unit import ENDED, ENDED_WELL
 
-_ANCHORED = re.compile(r"incident\.(?P<anchor>[a-z_]+_at)(?:\s*\+\s*(?P<span>\S+))?")
-_LOCAL = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\s+(?P<zone>\S+))?")
+_ANCHORED = r"incident\.(?P<anchor>[a-z_]+_at)(?:\s*\+\s*(?P<span>\S+))?"
+_LOCAL = r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\s+(?P<zone>\S+))?"
 
 
 class Times(NamedTuple):
@@ -59,7 +59,7 @@ def _moment(text: str, step: Step, state: RunState, means: Means) -> datetime | 
             return None
         if isinstance(value, datetime):
             return value
-    found = _ANCHORED.fullmatch(str(value).strip())
+    found = re.fullmatch(_ANCHORED, str(value).strip())
     try:
         if found:
             anchor = incident_fact(state, found["anchor"])
@@ -77,7 +77,7 @@ def _moment(text: str, step: Step, state: RunState, means: Means) -> datetime | 
 
 def local_time(text: str, zone: str) -> datetime:
     """Return a local time with its zone, or with an offset. ValueError where it is none."""
-    found = _LOCAL.fullmatch(text.strip())
+    found = re.fullmatch(_LOCAL, text.strip())
     if found is None:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:

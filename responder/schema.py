@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from responder.action import Action
 from responder.arguments import argument_names
@@ -77,6 +79,20 @@ def _or_expression(schema: dict[str, Any], words: str) -> dict[str, Any]:
     inner = {key: value for key, value in schema.items() if key not in {"title", "default"}}
     default = {"default": schema["default"]} if "default" in schema else {}
     return {**described, **default, "anyOf": [inner, {"$ref": "#/$defs/expression"}]}
+
+
+class AsPrinted(GenerateJsonSchema):
+    """Describes named tuples as the objects that they are printed as."""
+
+    def named_tuple_schema(self, schema: core_schema.NamedTupleSchema) -> dict[str, Any]:
+        """Describe a named tuple by the names of its fields."""
+        shown: dict[str, Any] = {}
+        for field in schema["fields"]:
+            shown[field["name"]] = self.generate_inner(field["schema"]).copy()
+            if self.field_title_should_be_set(field["schema"]):
+                shown[field["name"]].setdefault("title", self.get_title_from_name(field["name"]))
+        named = {"title": schema["cls"].__name__, "description": schema["cls"].__doc__}
+        return {"type": "object", **named, "properties": shown, "required": list(shown)}
 
 
 def explain(schema: dict[str, Any], model: type[BaseModel]) -> None:

@@ -3,10 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.due import settings_problems
 from responder.entry import Draft
@@ -23,8 +22,7 @@ from responder.state import RunState
 from responder.store import FORMAT, Blob, RunRow, Writing
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """A run that can begin: its entries, and what must be stored with them."""
 
     run: str
@@ -35,8 +33,6 @@ class Start:
     blobs: tuple[Blob, ...]
     at: str
     """When it was prepared (ISO, UTC): from then on it wants to be advanced."""
-    joined: list[str] = field(default_factory=list)
-    """The run that turned out to hold the credential already, once `store` was called."""
 
     def state(self) -> RunState:
         """Return the run as it would begin."""

@@ -43,7 +43,7 @@ class Location:
         return str(self.path) if self.path is not None else shown_url(self.url)
 
 
-_PASSWORDS = re.compile(r"(?P<before>[?&](?:ssl)?password=)[^&#]*")
+_PASSWORDS = r"(?P<before>[?&](?:ssl)?password=)[^&#]*"
 
 
 def password_of(url: str) -> str:
@@ -60,7 +60,7 @@ def shown_url(url: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     bare = parts._replace(netloc=f"{name}@{host}" if name else host).geturl()
-    return _PASSWORDS.sub(r"\g<before>...", bare)
+    return re.sub(_PASSWORDS, r"\g<before>...", bare)
 
 
 class Row(NamedTuple):

@@ -10,7 +10,6 @@ from responder.entry import Draft
 from responder.errors import RequestError
 from responder.finding import Exposure, Finding
 from responder.incident import Credential
-from responder.providers.finding import Suppress
 from responder.state import RunState
 from responder.store import Store
 
@@ -19,6 +18,8 @@ EVENT = "suppressed"
 
 def suppressing(state: RunState, action: object, facts: Mapping[str, Any]) -> list[Draft]:
     """Return the entry that leaves a run's own finding alone, where the action that was applied says so."""
+    from responder.providers.finding import Suppress  # noqa: PLC0415 - only where something was applied
+
     if not isinstance(action, Suppress):
         return []
     seen = Exposure.model_validate(state.started["exposure"])

@@ -10,7 +10,7 @@ from responder.standing import SUSPECT_KINDS, Standing, suspect_name
 from responder.state import RunState
 
 GUARD = "suspects"
-_ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
+_ADDRESS = r"[^\s<>,;\"']+@[^\s<>,;\"']+"
 
 
 def read_suspects(text: str) -> tuple[list[str], list[str]]:
@@ -63,7 +63,7 @@ def suspects_among(state: RunState, told: Iterable[str]) -> list[str]:
     found: list[str] = []
     people = {name: person for person, facts in _known(state).items() for name in _names(person, facts)}
     for one in told:
-        for name in _ADDRESS.findall(one) or [one]:
+        for name in re.findall(_ADDRESS, one) or [one]:
             bare = name.strip().removeprefix("#").casefold()
             by_name = [f"person:{bare}", f"channel:{bare}"]
             if any(key in suspects for key in by_name) or (bare in people and is_suspect(state, people[bare])):

@@ -5,9 +5,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from responder import __version__
 from responder.answer import (
@@ -43,8 +42,7 @@ REQUEST_SECONDS = 10.0
 _MOST_BODY = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Permit:
+class Permit(NamedTuple):
     """The right to send writes for one intent, until a moment on the clock that never steps back."""
 
     until: float

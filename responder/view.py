@@ -2,9 +2,8 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.approval import may_answer
 from responder.correction import Correction
@@ -16,8 +15,7 @@ from responder.state import RunState
 from responder.unit import ENDED, Ask, Unit
 
 
-@dataclass(frozen=True)
-class AskView:
+class AskView(NamedTuple):
     """A question that is open, and how it is answered."""
 
     run: str
@@ -50,8 +48,7 @@ class AskView:
     """What to type; one for each way to answer."""
 
 
-@dataclass(frozen=True)
-class ChildView:
+class ChildView(NamedTuple):
     """A run that this one opened for another leaked credential."""
 
     run: str
@@ -61,8 +58,7 @@ class ChildView:
     contained: bool
 
 
-@dataclass(frozen=True)
-class CriterionView:
+class CriterionView(NamedTuple):
     """An exit criterion, once the run has ended."""
 
     criterion: str
@@ -70,8 +66,7 @@ class CriterionView:
     why: str
 
 
-@dataclass(frozen=True)
-class RunView:
+class RunView(NamedTuple):
     """One run at one moment."""
 
     incident: str
@@ -111,7 +106,7 @@ class RunView:
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data; times as ISO text."""
-        data: dict[str, Any] = _plain(self)
+        data: dict[str, Any] = _plain(self._asdict())
         return data
 
 
@@ -286,8 +281,8 @@ def _commands(run: str, ask: Ask, program: str) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

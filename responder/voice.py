@@ -5,13 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from responder import answers, approval, correcting
+from responder import approval
 from responder.anchors import PROVEN
 from responder.attendance import Attendance
 from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
-from responder.declared import DECLARED, declared
 from responder.dispatch import Dispatcher
 from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
@@ -114,10 +113,14 @@ class Voice:
 
     def approve(self, run: str, step: str, digest: str = "") -> None:
         """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
+        from responder import answers  # noqa: PLC0415 - only where somebody says something
+
         self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
 
     def decline(self, run: str, step: str, reason: str) -> None:
         """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
+        from responder import answers  # noqa: PLC0415 - only where somebody says something
+
         self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
 
     def decide(self, run: str, step: str, option: str) -> None:
@@ -231,6 +234,9 @@ class Voice:
 
         A moment that would make a deadline due later does not count before its owners agree: the question is returned.
         """
+        from responder import answers  # noqa: PLC0415 - only where somebody says something
+        from responder.declared import DECLARED, declared  # noqa: PLC0415
+
         row = self.row(run)
         state = self.state(row.run)
         self.decides(state)
@@ -246,6 +252,8 @@ class Voice:
 
     def _correct(self, row: RunRow, state: RunState, name: str, value: str, reason: str) -> Correction | None:
         """Write a correction of a moment, and see that it counts or is asked."""
+        from responder import correcting  # noqa: PLC0415 - only where somebody says something
+
         now, old = self.clock_line(), state.incident.get(name)
         draft = correcting.correct(self._states(row.run), name, old, value, self.somebody(), now, reason)
         self.say(row, draft)

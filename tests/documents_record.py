@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -267,4 +266,4 @@ def only_until(entries: list[Entry], event: str, step: str) -> list[Entry]:
 
 def with_facts(entry: Entry, **facts: Any) -> Entry:
     """Return an entry with other facts."""
-    return replace(entry, facts={**entry.facts, **facts})
+    return entry._replace(facts={**entry.facts, **facts})

@@ -1,7 +1,6 @@
 """A corrected moment: more time for a deadline is asked of its owner, less counts at once; both values stay."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -379,7 +378,7 @@ def test_a_run_that_another_opened_keeps_its_own_awareness(duties: Duties) -> No
     """A credential that was found on the way has its own clocks: a correction of the incident moves none of them."""
     entries = duties.events()
     started = next(entry for entry in entries if entry.event == "started")
-    child = replace(started, run="run-child", facts={**started.facts, "parent": {"run": duties.run, "step": "look"}})
+    child = started._replace(run="run-child", facts={**started.facts, "parent": {"run": duties.run, "step": "look"}})
     state = fold("run-child", [*entries, child])
 
     draft = correct([state], "aware_at", AWARE.isoformat(), at(9).isoformat(), "ann", at(0), "")

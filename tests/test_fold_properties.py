@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def recorded(opened: OpenApp, place: Path, case: Case) -> tuple[str, list[Entry]
 
 
 def renumbered(entries: Sequence[Entry]) -> list[Entry]:
-    return [replace(entry, seq=number) for number, entry in enumerate(entries, 1)]
+    return [entry._replace(seq=number) for number, entry in enumerate(entries, 1)]
 
 
 @pytest.mark.timeout(0)
@@ -110,7 +110,7 @@ def impossible(entry: Entry) -> Entry:
     """Return the entry in which a run's playbook has expressions that nobody could evaluate."""
     if entry.event != "started":
         return entry
-    return replace(entry, facts={**entry.facts, "playbook": spoilt(entry.facts["playbook"])})
+    return entry._replace(facts={**entry.facts, "playbook": spoilt(entry.facts["playbook"])})
 
 
 def spoilt(value: Any) -> Any:

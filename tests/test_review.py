@@ -1,7 +1,6 @@
 """Figures and postmortem come from the record alone, by hand-made records whose numbers are known."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ def test_a_notice_that_not_all_have_is_not_on_time() -> None:
 
 def test_a_message_found_by_reading_back_counts_as_sent() -> None:
     entries = [
-        replace(entry, event="reconciled") if entry.event == "applied" and entry.step == "holding" else entry
+        entry._replace(event="reconciled") if entry.event == "applied" and entry.step == "holding" else entry
         for entry in ENTRIES
     ]
 

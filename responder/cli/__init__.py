@@ -1,7 +1,10 @@
 """The command line: parse, call, print, exit code. One file per command, imported when it is called."""
 
+import atexit
 import gc
 import os
+import sys
+import threading
 
 
 def main() -> None:
@@ -13,4 +16,26 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from responder.cli.group import group  # noqa: PLC0415 - only where it is needed
 
-    group.main(prog_name="responder")
+    try:
+        group.main(prog_name="responder")
+    except SystemExit as end:
+        _leave(end.code)
+        raise
+
+
+def _leave(code: object) -> None:
+    """End the process, all its output written. Return where Python's own end has more to do than to free memory.
+
+    A thread that is still at work is waited for by Python, as is a profiler; what cannot be written is told by it.
+    """
+    others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    if not isinstance(code, int) or not all(one.daemon for one in others) or sys.getprofile() is not None:
+        return
+    atexit._run_exitfuncs()  # noqa: SLF001 - what was registered is done, by us or by Python
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed before we began
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)  # to take every module and model apart first takes as long as a run of a few steps

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +66,7 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
         call.say(f"{len(problems)} problems")
     _details(call, details)
     if call.json:
-        shown = [asdict(one) for one in problems]
+        shown = [one._asdict() for one in problems]
         call.document({"error": type(error).__name__, "exit": int(exit_for(error)), "problems": shown})
 
 
@@ -76,7 +75,7 @@ def _with_remedy(error: ResponderError, problem: Problem) -> Problem:
     if problem.remedy:
         return problem
     words = next((words for kind, words in _REMEDIES if isinstance(error, kind)), "")
-    return replace(problem, remedy=words)
+    return problem._replace(remedy=words)
 
 
 def show_usage(call: "Call", error: click.ClickException) -> None:
@@ -91,7 +90,7 @@ def show_usage(call: "Call", error: click.ClickException) -> None:
     problem = Problem(message, remedy=f"`{path} --help` shows what it takes")
     _show(call, problem)
     if call.json:
-        shown = [asdict(problem)]
+        shown = [problem._asdict()]
         call.document({"error": "UsageError", "exit": int(Exit.WRONG_INPUT), "problems": shown})
 
 
@@ -106,7 +105,7 @@ def show_defect(call: "Call", error: Exception, details: str = "") -> None:
     )
     _details(call, details)
     if call.json:
-        shown = [asdict(Problem(f"A defect in responder: {type(error).__name__}"))]
+        shown = [Problem(f"A defect in responder: {type(error).__name__}")._asdict()]
         call.document({"error": "Defect", "exit": int(Exit.DEFECT), "problems": shown})
 
 

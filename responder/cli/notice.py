@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -73,7 +72,7 @@ def lint_command(templates: tuple[str, ...]) -> Exit:
     known = _templates(call)
     found = {name: _problems(known, name) for name in templates or known.names()}
     if call.json:
-        shown = [{"template": name, "errors": [asdict(one) for one in problems]} for name, problems in found.items()]
+        shown = [{"template": name, "errors": [one._asdict() for one in problems]} for name, problems in found.items()]
         call.document({"templates": shown})
     else:
         for name, problems in found.items():

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from responder.cli.drilled import Drilled
 from responder.doctor import Check
-from responder.schema import field_help
+from responder.schema import AsPrinted, field_help
 from responder.stocktaking import Stock
 from responder.view import RunView
 
@@ -360,7 +360,7 @@ def schema_of(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a document; no field that it does not name may stand in one."""
     from pydantic import TypeAdapter  # noqa: PLC0415 - only where schemas are made
 
-    schema = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
+    schema = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization", schema_generator=AsPrinted)
     for part in (schema, *schema.get("$defs", {}).values()):
         if "properties" in part:
             part["required"] = list(part["properties"])

@@ -1,7 +1,6 @@
 """`responder playbook`."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -111,8 +110,8 @@ def lint_command(playbooks: tuple[str, ...], *, strict: bool) -> Exit:
 def _document(report: Report) -> dict[str, object]:
     return {
         "playbook": report.name,
-        "errors": [asdict(one) for one in report.errors],
-        "warnings": [asdict(one) for one in report.warnings],
+        "errors": [one._asdict() for one in report.errors],
+        "warnings": [one._asdict() for one in report.warnings],
     }
 
 

@@ -36,7 +36,7 @@ class Tested:
 
     def document(self) -> dict[str, object]:
         """Return it as plain data."""
-        return {**asdict(self), "problems": [asdict(one) for one in self.problems]}
+        return {**asdict(self), "problems": [one._asdict() for one in self.problems]}
 
 
 @click.command("test", cls=Command)

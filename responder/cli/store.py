@@ -71,7 +71,7 @@ def _checked(record: Location, found: Inspection | None, problems: tuple[Problem
         "entries": found.entries if found else 0,
         "sealed": found.sealed if found else 0,
         "moved_to": found.moved_to if found else "",
-        "problems": [asdict(one) for one in problems],
+        "problems": [one._asdict() for one in problems],
     }
 
 

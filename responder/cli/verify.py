@@ -58,7 +58,7 @@ class _Found:
             "verified": not self.problems,
             "entries": self.entries,
             "head": self.head,
-            "problems": [asdict(one) for one in self.problems],
+            "problems": [one._asdict() for one in self.problems],
             "live": [asdict(one) for one in self.looked],
         }
 

@@ -1,7 +1,6 @@
 """What no plan may do. A guard refuses; it never warns, and no option skips it. One module each, and one table."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from responder.errors import PlanRefused, Problem
@@ -128,7 +127,7 @@ def check_close(closing: Closing) -> None:
 
 def _named(guard: Guard, problems: Iterable[Problem]) -> Iterator[Problem]:
     for problem in problems:
-        yield replace(problem, guard=guard.name)
+        yield problem._replace(guard=guard.name)
 
 
 def _refuse(found: Iterable[Iterable[Problem]]) -> None:

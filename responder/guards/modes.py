@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from responder.action import changes
 from responder.errors import PlanRefused, Problem
 from responder.guards.case import Case
 from responder.modes import GUARD, KILL, check_mode
-from responder.providers.incident import Mode
 from responder.state import RunState
 from responder.unit import ENDED_WELL
+
+if TYPE_CHECKING:
+    from responder.providers.incident import Mode
 
 NAME = GUARD
 _ENDINGS = frozenset({"disable", "revoke"})
@@ -17,6 +20,8 @@ _ENDINGS = frozenset({"disable", "revoke"})
 
 def of_step(case: Case) -> Iterator[Problem]:
     """Refuse to end a credential too early for the mode, and to switch to a mode that does not fit."""
+    from responder.providers.incident import Mode  # noqa: PLC0415 - only where something is changed
+
     if isinstance(case.resolved.action, Mode):
         yield from _of_switch(case, case.resolved.action)
         return
@@ -35,7 +40,7 @@ def of_step(case: Case) -> Iterator[Problem]:
         yield Problem(told, case.place, way_out)
 
 
-def _of_switch(case: Case, mode: Mode) -> Iterator[Problem]:
+def _of_switch(case: Case, mode: "Mode") -> Iterator[Problem]:
     approval = case.step.approval
     if mode.to != KILL and (approval is None or approval.on_timeout == "proceed"):
         yield Problem(

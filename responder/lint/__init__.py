@@ -1,7 +1,6 @@
 """What YAML and structure cannot show of a playbook: against actions, guards and templates. One table of rules."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -92,4 +91,4 @@ def errors(book: Book) -> tuple[Problem, ...]:
 
 def _said(book: Book, kind: str) -> tuple[Problem, ...]:
     rules = (rule for rule in RULES if rule.kind == kind)
-    return tuple(replace(one, rule=rule.name) for rule in rules for one in rule.check(book))
+    return tuple(one._replace(rule=rule.name) for rule in rules for one in rule.check(book))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from responder.arguments import Place
@@ -28,7 +27,7 @@ def templates(book: Book) -> Iterator[Problem]:
         except DocumentError as error:
             for problem in error.problems:
                 known_place = ":" in problem.where
-                yield problem if known_place else replace(problem, where=place.of("with", "template"))
+                yield problem if known_place else problem._replace(where=place.of("with", "template"))
 
 
 def _told(book: Book) -> Iterator[tuple[Step, Place, "Template", Mapping[str, Any]]]:
@@ -85,9 +84,9 @@ def _unfilled(template: "Template", given: Collection[str]) -> list[str]:
 
 # Whichever way a run goes ----------------------------------------------------------------------------------------
 
-_ALWAYS_THERE = re.compile(r"steps(?:\.\w+|\[['\"][^'\"]*['\"]\])\.(?:status|all_done|count|left)\b")
+_ALWAYS_THERE = r"steps(?:\.\w+|\[['\"][^'\"]*['\"]\])\.(?:status|all_done|count|left)\b"
 """What every step says of itself, however it ended."""
-_HANDLED = re.compile(r"\|\s*default\b|\bif\b|\bor\b")
+_HANDLED = r"\|\s*default\b|\bif\b|\bor\b"
 """An expression that says itself what counts where there is nothing."""
 
 
@@ -111,9 +110,9 @@ def unfilled_branches(book: Book) -> Iterator[Problem]:
 def _may_be_nothing(value: Any, step: Step, book: Book) -> str:
     """Return when a field that a step gives is null: what it reads was skipped, or failed and goes on."""
     for text in (one for _, one in texts(value) if "${{" in one):
-        if any(_HANDLED.search(expression) for expression in expressions_in(text)):
+        if any(re.search(_HANDLED, expression) for expression in expressions_in(text)):
             continue
-        bare = _ALWAYS_THERE.sub("none", text)
+        bare = re.sub(_ALWAYS_THERE, "none", text)
         for name in sorted(references(bare).steps - references(bare).children):
             why = _ends_empty(book.playbook.by_id.get(step.qualified(name)), step)
             if why:
@@ -143,7 +142,7 @@ def _inner(condition: object) -> str:
 def _source_is_nothing(spec: "FieldSpec", step: Step, book: Book) -> str:
     """Return when a field's own source gives nothing."""
     text = spec.from_
-    if _HANDLED.search(text):
+    if re.search(_HANDLED, text):
         return ""
     if "incident.contained_at" in text and not book.waits_for(step, "credential.prove_dead"):
         return "nothing has proven the credential dead by then"

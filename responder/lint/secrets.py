@@ -15,7 +15,7 @@ from responder.source import Path
 _ISSUE = "credential.issue"
 _PLAIN = {"key_id", "claim", "status", "all_done", "count", "left", "fingerprint"}
 """What a step that issues says besides the value."""
-_LENGTH = re.compile(r"\s*\|\s*length\b")
+_LENGTH = r"\s*\|\s*length\b"
 
 
 def joined(book: Book) -> Iterator[Problem]:
@@ -26,7 +26,7 @@ def joined(book: Book) -> Iterator[Problem]:
         if tail == "value":
             told = "a secret is joined, compared or filtered here"
             yield Problem(told, where, "pass it on whole: an expression of its own, and nothing around it")
-        elif not _LENGTH.match(rest):
+        elif not re.match(_LENGTH, rest):
             told = f"a secret stands inside what {expression!r} reads"
             yield Problem(told, where, "name what is meant: `.each[KEY].key_id`, `.claim`, or `.value` by itself")
 

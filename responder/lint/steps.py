@@ -1,7 +1,6 @@
 """Rules about single steps: their action, its arguments, and whom they ask."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from responder.arguments import action_of, argument_problems
 from responder.errors import DocumentError, PlaybookError, Problem
@@ -37,7 +36,7 @@ def approvals(book: Book) -> Iterator[Problem]:
             continue
         external = template is not None and template.front.external and action is SendNotice
         for problem in step_problems(step, action.effect, external=external):
-            yield replace(problem, where=place.of("approval") if step.approval else place.of("id"))
+            yield problem._replace(where=place.of("approval") if step.approval else place.of("id"))
 
 
 def postmortem(book: Book) -> Iterator[Problem]:
@@ -48,4 +47,4 @@ def postmortem(book: Book) -> Iterator[Problem]:
         book.shelf.templates.get(book.playbook.postmortem)
     except DocumentError as error:
         for problem in error.problems:
-            yield problem if ":" in problem.where else replace(problem, where=book.source.place(("postmortem",)))
+            yield problem if ":" in problem.where else problem._replace(where=book.source.place(("postmortem",)))

@@ -42,6 +42,7 @@ NO_COMMANDS = {
 NOT_FOR_A_RUN = {
     "asyncio",
     "difflib",
+    "html",
     "httpx",
     "jinja2",
     "keyring",
@@ -50,13 +51,19 @@ NOT_FOR_A_RUN = {
     "smtplib",
     "subprocess",
     "pydantic.functional_serializers",
+    "responder.answers",
     "responder.breaking",
+    "responder.correcting",
+    "responder.declared",
     "responder.documents.template",
     "responder.drill",
     "responder.expressions.sandbox",
     "responder.fields",
     "responder.fleet",
+    "responder.motions",
     "responder.postgres",
+    "responder.providers.finding",
+    "responder.providers.incident",
     "responder.review",
     "responder.scenario",
     "responder.sending",
@@ -68,11 +75,11 @@ NOT_FOR_A_RUN = {
 def loaded_by(*words: str, code: int = 0, path: str = "") -> set[str]:
     """Return the modules that a call imports, in a process of its own; and `gc enabled` where it is at the end."""
     lines = [
-        "import gc, sys",
+        "import atexit, gc, sys",
         f"sys.argv[1:] = {list(words)!r}",
+        "atexit.register(lambda: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n'))",
         "from responder.cli import main",
-        "try: main()",
-        "finally: print(*sys.modules, *['gc enabled'] * gc.isenabled(), sep='\\n')",
+        "main()",
     ]
     around = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def ask(text: str = "why", **more: Any) -> AskView:
         items=0, digest="ab" * 32, agreed=(), quorum=1, asked_at=NOW, due_at=NOW + timedelta(minutes=5),
         left_seconds=300, on_timeout="escalate(comms)", commands=(),
     )  # fmt: skip
-    return replace(base, **more)
+    return base._replace(**more)
 
 
 def step(text: str, number: int, status: str = "running") -> StepView:
@@ -64,7 +63,7 @@ def run(text: str, count: int = 1, **more: Any) -> RunView:
         steps=tuple(step(text, n, ("running", "failed")[n % 2]) for n in range(count)), children=(), exit=(),
         failed=(), kind="", incomplete=False,
     )  # fmt: skip
-    return replace(base, **more)
+    return base._replace(**more)
 
 
 def plan(text: str, count: int, problems: tuple[Problem, ...] = ()) -> Plan:
@@ -215,7 +214,7 @@ def test_a_card_names_who_is_awaited_before_the_clocks_and_the_next_clock_first(
 
 
 def test_a_card_shows_a_bar_for_many_items_alone() -> None:
-    one = replace(step("Tell them", 1), items=ItemsView(total=1, ended=0, failed=0))
+    one = step("Tell them", 1)._replace(items=ItemsView(total=1, ended=0, failed=0))
     shown = json.dumps(
         card([run("x", steps=(one, step("Issue", 2)), awaiting=())], IDS, "", closed=False)[1], ensure_ascii=False
     )
