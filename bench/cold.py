@@ -9,11 +9,24 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import floors
+from bench import floors, idle
 from bench.comparison import Case, Entrant, fresh
-from bench.ours import TESTS, chain, finding, furnish, opened
+from bench.ours import finding, opened
 from bench.work import COLD
 from responder.installation import login
+from responder.registry import Registry
+
+SETTINGS = (
+    "people: {{ann: {{name: Ann, roles: [oncall], os_user: {login}}}}}\n"
+    "connections: {{idle: {{provider: idle, account: acct-1}}}}\n"
+)
+PLAYBOOK = """\
+playbook: p
+title: Measured
+version: 1
+steps:
+  - {id: s0, phase: analysis, action: idle.nothing}
+"""
 
 _ENDED_RUNS = 10
 """How many runs an existing record holds; one more is open."""
@@ -28,14 +41,14 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._site = folder / "site"
-        about = self._site / "clockwork-1.dist-info"
+        about = self._site / "idle-1.dist-info"
         about.mkdir(parents=True)
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: clockwork\nVersion: 1\n")
-        (about / "entry_points.txt").write_text("[responder.providers]\nclockwork = clockwork:PROVIDER\n")
-        shutil.copy(TESTS / "clockwork.py", self._site)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: idle\nVersion: 1\n")
+        (about / "entry_points.txt").write_text("[responder.providers]\nidle = idle:PROVIDER\n")
+        shutil.copy(idle.__file__, self._site)
         self._new = self._furnished("new")
         self._used = self._furnished("used")
-        with opened(self._used) as app:
+        with opened(self._used, Registry({"idle": idle.PROVIDER})) as app:
             book = app.library.load("p")
             for _ in range(_ENDED_RUNS):
                 app.drive(app.begin(book, finding(app), {}).run)
@@ -44,7 +57,9 @@ class Installation:
     def _furnished(self, name: str) -> Path:
         place = self._folder / name
         place.mkdir()
-        furnish(place, chain(1), login())
+        (place / "responder.yaml").write_text(SETTINGS.format(login=login()))
+        (place / "playbooks").mkdir()
+        (place / "playbooks" / "p.yaml").write_text(PLAYBOOK)
         report = {"value": f"leaked-value-of-the-{name}-place-" + "x" * 20, "exposure": {"kind": "public"}}
         (place / "finding.json").write_text(json.dumps(report))
         return place

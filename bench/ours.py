@@ -48,13 +48,13 @@ def furnish(place: Path, steps: str, login: str = "ann") -> None:
 
 
 @contextmanager
-def opened(place: Path) -> Iterator[App]:
-    """Open the installation of a folder as somebody who may begin runs."""
+def opened(place: Path, registry: Registry | None = None) -> Iterator[App]:
+    """Open the installation of a folder as somebody who may begin runs; with the tests' provider unless told."""
     app = open_app(
         config=place / "responder.yaml",
         store=str(place / "responder.db"),
         environment={"HOME": str(place)},
-        registry=Registry({"clockwork": clockwork.PROVIDER}),
+        registry=registry or Registry({"clockwork": clockwork.PROVIDER}),
     )
     app.person = "ann"
     try:

@@ -3,14 +3,15 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from responder.app import App, open_app
 from responder.clock import SeededIds
 from responder.drill.drill import Drill, Options, carry_out, finding, inputs
-from responder.drill.stage import CHAT_ACCOUNT, Stage, set_stage
+from responder.drill.scenes.house import CHAT_ACCOUNT
+from responder.drill.stage import Stage, set_stage
 from responder.errors import ResponderError
 from responder.held import hold
 from responder.lines import Lines
@@ -148,7 +149,7 @@ class _Watcher:
 
     def _kill(self, ask: AskView) -> None:
         """Approve the kill as somebody who may, after somebody tried who may not."""
-        two = replace(ask, may_answer=("ines", "leo"), quorum=2, agreed=("ines",))
+        two = ask._replace(may_answer=("ines", "leo"), quorum=2, agreed=("ines",))
         self._scenes.keep("question-two", question(two, self.slack_ids)[1])
         self._scenes.keep("decline", answering(ask, "decline"))
         view = filled(answering(ask, "accept"), {})

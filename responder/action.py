@@ -46,8 +46,7 @@ def read_back(holds: Callable[[], bool]) -> Verdict:
         return Verdict.UNKNOWN
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What an action would do, read from the live system; this is what a person approves."""
 
     target: str
@@ -55,7 +54,7 @@ class Change:
     after: str
     breaks: str = ""
     """What stops working because of it, in words for the approver."""
-    preconditions: Mapping[str, str] = field(default_factory=dict)
+    preconditions: Mapping[str, str] = {}
     """What must still be so when it is applied; part of the digest."""
 
     def digest(self, action: str, account: str, effect: Effect) -> str:
@@ -65,8 +64,7 @@ class Change:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """A new credential: its id, and either its value or the page where its holder claims it."""
 
     key_id: str
@@ -93,28 +91,25 @@ class Evidence:
     """When its source drops the first part of it, where that is known; of several, what goes first is sealed first."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of reading or applying."""
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
     """Plain data for the timeline, and for the expressions of later steps."""
     issued: Issued | None = None
     findings: Sequence[Finding] = ()
     evidence: Sequence[Evidence] = ()
 
 
-@dataclass(frozen=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     """The change is not needed: it is so already. Never without its reason."""
 
     reason: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
     issued: Issued | None = None
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """One look: a verdict, and when to look again unless it is the last."""
 
     verdict: str
@@ -123,7 +118,7 @@ class Observation:
     """Whether the last verdict is the hoped-for one; the step fails otherwise."""
     wait: float = 0.0
     """Seconds until the next look."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
 class Observed(NamedTuple):
@@ -321,8 +316,7 @@ class PlaceSeen(NamedTuple):
     """Whether the store itself shows that outsiders can read it."""
 
 
-@dataclass(frozen=True)
-class Provider:
+class Provider(NamedTuple):
     """What a provider's module exports as PROVIDER."""
 
     name: str
@@ -335,12 +329,12 @@ class Provider:
     """The shape of a connection in responder.yaml, besides provider, account and secret."""
     offers: Callable[[Any], frozenset[str]] | None = None
     """Which `credential` verbs a connection with these options has; default: all that the actions implement."""
-    fits: Callable[[Any, type[Action]], bool] = field(default=lambda _options, _action: True)
+    fits: Callable[[Any, type[Action]], bool] = lambda _options, _action: True
     """Chooses, by a connection's options, between actions that have one verb and differ in what is known of them."""
-    traits: Callable[[Any], Traits] = field(default=lambda _options: Traits())
-    recognise: Callable[[Any, str], str | None] = field(default=lambda _options, _value: None)
+    traits: Callable[[Any], Traits] = lambda _options: Traits()
+    recognise: Callable[[Any, str], str | None] = lambda _options, _value: None
     """Reads a key id out of a value, offline; None where the value is not of this kind or bears none."""
-    shape: Callable[[Any], str] = field(default=lambda _options: "")
+    shape: Callable[[Any], str] = lambda _options: ""
     """A regular expression that finds this kind of credential in text; empty where there is none."""
     keys: Callable[[Any], Iterable[KeySeen] | None] | None = None
     """Lists every credential of the account, for `inventory check`; None where the provider, or this connection to it,

@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -210,7 +209,7 @@ class Leases:
         at = self._clock.now().isoformat()
         at = now.wake_at if "" < now.wake_at < at else at  # until it is settled: this process may die any moment
         beat = self._store.now()
-        writing.put_run(replace(now, epoch=epoch, executor=self.presence.name, heartbeat=beat, wake_at=at))
+        writing.put_run(now._replace(epoch=epoch, executor=self.presence.name, heartbeat=beat, wake_at=at))
 
     def settle(self, lease: Lease, wake_at: str, seen: int, *, leave: bool) -> bool:
         """Note when a run wants to be advanced again, and give the turn back where `leave`.
@@ -225,7 +224,7 @@ class Leases:
                 return True
             if head is None or head.seq != seen:
                 return False
-            wanted = replace(row, wake_at=wake_at, executor="" if leave else row.executor)
+            wanted = row._replace(wake_at=wake_at, executor="" if leave else row.executor)
             if wanted != row:
                 writing.put_run(wanted)
         return True
@@ -238,7 +237,7 @@ class Leases:
                 writing.head(lease.incident)
                 row = writing.run(lease.run)
                 if row is not None and lease.holds(row):
-                    writing.put_run(replace(row, executor=""))
+                    writing.put_run(row._replace(executor=""))
         except RecordError:  # the record will say that we have it; the lock must be there to prove that we do not
             self.presence.owes = True
         self.forget(lease)

@@ -1,7 +1,6 @@
 """What a step proposes to change: as people agree to it, as the timeline writes it, and as it is read again."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from responder.action import Change, Identity
@@ -18,10 +17,10 @@ def signed(change: Change, resolved: Resolved, unit: Unit | None = None) -> Chan
         conditions["latest start"] = latest or "any time"
     switched = resolved.record.get("switched")
     if not switched:
-        return replace(change, preconditions=conditions)
+        return change._replace(preconditions=conditions)
     conditions["instead of"] = switched["from"]
     told = f"switched from {switched['from']} to {switched['to']}, because {switched['why']}"
-    return replace(change, before=f"{change.before}; {told}", preconditions=conditions)
+    return change._replace(before=f"{change.before}; {told}", preconditions=conditions)
 
 
 def proposed(change: Change, resolved: Resolved, step: Step, identity: Identity, seconds: float) -> dict[str, Any]:

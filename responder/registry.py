@@ -114,7 +114,7 @@ class Registry:
     def recognises(self, connection: Connection) -> bool:
         """Tell whether a connection's provider reads key ids out of values at all."""
         provider = self.provider(connection.provider)
-        default = type(provider).__dataclass_fields__["recognise"].default
+        default = type(provider)._field_defaults["recognise"]
         return provider.recognise is not default and bool(provider.shape(self.options(connection)))
 
     def actions(self) -> Iterator[type[Action]]:

@@ -320,7 +320,7 @@ class Runner:
         writing.unlock(self._fence.run)
         row = writing.run(self._fence.run)
         if row is not None:
-            writing.put_run(replace(row, state="ended", wake_at="", executor=""))
+            writing.put_run(row._replace(state="ended", wake_at="", executor=""))
         parent = self.state.started.get("parent") or {"run": ""}
         for run in sorted({str(parent["run"]), *self.state.awaited_by}):  # they may have waited for this one
             writing.wake(run, self._means.clock.now().isoformat())

@@ -95,8 +95,7 @@ def head_mac(sealer: Sealer, incident: str, seq: int, digest: str) -> str:
     return sealer.sign(f"head:{incident}:{seq}:{digest}".encode())
 
 
-@dataclass(frozen=True)
-class RunRow:
+class RunRow(NamedTuple):
     """What is needed to find a run and to fence its executors; everything else is folded from the entries."""
 
     run: str

@@ -203,7 +203,7 @@ class House:
         def connect(access: Access) -> Client:
             return Client(access, self.world, life)
 
-        provider = replace(clockwork.PROVIDER, connect=connect)
+        provider = clockwork.PROVIDER._replace(connect=connect)
         means = replace(
             self._pattern.means,
             store=MortalStore(self.memory, life),  # type: ignore[arg-type]

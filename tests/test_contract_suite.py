@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -251,7 +251,7 @@ class EndsBoth(Disable):
 
 def ending(**more: Any) -> ProviderCase:
     case = case_of(SwitchOff)
-    provider = replace(case.provider, actions=(EndsBoth,))
+    provider = case.provider._replace(actions=(EndsBoth,))
     return ProviderCase(provider, case.open, (ActionCase(lambda *_: EndsBoth(), "off", **more),))
 
 

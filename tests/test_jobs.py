@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,7 +58,7 @@ def due(app: App, run: str, seconds: float, **more: Any) -> None:
     with app.means.store.write() as writing:
         row = writing.run(run)
         assert row is not None
-        writing.put_run(replace(row, wake_at=at, **more))
+        writing.put_run(row._replace(wake_at=at, **more))
 
 
 def swept(app: App) -> list[str]:

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -90,8 +89,8 @@ def test_whoever_knows_where_the_chain_ends_writes_everything_at_one_go(record: 
     def end(writing: Writing) -> None:
         row = writing.run("run-1")
         assert row == RUN
-        writing.put_run(replace(row, state="ended", wake_at="w", executor="e", heartbeat=2.0))
-        assert replace(row, state="ended", wake_at="w", executor="e", heartbeat=2.0) == writing.run("run-1")
+        writing.put_run(row._replace(state="ended", wake_at="w", executor="e", heartbeat=2.0))
+        assert row._replace(state="ended", wake_at="w", executor="e", heartbeat=2.0) == writing.run("run-1")
         writing.unlock("run-1")
         writing.wake("", "now")
         writing.put_blob(Blob("new", "inc-1", "issued", Sealed(b"k", b"c")))
@@ -103,7 +102,7 @@ def test_whoever_knows_where_the_chain_ends_writes_everything_at_one_go(record: 
     other = PostgresStore(Location(url=record))
     assert ["started", "applied", "ended"] == [entry.event for entry in timeline(other, sealer).entries()]
     assert [] == verify(other, sealer, "inc-1")
-    assert replace(RUN, state="ended", wake_at="w", executor="e", heartbeat=2.0) == other.run("run-1")
+    assert RUN._replace(state="ended", wake_at="w", executor="e", heartbeat=2.0) == other.run("run-1")
     assert [] == other.locked("run-1")
     assert {"old": b"", "new": b"k"} == {blob.blob: blob.sealed.wrapped_key for blob in other.blobs("inc-1")}
     other.close()
@@ -128,10 +127,10 @@ def test_whoever_was_replaced_writes_nothing_at_one_go(record: str, sealer: Seal
     here, there = (PostgresStore(Location(url=record)) for _ in range(2))
     ours = began(here, sealer)
     if told:
-        timeline(there, sealer).append(Draft("adopted"), also=lambda writing: writing.put_run(replace(RUN, epoch=2)))
+        timeline(there, sealer).append(Draft("adopted"), also=lambda writing: writing.put_run(RUN._replace(epoch=2)))
     else:
         with there.write() as writing:
-            writing.put_run(replace(RUN, epoch=2))
+            writing.put_run(RUN._replace(epoch=2))
 
     with pytest.raises(StaleExecutor):
         ours.append(Draft("intended", run="run-1"), fence=FENCE)

@@ -1,7 +1,6 @@
 """Taking stock of credentials that runs of the same record were issued."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import clockwork
@@ -34,7 +33,7 @@ def stock(opened: OpenApp, *keys: KeySeen, at: str = "cw") -> list[Remark]:
     def listed(client: clockwork.World) -> Iterable[KeySeen]:
         return keys if client.access.connection.name == at else ()
 
-    app = opened(registry=Registry({"clockwork": replace(clockwork.PROVIDER, keys=listed)}))
+    app = opened(registry=Registry({"clockwork": clockwork.PROVIDER._replace(keys=listed)}))
     found = take_stock(app.means, print).remarks
     return [one for one in found if one.kind in {"unknown", "issued"}]
 

@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -263,7 +262,7 @@ def test_the_executor_hears_of_what_could_not_be_written(bench: Bench) -> None:
     with bench.app.means.store.write() as writing:
         row = writing.run(bench.run)
         assert row is not None
-        writing.put_run(replace(row, executor="somebody else"))
+        writing.put_run(row._replace(executor="somebody else"))
     bench.timeline.flush()
 
     with pytest.raises(StaleExecutor):

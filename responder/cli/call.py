@@ -112,6 +112,15 @@ class Call:
             finally:
                 app.close()
 
+    @contextmanager
+    def open_to_write(self, read: "App") -> Iterator["App"]:
+        """Open the installation after it was read: again only where there was no record yet."""
+        if read.means.store.place == str(self.location()):
+            yield read
+            return
+        with self.open() as app:
+            yield app
+
     def recorded(self) -> bool:
         """Tell whether there is a record yet."""
         from responder.installation import recorded  # noqa: PLC0415 - only where it is needed

@@ -52,15 +52,16 @@ def command(  # noqa: PLR0917 - click hands over what was typed
         )
     report = read_report(finding, secret_from)
     named = check(call, playbook, report)
-    with else_by_hand(call, playbook, report, given), call.open_for_reading(in_memory=True) as app:
-        book = _agreed(call, app, named, report, given, ask=not yes)
-        incident = app.incident(incident) if incident else ""
-    if book is None:
-        call.say("Nothing was begun.")
-        return Exit.NOT_CONTAINED
     with ExitStack() as stack:
         with else_by_hand(call, playbook, report, given):
-            app = stack.enter_context(call.open())
+            app = stack.enter_context(call.open_for_reading(in_memory=True))
+            book = _agreed(call, app, named, report, given, ask=not yes)
+            incident = app.incident(incident) if incident else ""
+        if book is None:
+            call.say("Nothing was begun.")
+            return Exit.NOT_CONTAINED
+        with else_by_hand(call, playbook, report, given):
+            app = stack.enter_context(call.open_to_write(app))
             if glass is not None:
                 from responder.breaking import check_listed  # noqa: PLC0415 - only where it is needed
 

@@ -4,7 +4,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from responder.action import Access, Action, Outcome, Provider, Unchanged
@@ -133,7 +133,7 @@ class Bench:
 def _shown(thing: Any) -> Iterator[str]:
     if isinstance(thing, Outcome):
         yield "\n".join(one.about for one in thing.evidence)
-        thing = replace(thing, evidence=())  # evidence is raw, and sealed before anybody sees it
+        thing = thing._replace(evidence=())  # evidence is raw, and sealed before anybody sees it
     yield repr(thing)
     yield str(thing)
     if isinstance(thing, Outcome | Unchanged):

@@ -1,7 +1,6 @@
 """A folder of this host; the system that misbehaves is the file system itself."""
 
 import contextlib
-import dataclasses
 import errno
 import os
 import tempfile
@@ -127,7 +126,7 @@ def there_already(live: Folder, take: Take) -> Action:
 
 
 CASE = ProviderCase(
-    dataclasses.replace(file.PROVIDER, connect=_connect),
+    file.PROVIDER._replace(connect=_connect),
     a_folder,
     (ActionCase(delivered, "deliver", gone=there_already),),
 )

@@ -1,7 +1,7 @@
 """`doctor` and permissions: which of those that playbooks need our own credential lacks, where its provider tells."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,8 +52,7 @@ class Ward:
             self.asked.append(tuple(wanted))
             return () if lacks is None else lacks(wanted)
 
-        provider = replace(
-            clockwork.PROVIDER,
+        provider = clockwork.PROVIDER._replace(
             actions=(*clockwork.PROVIDER.actions, Reading, Writing),
             lacking=None if lacks is None else lacking,
         )

@@ -4,7 +4,6 @@ Our own token has exactly the permissions that the actions name: what they say t
 """
 
 import contextlib
-import dataclasses
 import json
 import re
 import time
@@ -186,7 +185,7 @@ def a_real_bao() -> Iterator[Gated]:
 
 # What needs a database stands by itself below.
 REAL = ProviderCase(
-    dataclasses.replace(PROVIDER, actions=tuple(one for one in PROVIDER.actions if one is not RotateStaticRole)),
+    PROVIDER._replace(actions=tuple(one for one in PROVIDER.actions if one is not RotateStaticRole)),
     a_real_bao,
     ANYWHERE,
 )

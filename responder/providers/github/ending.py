@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002 - the contract hands every method the change, needed or not
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -166,7 +165,7 @@ class ProveCredentialDead(ProveDead):
                 remedy="let a person see that `ssh -i KEY -o IdentitiesOnly=yes -T git@HOST` is refused, and say so",
             )
         look = super().observe(client, history)
-        return look if look.last else dataclasses.replace(look, wait=max(look.wait, client.asked_to_wait))
+        return look if look.last else look._replace(wait=max(look.wait, client.asked_to_wait))
 
 
 class DoorsOf(Doors):

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002, ARG003 - the contract hands every method the change, needed or not
 
-import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -104,7 +103,7 @@ class ProveTokenDead(ProveDead):
         """Look once, and wait as long as the Hub wants to be left alone."""
         look = super().observe(client, history)
         least = max(client.options.pace.total_seconds(), client.asked_to_wait)
-        return look if look.last else dataclasses.replace(look, wait=max(look.wait, least))
+        return look if look.last else look._replace(wait=max(look.wait, least))
 
 
 class RevokeInOrganization(CredentialAction):

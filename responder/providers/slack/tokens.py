@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002, ARG003 - the contract hands every method the change, needed or not
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -133,7 +132,7 @@ class ProveTokenDead(ProveDead):
     def observe(self, client: Client, history: Sequence[Observed]) -> Observation:
         """Look once, and wait as long as Slack wants to be left alone."""
         look = super().observe(client, history)
-        return look if look.last else dataclasses.replace(look, wait=max(look.wait, client.asked_to_wait))
+        return look if look.last else look._replace(wait=max(look.wait, client.asked_to_wait))
 
 
 class CheckInstalled(CredentialAction):
