@@ -118,12 +118,15 @@ class Redactor:
         self._lock = threading.Lock()
         self._shown: dict[str, str] = {}
         """Every form, and what is shown in its place."""
-        self._forms: tuple[str, ...] = ()
+        self._few: tuple[str, ...] = ()
+        """All forms, while there are few."""
         self._short: tuple[str, ...] = ()
         """Values that are shorter than a beginning."""
         self._filed: dict[str, tuple[str, ...]] = {}
         """The other forms, by their beginning."""
         self._beginnings: set[str] = set()
+        self.learned = 0
+        """How many secrets it knows in all their forms."""
         for secret in secrets:
             self.learn(secret)
 
@@ -145,12 +148,9 @@ class Redactor:
                 else:
                     self._filed[beginning] = (*self._filed.get(beginning, ()), form)
                     self._beginnings.add(beginning)
-            self._forms += tuple(forms)
-
-    @property
-    def forms(self) -> int:
-        """How many forms it looks for; more whenever it has learned a secret."""
-        return len(self._forms)
+            if len(self._shown) <= _FEW:
+                self._few += tuple(forms)
+            self.learned += 1
 
     def scrub(self, text: str) -> Redacted:
         """Return the text with every known secret replaced by its fingerprint, longest form first."""
@@ -162,8 +162,8 @@ class Redactor:
 
     def _candidates(self, text: str) -> Iterable[str]:
         """Return the forms that a text may hold: all while there are few, else those whose beginning is in it."""
-        if len(self._forms) <= _FEW:
-            return self._forms
+        if len(self._shown) <= _FEW:
+            return self._few
         pieces = {text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)}
         if pieces.isdisjoint(self._beginnings):
             return self._short

@@ -31,7 +31,6 @@ CREATE TABLE blobs (blob TEXT PRIMARY KEY, incident TEXT NOT NULL, kind TEXT NOT
     2: """
 CREATE INDEX blobs_of_incident ON blobs (incident, kind);
 CREATE INDEX runs_of_incident ON runs (incident);
-CREATE INDEX runs_by_state ON runs (state);
 CREATE INDEX locks_of_run ON locks (run);
 """,
 }

@@ -24,8 +24,8 @@ class Payload(NamedTuple):
     text: str
     facts: Mapping[str, Any]
     """What reading the text gives."""
-    forms: int
-    """How many forms of secrets the Redactor looked for."""
+    learned: int
+    """How many secrets the Redactor knew."""
 
 
 @dataclass(eq=False)
@@ -61,13 +61,13 @@ class Ticket:
 
 def payload_of(facts: Mapping[str, Any], redactor: Redactor, made: Payload | None = None) -> Payload:
     """Return facts as canonical JSON in which no secret is left; `made`: as they were before, if they were."""
-    forms = redactor.forms
-    if made is not None and made.forms == forms:
+    learned = redactor.learned
+    if made is not None and made.learned == learned:
         return made
     text = _canonical(facts).encode(errors="replace").decode()  # a server's JSON may hold half a character
     if redactor.scrub(text) != text or "\\" in text:
         text = _canonical(redactor.scrub_data(json.loads(text)))
-    return Payload(text, facts_of(text), forms)
+    return Payload(text, facts_of(text), learned)
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode

@@ -23,7 +23,6 @@ CREATE TABLE responder.blobs (blob text COLLATE "C" PRIMARY KEY, incident text C
 CREATE INDEX blobs_of_incident ON responder.blobs (incident, kind);
 CREATE INDEX runs_of_incident ON responder.runs (incident);
 CREATE INDEX runs_due ON responder.runs (wake_at COLLATE "C") WHERE wake_at <> '' AND state <> 'ended';
-CREATE INDEX runs_by_state ON responder.runs (state);
 CREATE INDEX locks_of_run ON responder.locks (run);
 """,
 }
