@@ -83,6 +83,11 @@ def test_the_readme_shows_a_score() -> None:
     assert "What the world saw, by its own ledger:" in found[0]
 
 
+@pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "docs").glob("*.py")))
+def test_every_script_of_the_docs_still_finds_what_it_needs(script: str) -> None:
+    assert documenting(script).__doc__
+
+
 def test_the_picture_asks_the_network_for_nothing() -> None:
     drawn = (ROOT / "docs" / "pictures" / "drill.svg").read_text(encoding="utf-8")
 
