@@ -76,6 +76,8 @@ class Runner:
                 moved = not stopped and self._start_ready(pool)
                 if self._lanes:
                     self._collect()
+                    if self._timeline.overdue():
+                        pool.submit(self._timeline.flush)  # nothing that is under way or begins waits for it
                 elif (stopped or not (moved or self._settle())) and self._tracking.settled():
                     return self._pause()
 

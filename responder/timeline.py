@@ -122,11 +122,12 @@ class Timeline:
     def soon(
         self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None, into: list[Ticket] | None = None
     ) -> None:
-        """Write entries together with whatever is written next, or after LATEST_SECONDS; for what changed nothing.
+        """Write entries together with whatever is written next; for what changed nothing.
 
-        What is written later stands after them, so that nobody finds what hangs on them without them. Where they
-        cannot be written, nothing more is written for `fence`, until an executor has begun anew from the record
-        (`begin_anew`). `into`: where to put the ticket that tells what becomes of them.
+        `overdue` says when they have waited long enough, and `flush` writes them. What is written later stands after
+        them, so that nobody finds what hangs on them without them. Where they cannot be written, nothing more is
+        written for `fence`, until an executor has begun anew from the record (`begin_anew`). `into`: where to put the
+        ticket that tells what becomes of them.
         """
         ticket = Ticket(drafts, fence, also, self._clock.now())
         ticket.payloads = [payload_of(draft.facts, self._sealer.redactor) for draft in drafts]
@@ -137,9 +138,15 @@ class Timeline:
             if not self._queue:
                 self._waits_since = now
             self._queue.append(ticket)
-            late = now - self._waits_since > LATEST_SECONDS
-        if late:
-            self.flush()
+
+    def overdue(self) -> bool:
+        """Tell whether something waits for longer than LATEST_SECONDS; only the first who asks is told so."""
+        now = time.monotonic()
+        with self._queue_lock:
+            late = bool(self._queue) and now - self._waits_since > LATEST_SECONDS
+            if late:
+                self._waits_since = now
+        return late
 
     def flush(self) -> None:
         """Write what `soon` has left."""

@@ -15,15 +15,6 @@ POLL_SECONDS = 0.05
 """How soon entries of other processes are seen while something is being done (real seconds)."""
 
 
-class _Left:
-    """Something that was left to be written soon."""
-
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
-        self.applied = False
-        """Whether the state knows it already, though it may not be written yet."""
-
-
 class Tracking:
     """Folds the entries of one run for one executor.
 
@@ -41,7 +32,10 @@ class Tracking:
         self._looked = 0.0
         self._tickets: list[Ticket] = []
         """What was left, as threads leave it."""
-        self._left: list[_Left] = []
+        self._fresh: list[Ticket] = []
+        """What was left and is not taken into account yet."""
+        self._ahead: list[Ticket] = []
+        """What the state knows already, and the record, as far as it was read, does not."""
         timeline.begin_anew(fence)
 
     def leave(self, *drafts: Draft) -> None:
@@ -52,7 +46,7 @@ class Tracking:
         """Write what was left; tell whether there was nothing that the state does not know from the record itself."""
         self._timeline.flush()
         self._timeline.await_writing()  # another thread may just be writing it
-        return not (self._left or self._tickets)
+        return not (self._ahead or self._fresh or self._tickets)
 
     def behind(self) -> bool:
         """Tell whether the chain holds entries that were not taken into account yet."""
@@ -65,20 +59,25 @@ class Tracking:
         another executor has taken over.
         """
         self._gather()
-        ripe = len(self._left)  # whatever a thread wrote before it left one of these is among the entries below
+        ripe = len(self._fresh)  # whatever a thread wrote before it left one of these is among the entries below
         entries = self._entries(look=look)
         until = len(entries)  # others add to it meanwhile
         self._gather()  # whatever is among these entries by having been left is now among what was left
         if self.position < until:
             self._take(entries, until)
-        self._take_left(ripe)
+        if self._ahead and self._ahead[0].done:
+            self._ahead = self._unseen(self._ahead)
+        for ticket in self._unseen(self._fresh[:ripe]):
+            self._apply(ticket, self.state)
+            self._ahead.append(ticket)
+        del self._fresh[:ripe]
         if self.state.epoch > self._fence.epoch:
             remedy = "nothing to do here: the other one goes on"
             raise StaleExecutor("Another executor has taken the run over", where=self._fence.run, remedy=remedy)
 
     def _gather(self) -> None:
         while self._tickets:
-            self._left.append(_Left(self._tickets.pop(0)))
+            self._fresh.append(self._tickets.pop(0))
 
     def _entries(self, *, look: bool) -> Sequence[Entry]:
         now = time.monotonic()
@@ -92,14 +91,14 @@ class Tracking:
 
     def _take(self, entries: Sequence[Entry], until: int) -> None:
         """Apply what was written; what the state knew before others said something is put behind that."""
-        if any(not left.ticket.done for left in self._left):
+        if not all(ticket.done for ticket in (*self._ahead, *self._fresh)):
             self._timeline.await_writing()  # else what is in `entries` already could pass for still to come
-        ahead = {entry.seq for left in self._left if left.applied for entry in _written(left.ticket)}
-        fresh = [entry for entry in entries[self.position : until] if entry.seq not in ahead]
+        known = {entry.seq for ticket in self._ahead for entry in _written(ticket)}
+        fresh = [entry for entry in entries[self.position : until] if entry.seq not in known]
         for entry in fresh:
             apply(self.state, entry)
         self.position = until
-        if any(left.applied for left in self._left) and any(self._concerns(entry) for entry in fresh):
+        if self._ahead and any(self._concerns(entry) for entry in fresh):
             self._fold_again(entries[:until])
 
     def _concerns(self, entry: Entry) -> bool:
@@ -110,28 +109,16 @@ class Tracking:
 
     def _fold_again(self, entries: Sequence[Entry]) -> None:
         state = fold(self._fence.run, entries)
-        for left in self._left:
-            if left.applied and not self._seen(left.ticket):
-                self._apply(left.ticket, state)
+        for ticket in self._unseen(self._ahead):
+            self._apply(ticket, state)
         self.state.become(state)
 
-    def _take_left(self, ripe: int) -> None:
-        """Apply the first `ripe` of what was left, as far as it is not written yet; drop what was written and seen."""
-        still: list[_Left] = []
-        for number, left in enumerate(self._left):
-            if left.ticket.done and left.ticket.error is not None:
-                raise left.ticket.error
-            if self._seen(left.ticket):
-                continue
-            if number < ripe and not left.applied:
-                self._apply(left.ticket, self.state)
-                left.applied = True
-            still.append(left)
-        self._left = still
-
-    def _seen(self, ticket: Ticket) -> bool:
-        written = _written(ticket)
-        return bool(written) and written[-1].seq <= self.position
+    def _unseen(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """Return which of these are not among the entries that were read. The error of one that is lost is raised."""
+        for ticket in tickets:
+            if ticket.done and ticket.error is not None:
+                raise ticket.error
+        return [one for one in tickets if not any(entry.seq <= self.position for entry in _written(one))]
 
     def _apply(self, ticket: Ticket, state: RunState) -> None:
         for entry in ticket.expected(self._timeline.incident):
