@@ -198,7 +198,7 @@ def test_an_executor_that_was_overtaken_while_it_waits_for_people_stops(opened: 
         with other.means.store.write() as writing:
             row = writing.run(run)
             assert row is not None
-            writing.put_run(type(row)(**{**row.__dict__, "epoch": row.epoch + 1}))
+            writing.put_run(row._replace(epoch=row.epoch + 1))
         other.dispatcher.timeline(app.row(run).incident).append(
             Draft("adopted", {"epoch": 2, "executor": "elsewhere"}, run)
         )

@@ -40,7 +40,7 @@ def _opened(call: Call) -> Iterator[App]:
         try:
             app = open_.enter_context(call.open_existing())
         except RecordError:
-            call.say("What is left to do stands in the record. Containment by hand needs no record; this prints it:")
+            call.say("The record cannot be read, so nothing more is done. Contain it by hand; this prints the steps:")
             call.say(f"    $ {call.program} run PLAYBOOK --finding FINDING.json")
             raise
         yield app

@@ -472,7 +472,7 @@ def test_an_entry_that_nobody_would_recognise_is_named(house: House) -> None:
 
 def test_a_provider_that_reads_no_ids_recognises_nothing(house: House) -> None:
     made = house.gate.provider("office")
-    house.gate_hooks["recognise"] = Provider.__dataclass_fields__["recognise"].default
+    house.gate_hooks["recognise"] = Provider._field_defaults["recognise"]
     assert made.recognise is not house.gate_hooks["recognise"]
 
     assert ("difference", "unrecognisable", "ours", "k-ours") in house.kinds()
