@@ -112,14 +112,9 @@ class Call:
             finally:
                 app.close()
 
-    @contextmanager
-    def open_to_write(self, read: "App") -> Iterator["App"]:
-        """Open the installation after it was read: again only where there was no record yet."""
-        if read.means.store.place == str(self.location()):
-            yield read
-            return
-        with self.open() as app:
-            yield app
+    def holds_record(self, app: "App") -> bool:
+        """Tell whether what `open_for_reading` has opened is the record, and no empty one in its place."""
+        return app.means.store.place == str(self.location())
 
     def recorded(self) -> bool:
         """Tell whether there is a record yet."""

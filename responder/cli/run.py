@@ -61,7 +61,9 @@ def command(  # noqa: PLR0917 - click hands over what was typed
             call.say("Nothing was begun.")
             return Exit.NOT_CONTAINED
         with else_by_hand(call, playbook, report, given):
-            app = stack.enter_context(call.open_to_write(app))
+            if not call.holds_record(app):
+                stack.close()  # what stood in for the record is gone before there is one
+                app = stack.enter_context(call.open())
             if glass is not None:
                 from responder.breaking import check_listed  # noqa: PLC0415 - only where it is needed
 
