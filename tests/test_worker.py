@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from conftest import OpenApp, leaked_value
+from procrastinate.schema import SchemaManager
 from test_run import HEAD, begun, effects, written
 
 from responder.app import App
+from responder.finding import Exposure, Finding
+from responder.fleet.jobs import Jobs
 
 pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
 
@@ -202,6 +206,49 @@ def test_a_stopped_worker_that_continues_does_nothing_after_its_epoch(
 
 def stopped(process: subprocess.Popen[bytes]) -> bool:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] == "T"
+
+
+def several(app: App, playbook: str, count: int) -> list[str]:
+    """Begin runs, each for a credential of its own."""
+    book = app.library.load(playbook)
+    values = [app.means.sealer.secret(f"value-{number}-" + "x" * 20) for number in range(count)]
+    return [app.begin(book, Finding(value=value, exposure=Exposure(kind="public")), {}).run for value in values]
+
+
+def test_one_place_takes_many_runs_one_after_the_other(opened: OpenApp, place: Path, start: Start) -> None:
+    app = opened()
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.make(SchemaManager.get_schema())
+    runs = several(app, written(place, turns(1)), 12)
+    start(CONCURRENCY="1")
+
+    until(lambda: all(app.row(run).state == "ended" for run in runs))
+
+    until(lambda: [] == jobs_left(app))
+    assert [] == [problem for run in runs for problem in app.verify(app.row(run).incident)]
+
+
+def test_a_worker_that_is_told_to_leave_leaves_what_waits_to_others(opened: OpenApp, place: Path, start: Start) -> None:
+    app = opened()
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.make(SchemaManager.get_schema())
+    long = "  - {id: long, phase: analysis, action: clockwork.nothing, with: {seconds: 1.0}}\n"
+    runs = several(app, written(place, long), 8)
+    worker = start(CONCURRENCY="1")
+    working(app, runs[0], [worker])
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert 0 == worker.wait(SECONDS)
+    assert [*runs[1:], runs[0]] == jobs_left(app)  # only the one that it had was touched
+
+
+def jobs_left(app: App) -> list[str]:
+    """Return the runs that have jobs, in the order in which they were queued."""
+    assert app.attendance.jobs is not None
+    with psycopg.connect(**Jobs.parameters(app.attendance.jobs.location)) as database:
+        rows = database.execute("SELECT args ->> 'run' FROM procrastinate_jobs ORDER BY id").fetchall()
+    return [run for (run,) in rows]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

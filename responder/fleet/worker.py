@@ -93,7 +93,7 @@ class Worker:
     async def _be_brought_runs(self) -> None:
         """Let Procrastinate bring runs until the worker is stopped, or the database is gone."""
         app = procrastinate.App(connector=connector(self._jobs.location))
-        app.task(name=TASK, queue=QUEUE)(self._turn)
+        app.task(name=TASK, queue=QUEUE, pass_context=True)(self._brought)
         async with app.open_async():
             bringer = Bringer(app, install_signal_handlers=False, **work_settings(self.name, self._concurrency))
             bringing = asyncio.create_task(bringer.run())  # type: ignore[no-untyped-call]
@@ -104,9 +104,16 @@ class Worker:
             stopped.cancel()
             await bringing
 
-    async def _turn(self, run: str) -> None:
-        """Advance one run, in a thread."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._advance, run)
+    async def _brought(self, context: procrastinate.JobContext, run: str) -> None:
+        """Do with a job what there is to do, in a thread."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._take_turns, context.job.id, run)
+
+    def _take_turns(self, job: int | None, run: str) -> None:
+        """Advance the run that a job brought, then one after the other of those that wait, while there are any."""
+        due: str | None = run
+        while due is not None:
+            self._advance(due)
+            due = None if job is None or self._stopping.is_set() else self._jobs.go_on(job)
 
     def _advance(self, run: str) -> None:
         """Advance a run that is due; whatever goes wrong, the record keeps that it is."""
@@ -180,15 +187,9 @@ def make_queue(jobs: Jobs) -> None:
     jobs.make(SchemaManager.get_schema())
 
 
-_PLANS = "-c enable_sort=off -c enable_bitmapscan=off"
-"""Lets the next job come from the index that holds them in order. Until the server has looked at how full the queue is,
-up to a minute, it believes that there are few jobs, and reads and sorts all of them for each one that it gives out."""
-
-
 def connector(location: Location) -> procrastinate.PsycopgConnector:
     """Return how Procrastinate connects to the queue."""
-    parameters = Jobs.parameters(location)
-    parameters["options"] += f" {_PLANS}"
+    parameters = Jobs.in_order(location)
     del parameters["autocommit"]  # the one that listens is given it by Procrastinate
     return procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
 
