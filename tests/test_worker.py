@@ -228,6 +228,29 @@ def test_one_place_takes_many_runs_one_after_the_other(opened: OpenApp, place: P
     assert [] == [problem for run in runs for problem in app.verify(app.row(run).incident)]
 
 
+@pytest.mark.parametrize("point", ["before-apply", "after-apply", "after-record"])
+def test_killed_at_a_run_that_its_job_went_on_with_another_worker_finishes_it_and_all_that_wait(
+    opened: OpenApp, place: Path, start: Start, point: str
+) -> None:
+    app = opened()
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.make(SchemaManager.get_schema())
+    key = "${{ incident.id }}"
+    one = f"  - {{id: one, phase: analysis, action: clockwork.turn, with: {{key: '{key}'}}}}\n"
+    runs = several(app, written(place, one), 6)
+    first = start("SIGKILL", point, "one", CONCURRENCY="1", TIME="3")
+    assert -signal.SIGKILL == first.wait(SECONDS)
+    assert ["ended", "ended", "open", "open", "open", "open"] == [app.row(run).state for run in runs]
+
+    start()
+
+    until(lambda: all(app.row(run).state == "ended" for run in runs))
+    incidents = [app.row(run).incident for run in runs]
+    assert sorted(incidents) == sorted(effects(place))
+    assert [] == [problem for incident in incidents for problem in app.verify(incident)]
+    until(lambda: [] == jobs_left(app))
+
+
 def test_a_worker_that_is_told_to_leave_leaves_what_waits_to_others(opened: OpenApp, place: Path, start: Start) -> None:
     app = opened()
     assert app.attendance.jobs is not None
