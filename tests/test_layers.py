@@ -54,6 +54,7 @@ finding settings store answer programs expressions anchors
 sealing source dates
 keychain
 clock durations errors redaction layout skeleton threads
+stack
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
 

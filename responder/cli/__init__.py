@@ -6,7 +6,10 @@ import os
 import sys
 import threading
 
+from responder.stack import roomy
 
+
+@roomy  # some hundred times, a command would ask the system for memory and give it back
 def main() -> None:
     """Run the command that was typed, and leave with its exit code."""
     # What imports make stays for good. To look through it for garbage takes long, and finds none: `Group` begins with
