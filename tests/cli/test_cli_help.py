@@ -69,6 +69,7 @@ NOT_FOR_A_RUN = {
     "responder.scenario",
     "responder.sending",
     "responder.wording",
+    "tempfile",
 }
 """What a run without an expression, a notice or a mishap does without. Each would cost every start milliseconds."""
 
