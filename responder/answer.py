@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -131,6 +130,8 @@ def retry_after(response: Response) -> float | None:
     try:
         seconds = float(said)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and few answers need it
+
         try:
             seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError, OverflowError):

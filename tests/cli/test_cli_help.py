@@ -41,7 +41,9 @@ NO_COMMANDS = {
 
 NOT_FOR_A_RUN = {
     "asyncio",
+    "csv",
     "difflib",
+    "email",
     "html",
     "httpx",
     "importlib.metadata",
@@ -69,6 +71,7 @@ NOT_FOR_A_RUN = {
     "responder.scenario",
     "responder.sending",
     "responder.wording",
+    "socket",
     "tempfile",
 }
 """What a run without an expression, a notice or a mishap does without. Each would cost every start milliseconds."""
