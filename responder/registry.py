@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from responder import outsiders, providers
 from responder.action import Action, Provider, Traits
-from responder.credential import VERBS, CredentialAction
 from responder.errors import PlaybookError, Problem, SettingsError
 from responder.settings import Connection
 from responder.source import nearest
+from responder.subject import CredentialAction
 
 
 class Registry:
@@ -49,12 +49,13 @@ class Registry:
         """Return the class behind `provider.verb`; for `credential.verb` the contract of the verb."""
         provider, _, verb = name.partition(".")
         if provider == "credential":
-            if verb in VERBS:
-                return VERBS[verb]
-            near = nearest(verb, list(VERBS))
+            verbs = _verbs()
+            if verb in verbs:
+                return verbs[verb]
+            near = nearest(verb, list(verbs))
             raise PlaybookError(
                 f"There is no verb {name!r}",
-                remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(VERBS)}",
+                remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(verbs)}",
             )
         actions = {action.name: action for action in self.provider(provider).actions}
         if name not in actions:
@@ -94,7 +95,7 @@ class Registry:
     def offers(self, connection: Connection) -> frozenset[str]:
         """Return the credential verbs that a connection has."""
         provider = self.provider(connection.provider)
-        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & VERBS.keys()
+        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & _verbs().keys()
         if provider.offers is None:
             return implemented
         return implemented & provider.offers(self.options(connection))
@@ -115,11 +116,17 @@ class Registry:
 
     def actions(self) -> Iterator[type[Action]]:
         """Yield every action of every provider, and every credential verb; imports them all."""
-        yield from VERBS.values()
+        yield from _verbs().values()
         for name in self.names():
             for action in self.provider(name).actions:
                 if not action.name.startswith("credential."):
                     yield action
+
+
+def _verbs() -> Mapping[str, type[CredentialAction]]:
+    from responder.credential import VERBS  # noqa: PLC0415 - slow to import, and many a run has no step with a verb
+
+    return VERBS
 
 
 def _option_problems(error: ValidationError, place: str, options: type[BaseModel]) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ fold_people inlining structure
 fold_steps
 state
 correction standing
-unit
+unit subject
 leaks
 action incident rendition timeline playbook
 ticket

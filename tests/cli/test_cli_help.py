@@ -149,6 +149,10 @@ def test_no_plugin_looks_into_our_models(disabled: str | None, found: list[str],
     assert f"{found} pydantic" == done.stdout.strip()
 
 
+def test_the_verbs_of_credentials_are_loaded_with_the_first_provider_or_step_that_has_one() -> None:
+    assert "responder.credential" not in loaded_by("run", "--help")
+
+
 def command_of(name: str) -> click.Command:
     found = group.get_command(click.Context(group), name)
     assert found is not None
