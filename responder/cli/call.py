@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from responder.store import Location, Store
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Call:
     """What was asked for in general, before or after the command's name."""
 
