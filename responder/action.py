@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard, runtime_checkable
@@ -81,11 +81,11 @@ class Lifespan(NamedTuple):
     """Where its maker says so."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Evidence:
     """Bytes to keep sealed, and what they are."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     about: str
     kept_until: datetime | None = None
     """When its source drops the first part of it, where that is known; of several, what goes first is sealed first."""

@@ -5,9 +5,8 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE = 600.0  # a server's wish counts for so many seconds; a leak does not wait for an hour
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Response:
     """What a server answered."""
 
@@ -30,7 +29,7 @@ class Response:
     """Names in lower case."""
     body: bytes
     url: str
-    _sealer: Sealer = field(repr=False)
+    _sealer: Sealer
     complete: bool = True
     """Whether the body was read to its end."""
     method: str = "GET"
@@ -131,6 +130,8 @@ def retry_after(response: Response) -> float | None:
     try:
         seconds = float(said)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and few answers need it
+
         try:
             seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError, OverflowError):

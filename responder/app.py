@@ -199,7 +199,7 @@ def open_app(
     """Open the installation: its configuration, its key and its store, made where `create` and missing.
 
     `settings` and `library`: what the configuration says and what lies beside it, where that was read already.
-    `in_memory`: an empty record stands in for a file, with the same key.
+    `in_memory`: an empty record stands in for it, and nothing is made.
     """
     environment = os.environ if environment is None else environment
     config = config or find_config(environment)
@@ -224,5 +224,5 @@ def open_app(
         playbooks=library.playbooks,
         hook=hook,
     )
-    jobs = queue_beside(record, opened, means.clock)
+    jobs = None if in_memory else queue_beside(record, opened, means.clock)
     return App(means, folder_of(record, environment), settings.person_of(login()), library, jobs)

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from responder.action import Action
-from responder.credential import CredentialAction
 from responder.errors import PlaybookError, Problem
 from responder.notice import ACTIONS as NOTICES
 from responder.playbook import Step
 from responder.redaction import Secret
 from responder.registry import Registry
 from responder.source import Source, nearest
+from responder.subject import CredentialAction
 
 
 class Place(NamedTuple):

@@ -116,13 +116,13 @@ def open_record(
 ) -> tuple[Store, Sealer]:
     """Open the store and what seals it, made where `create` and missing; `named`: the key that responder.yaml names.
 
-    `in_memory`: an empty record stands in for a file.
+    `in_memory`: an empty record stands in for it, with its key or, where there is none yet, one of the moment.
 
     SettingsError where the key is missing, or another than the one that the store was written with.
     """
     key = folder_of(record, environment) / "sealing.key"
-    make = create and not recorded(record)
-    sealer = Sealer(load_master_key(key, environment, create=make, named=named), redactor)
+    make = create and not in_memory and not recorded(record)
+    sealer = Sealer(load_master_key(key, environment, create=make, named=named, momentary=in_memory), redactor)
     if record.url:
         _learn(record, sealer)
     store = open_store(Location(IN_MEMORY) if in_memory else record, migrate=migrate)

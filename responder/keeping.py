@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from responder.action import Evidence, Issued, Outcome
-from responder.credential import Deliver
 from responder.links import issued_names
 from responder.resolve import Resolved
 from responder.sealing import Sealer
@@ -73,8 +72,12 @@ def _put(writing: Writing, blobs: Sequence[Blob], names: Sequence[str], run: str
 
 def shredding(resolved: Resolved) -> Also | None:
     """Return what drops the key of a value that was delivered: from now on only its secret store has it."""
-    value = resolved.record.get("with", {}).get("value") if isinstance(resolved.action, Deliver) else None
+    value = resolved.record.get("with", {}).get("value")
     if not isinstance(value, Mapping) or "$secret" not in value:
+        return None
+    from responder.credential import Deliver  # noqa: PLC0415 - only where a value is passed on
+
+    if not isinstance(resolved.action, Deliver):
         return None
     return lambda writing: writing.shred(str(value["$secret"]))
 

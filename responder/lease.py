@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -43,7 +42,7 @@ class Presence:
         self._descriptor = -1
         self._showing = threading.Lock()
         """Runs are begun by several threads, and the file's lock is taken by one."""
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{self._mark}"
+        self.name = f"{os.uname().nodename}:{os.getpid()}:{self._mark}"
         """The executor's name: host, process, mark."""
         self.owes = False
         """Whether a turn could not be given back: the file then stays, so that our death can be proven."""

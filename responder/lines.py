@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.credential import swept
 from responder.entry import Entry
 from responder.state import NOTICE, RunState
 
@@ -126,6 +125,18 @@ def _unready(facts: Facts) -> str:
     late = facts.get("not_ended_well") or {}
     told = [f"{name} {', '.join(how) if isinstance(how, list) else how}" for name, how in late.items()]
     return f"; not ready: {'; '.join(told)}" if told else ""
+
+
+def swept(facts: Mapping[str, Any]) -> str:
+    """Return what a sweep found, in words, and above all what it could not look at; empty for other facts."""
+    if "unresolved" not in facts or "unseen" not in facts:
+        return ""
+    found = [f"{len(facts['unresolved'])} other ways in are open, {len(facts.get('new') or ())} of them new"]
+    if facts.get("decided"):
+        found.append(f"{len(facts['decided'])} more stay open as decided")
+    if facts["unseen"]:
+        found.append(f"INCOMPLETE, not looked at: {', '.join(map(str, facts['unseen']))}")
+    return "; ".join(found)
 
 
 def _outcome(facts: Facts) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.credential import Used
 from responder.durations import duration
 from responder.entry import Draft
 from responder.errors import PlanRefused, Problem, RequestError
@@ -100,7 +99,8 @@ def _dead_before(state: RunState) -> bool:
 def _unused(state: RunState) -> bool:
     """Tell whether use records that outsiders could not alter cover the whole exposure, without a foreign use."""
     exposed = [one.exposed_at for one in state.standing.exposures]
-    read = [one for one in state.units.values() if one.planned.get("action") == Used.name and one.facts.get("sources")]
+    looks = [one for one in state.units.values() if one.planned.get("action") == "credential.used"]
+    read = [one for one in looks if one.facts.get("sources")]
     if not read or not exposed or None in exposed:
         return False
     facts = max(read, key=lambda one: one.ended_at or NEVER).facts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from responder.credential import swept
 from responder.entry import Entry
+from responder.lines import swept
 from responder.rendition import exact
 from responder.state import NOTICE
 from responder.story import Story

@@ -3,19 +3,16 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from responder import providers
+from responder import outsiders, providers
 from responder.action import Action, Provider, Traits
-from responder.credential import VERBS, CredentialAction
 from responder.errors import PlaybookError, Problem, SettingsError
 from responder.settings import Connection
 from responder.source import nearest
-
-_GROUP = "responder.providers"
+from responder.subject import CredentialAction
 
 
 class Registry:
@@ -27,8 +24,7 @@ class Registry:
     def names(self) -> list[str]:
         """Return the names of all providers, without importing any."""
         own = {module.name for module in pkgutil.iter_modules(providers.__path__)}
-        outside = {point.name for point in entry_points(group=_GROUP)}
-        return sorted(own | outside | set(self._loaded))
+        return sorted(own | outsiders.names() | set(self._loaded))
 
     def provider(self, name: str) -> Provider:
         """Return a provider, importing it when first asked for. PlaybookError where there is none."""
@@ -40,9 +36,9 @@ class Registry:
         if name in {module.name for module in pkgutil.iter_modules(providers.__path__)}:
             module = importlib.import_module(f"{providers.__name__}.{name}")
             return _checked(module.PROVIDER)
-        point = _point(name)
-        if point is not None:
-            return _checked(point.load())
+        outside = outsiders.place(name)
+        if outside:
+            return _checked(outsiders.load(outside))
         near = nearest(name, self.names())
         raise PlaybookError(
             f"There is no provider {name!r}",
@@ -53,12 +49,13 @@ class Registry:
         """Return the class behind `provider.verb`; for `credential.verb` the contract of the verb."""
         provider, _, verb = name.partition(".")
         if provider == "credential":
-            if verb in VERBS:
-                return VERBS[verb]
-            near = nearest(verb, list(VERBS))
+            verbs = _verbs()
+            if verb in verbs:
+                return verbs[verb]
+            near = nearest(verb, list(verbs))
             raise PlaybookError(
                 f"There is no verb {name!r}",
-                remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(VERBS)}",
+                remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(verbs)}",
             )
         actions = {action.name: action for action in self.provider(provider).actions}
         if name not in actions:
@@ -98,7 +95,7 @@ class Registry:
     def offers(self, connection: Connection) -> frozenset[str]:
         """Return the credential verbs that a connection has."""
         provider = self.provider(connection.provider)
-        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & VERBS.keys()
+        implemented = frozenset(a.verb for a in provider.actions if issubclass(a, CredentialAction)) & _verbs().keys()
         if provider.offers is None:
             return implemented
         return implemented & provider.offers(self.options(connection))
@@ -119,23 +116,17 @@ class Registry:
 
     def actions(self) -> Iterator[type[Action]]:
         """Yield every action of every provider, and every credential verb; imports them all."""
-        yield from VERBS.values()
+        yield from _verbs().values()
         for name in self.names():
             for action in self.provider(name).actions:
                 if not action.name.startswith("credential."):
                     yield action
 
 
-def _point(name: str) -> EntryPoint | None:
-    """Return the entry point of an outsider's provider; what is installed is read as far as it, where that will do."""
-    folders = set()
-    for installed in distributions():
-        folders.add(installed.locate_file(""))
-        if len(folders) > 1:
-            break  # an earlier folder may hold another version of the same package, and that one counts
-        for point in installed.entry_points.select(group=_GROUP, name=name):
-            return point
-    return next(iter(entry_points(group=_GROUP, name=name)), None)
+def _verbs() -> Mapping[str, type[CredentialAction]]:
+    from responder.credential import VERBS  # noqa: PLC0415 - slow to import, and many a run has no step with a verb
+
+    return VERBS
 
 
 def _option_problems(error: ValidationError, place: str, options: type[BaseModel]) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from responder.action import Action, Provider
-from responder.credential import LEAVE_OPEN, CredentialAction, Deliver, Inspect, Issue, Subject, TestConsumer
 from responder.documents import Templates
 from responder.errors import PlaybookError, Problem
 from responder.expressions import SecretRef, evaluate
@@ -19,10 +18,11 @@ from responder.redaction import Secret
 from responder.said import heard
 from responder.settings import Connection
 from responder.state import RunState
+from responder.subject import LEAVE_OPEN, CredentialAction, Subject
 
 A = TypeVar("A", bound=Action)
 
-_CONSUMER_VERBS = (Deliver.name, TestConsumer.name)
+_CONSUMER_VERBS = ("credential.deliver", "credential.test_consumer")
 
 
 class Resolved(NamedTuple):
@@ -96,8 +96,8 @@ def subject(state: RunState, means: Means) -> Subject:
         key_id=credential.key_id,
         fingerprint=credential.fingerprint,
         value=value,
-        owner=next(iter(_told(state, Inspect.name, "owner")), ""),
-        issued=tuple(_told(state, Issue.name, "key_id")),
+        owner=next(iter(_told(state, "credential.inspect", "owner")), ""),
+        issued=tuple(_told(state, "credential.issue", "key_id")),
         left_open=left_open(state),
     )
 

@@ -110,11 +110,14 @@ def _decrypt(key: bytes, data: bytes, about: str) -> bytes:
         ) from None
 
 
-def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool, named: str = "") -> bytes:
+def load_master_key(
+    path: Path, environment: Mapping[str, str], *, create: bool, named: str = "", momentary: bool = False
+) -> bytes:
     """Read the master key from RESPONDER_SEALING_KEY, else from where it is `named`, else from `path`.
 
-    The variable holds it in base64, or is `keyring:NAME`, as `named` is. The file is made if `create`. The key is
-    never in the store. SettingsError where it is missing, malformed, or readable by others.
+    The variable holds it in base64, or is `keyring:NAME`, as `named` is. The file is made if `create`; if
+    `momentary`, a key stands in for it that is kept nowhere. The key is never in the store. SettingsError where it is
+    missing, malformed, or readable by others.
     """
     given = environment.get("RESPONDER_SEALING_KEY")
     if given is None or given.startswith(_KEYRING):
@@ -124,7 +127,7 @@ def load_master_key(path: Path, environment: Mapping[str, str], *, create: bool,
     if named:
         return _decode_key(_from_keyring(named.removeprefix(_KEYRING)), named)
     try:
-        return _read_key(path, create=create)
+        return os.urandom(_KEY_BYTES) if momentary and not path.exists() else _read_key(path, create=create)
     except OSError as error:
         raise SettingsError(
             f"The sealing key cannot be read or made: {type(error).__name__}",

@@ -1,6 +1,5 @@
 """`responder.yaml` and the environment: connections, people, inventory, policy."""
 
-import csv
 import os
 import re
 from collections.abc import Mapping
@@ -318,6 +317,8 @@ def _with_holders(entry: CredentialEntry, folder: Path, settings: Settings, prob
         problems.append(Problem(f"two holders of {entry.id!r} have the same id", f"inventory {entry.id}"))
     if not entry.holders_file:
         return entry
+    import csv  # noqa: PLC0415 - only where a file is named
+
     path = folder / entry.holders_file
     holders: list[Holder] = list(entry.holders)
     try:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -26,12 +26,12 @@ HELD = "held"
 """Under which name a store keeps findings that wait for somebody to respond; it is no incident."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Location:
     """Where a record is: a file, or a database of a server. As text it never shows a password."""
 
     path: Path | None = None
-    url: str = field(default="", repr=False)
+    url: str = ""
     """`postgresql://...`; it may hold a password, and is shown to nobody."""
 
     @property

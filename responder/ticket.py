@@ -28,7 +28,7 @@ class Payload(NamedTuple):
     """How many secrets the Redactor knew."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Ticket:
     """What one caller wants written, and what came of it."""
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from responder.action import Change, Invertible
-from responder.credential import CredentialAction
 from responder.errors import ResponderError
 from responder.means import Means
 from responder.resolve import plain, rebuild
 from responder.state import RunState
 from responder.step import Step
+from responder.subject import CredentialAction
 from responder.unit import ENDED, Unit
 
 _NEVER = "it was done to the leaked credential, and nothing leads back to that"

@@ -44,7 +44,7 @@ fold_people inlining structure
 fold_steps
 state
 correction standing
-unit
+unit subject
 leaks
 action incident rendition timeline playbook
 ticket
@@ -53,7 +53,8 @@ sqlite postgres
 finding settings store answer programs expressions anchors
 sealing source dates
 keychain
-clock durations errors redaction layout skeleton threads
+clock durations errors redaction layout skeleton threads outsiders
+stack
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
 

@@ -93,6 +93,23 @@ def test_without_a_key_an_existing_store_is_not_opened(tmp_path: Path) -> None:
         load_master_key(tmp_path / "sealing.key", {}, create=False)
 
 
+def test_a_key_of_the_moment_stands_in_for_a_file_that_is_missing_and_for_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "sealing.key"
+
+    one, other = (load_master_key(path, {}, create=False, momentary=True) for _ in range(2))
+
+    assert 32 == len(one) == len(other)
+    assert one != other
+    assert [] == list(tmp_path.iterdir())
+    path.write_text(KEY)
+    path.chmod(0o600)
+    assert b"k" * 32 == load_master_key(path, {}, create=False, momentary=True)
+    assert b"k" * 32 == load_master_key(tmp_path / "none", {"RESPONDER_SEALING_KEY": KEY}, create=False, momentary=True)
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="Others may read"):
+        load_master_key(path, {}, create=False, momentary=True)
+
+
 def test_a_place_where_no_key_can_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used, swept
+from responder.credential import Consumers, Door, Doors, Interval, Records, Subject, Use, Used
 from responder.credential.traces import gaps
+from responder.lines import swept
 from responder.settings import Consumer
 
 START = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)

@@ -2,18 +2,22 @@
 
 import atexit
 import gc
+import importlib
 import os
 import sys
 import threading
+from types import ModuleType
+
+from responder.stack import roomy
 
 
+@roomy  # some hundred times, a command would ask the system for memory and give it back
 def main() -> None:
     """Run the command that was typed, and leave with its exit code."""
     # What imports make stays for good. To look through it for garbage takes long, and finds none: `Group` begins with
     # it when the command is imported.
     gc.disable()
-    # No plugin of another package looks into our models, which hold secrets; looking for plugins takes long, too.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _let_no_plugin_in()
     from responder.cli.group import group  # noqa: PLC0415 - only where it is needed
 
     try:
@@ -21,6 +25,26 @@ def main() -> None:
     except SystemExit as end:
         _leave(end.code)
         raise
+
+
+def _let_no_plugin_in() -> None:
+    """Let no plugin of another package look into our models, which hold secrets, unless the user says otherwise."""
+    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
+        none = _NoPlugins("pydantic.plugin._loader")
+        sys.modules[none.__name__] = none
+
+
+class _NoPlugins(ModuleType):
+    """What stands for the module in which pydantic looks for plugins, which takes long to import."""
+
+    get_plugins = tuple
+
+    def __getattr__(self, name: str) -> object:
+        """Let that module itself answer whatever else is asked of it."""
+        if name.startswith("__"):  # imports ask for such, and do without
+            raise AttributeError(name)
+        del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _leave(code: object) -> None:

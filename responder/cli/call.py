@@ -2,9 +2,8 @@
 
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from responder.store import Location, Store
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # nobody compares it, and it must never be shown
 class Call:
     """What was asked for in general, before or after the command's name."""
 
@@ -93,24 +92,30 @@ class Call:
     def open_for_reading(self, *, in_memory: bool = False) -> Iterator["App"]:
         """Open the installation; where there is no record yet, with an empty one that is gone afterwards.
 
-        `in_memory`: that one need not be a file, which takes a dozen writes to disk.
+        `in_memory`: that one is no file, and neither is its key: to write them is to wait for the disk a dozen times.
         """
         if self.recorded():
             with self.open() as app:
                 yield app
             return
-        with tempfile.TemporaryDirectory(prefix="responder-") as folder:
-            from responder.installation import folder_of  # noqa: PLC0415 - only where it is needed
+        with ExitStack() as stack:
+            app = self._open(in_memory=True) if in_memory else self._open(stack.enter_context(self._empty()))
+            stack.callback(app.close)
+            self.redactor = app.means.sealer.redactor
+            yield app
 
-            key = folder_of(self.location(), os.environ) / "sealing.key"
+    @contextmanager
+    def _empty(self) -> Iterator[str]:
+        """Lend a place for an empty record, beside the key that the real one would have."""
+        import tempfile  # noqa: PLC0415 - only where it is needed
+
+        from responder.installation import folder_of  # noqa: PLC0415 - only where it is needed
+
+        key = folder_of(self.location(), os.environ) / "sealing.key"
+        with tempfile.TemporaryDirectory(prefix="responder-") as folder:
             if key.exists():
                 (Path(folder) / "sealing.key").symlink_to(key.resolve())
-            app = self._open(str(Path(folder) / "empty.db"), in_memory=in_memory)
-            self.redactor = app.means.sealer.redactor
-            try:
-                yield app
-            finally:
-                app.close()
+            yield str(Path(folder) / "empty.db")
 
     def holds_record(self, app: "App") -> bool:
         """Tell whether what `open_for_reading` has opened is the record, and no empty one in its place."""

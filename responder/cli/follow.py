@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,21 +26,17 @@ _ECHO = 3
 _KEPT = 50
 
 
-@dataclass
 class Follower:
     """One run as the record tells it, kept up to date; entries of other processes included."""
 
-    app: App
-    run: str
-    program: str = "responder"
-    state: RunState = field(init=False)
-    _position: int = 0
-    _offspring: dict[str, RunState] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.row = self.app.row(self.run)
+    def __init__(self, app: App, run: str, program: str) -> None:
+        self.app = app
+        self.program = program
+        self.row = app.row(run)
         self.run = self.row.run
         self.state = RunState(self.run)
+        self._position = 0
+        self._offspring: dict[str, RunState] = {}
 
     def news(self) -> Sequence[Entry]:
         """Return what was written since the last look, and take it into account."""

@@ -1,6 +1,5 @@
 """`responder plan`."""
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -51,6 +50,8 @@ def _show(call: Call, plan: Plan) -> Exit:
 
 def _in_a_world(playbook: str | None) -> Plan:
     """Plan in a loopback world that is made for it and gone afterwards."""
+    import tempfile  # noqa: PLC0415 - only where it is needed
+
     from responder.cli.drill import DEFAULT  # noqa: PLC0415 - only where it is needed
     from responder.drill.drill import Options, plan  # noqa: PLC0415 - only where it is needed
 

@@ -8,9 +8,8 @@ from responder.credential.proof import (
     ProveFenced,
     refusals_since_acceptance,
 )
-from responder.credential.traces import LEAVE_OPEN, Consumers, Door, Doors, Interval, Records, Use, Used, swept
+from responder.credential.traces import Consumers, Door, Doors, Interval, Records, Use, Used
 from responder.credential.verbs import (
-    CredentialAction,
     Deliver,
     Disable,
     EndSessions,
@@ -20,10 +19,10 @@ from responder.credential.verbs import (
     Issue,
     Revoke,
     Sessions,
-    Subject,
     TestConsumer,
     check_replaced,
 )
+from responder.subject import LEAVE_OPEN, CredentialAction, Subject
 
 VERBS: dict[str, type[CredentialAction]] = {
     verb.verb: verb
@@ -75,5 +74,4 @@ __all__ = [
     "Used",
     "check_replaced",
     "refusals_since_acceptance",
-    "swept",
 ]

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
 from responder.action import Effect, Observation, Observed
-from responder.credential.verbs import CredentialAction
 from responder.errors import Unavailable
 from responder.redaction import Secret
 from responder.settings import Consumer
+from responder.subject import CredentialAction
 
 
 class Probe(StrEnum):

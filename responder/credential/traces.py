@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, NamedTuple
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from responder.action import Effect, Evidence, Outcome
-from responder.credential.verbs import CredentialAction
 from responder.durations import Duration
 from responder.settings import Consumer
+from responder.subject import CredentialAction
 
 _MOST_SHOWN = 200
 """How many uses stand on the timeline; all of them are sealed as evidence."""
@@ -159,10 +159,6 @@ class Consumers(_Traced):
         return Outcome(facts)
 
 
-LEAVE_OPEN = "leave-open"
-"""The option of a decision, for each door by its id, that lets the door stay open."""
-
-
 class Door(BaseModel):
     """Another way into the identity that a credential speaks for."""
 
@@ -224,18 +220,6 @@ class Doors(CredentialAction):
 
     def _is_new(self, door: Door) -> bool:
         return self.since is not None and (door.opened_at is None or door.opened_at >= self.since)
-
-
-def swept(facts: Mapping[str, Any]) -> str:
-    """Return what a sweep found, in words, and above all what it could not look at; empty for other facts."""
-    if "unresolved" not in facts or "unseen" not in facts:
-        return ""
-    found = [f"{len(facts['unresolved'])} other ways in are open, {len(facts.get('new') or ())} of them new"]
-    if facts.get("decided"):
-        found.append(f"{len(facts['decided'])} more stay open as decided")
-    if facts["unseen"]:
-        found.append(f"INCOMPLETE, not looked at: {', '.join(map(str, facts['unseen']))}")
-    return "; ".join(found)
 
 
 def gaps(asked: Interval, covered: Iterable[Interval]) -> list[Interval]:

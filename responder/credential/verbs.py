@@ -1,41 +1,14 @@
 """The verbs that every credential provider may offer, with their requests and their results."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from responder.action import Action, Effect
+from responder.action import Effect
 from responder.errors import ProviderError
 from responder.redaction import Secret
 from responder.settings import Consumer, Holder
-
-
-class Subject(BaseModel):
-    """The credential that a run is about, as actions get it."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    id: str = ""
-    """Its id in the inventory."""
-    kind: str = ""
-    connection: str = ""
-    key_id: str = ""
-    fingerprint: str = ""
-    value: Secret | None = None
-    owner: str = ""
-    """Whose it is, as this run has read it; once a credential is dead, some issuers do not say."""
-    issued: tuple[str, ...] = ()
-    """The ids of the credentials that this run has issued in its place."""
-    left_open: Mapping[str, AwareDatetime] = Field(default_factory=dict)
-    """The other ways into its identity that somebody decided to leave open, by id, and when."""
-
-
-class CredentialAction(Action):
-    """An action on the run's own credential. The runner fills `subject`; a playbook cannot."""
-
-    verb: ClassVar[str]
-    subject: Subject = Subject()
+from responder.subject import CredentialAction, Subject
 
 
 def check_replaced(leaked: Subject, ours: Secret, place: str, remedy: str) -> None:

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from responder.action import Identity, Telling
-from responder.credential import CredentialAction
 from responder.means import Means
 from responder.playbook import Step
 from responder.redaction import Secret
 from responder.resolve import Resolved
 from responder.settings import Connection
 from responder.state import RunState
+from responder.subject import CredentialAction
 
 _NOBODY = Identity("")
 

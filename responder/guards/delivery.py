@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from responder.credential import Deliver
 from responder.errors import Problem
 from responder.finding import Exposure
 from responder.guards.carried import handed_over
@@ -19,6 +18,8 @@ def of_step(case: Case) -> Iterator[Problem]:
     """Refuse to hand a secret over to where outsiders can read, or could."""
     if not handed_over(case):
         return
+    from responder.credential import Deliver  # noqa: PLC0415 - only where a secret is handed over
+
     action = case.resolved.action
     consumer = action.consumer if isinstance(action, Deliver) else None
     if consumer is not None:

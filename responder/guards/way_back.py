@@ -1,9 +1,9 @@
 """The way back: no credential that a finding names works again, and a replacement reaches no further than it did."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from responder.action import changes
-from responder.credential import LEAVE_OPEN, Doors, Inspect, Issue
 from responder.errors import Problem
 from responder.guards.carried import handed_over
 from responder.guards.case import Case, Moment, named_key, named_value
@@ -11,7 +11,11 @@ from responder.modes import NEVER
 from responder.resolve import left_open
 from responder.settings import same_account
 from responder.state import RunState
+from responder.subject import LEAVE_OPEN
 from responder.unit import ENDED_WELL
+
+if TYPE_CHECKING:
+    from responder.credential import Issue
 
 _REVIVING = frozenset({"enable", "restore"})
 """The verbs that make a credential work again that did not."""
@@ -39,9 +43,12 @@ def of_step(case: Case) -> Iterator[Problem]:
             case.place,
             "hand over a new one: the value of a step with credential.issue",
         )
-    if isinstance(case.resolved.action, Issue):
-        yield from _wider(case, case.resolved.action)
-        yield from _unanswered(case)
+    if case.on_credential:
+        from responder.credential import Issue  # noqa: PLC0415 - only where a step has a verb
+
+        if isinstance(case.resolved.action, Issue):
+            yield from _wider(case, case.resolved.action)
+            yield from _unanswered(case)
 
 
 def _revives(case: Case) -> bool:
@@ -62,7 +69,7 @@ def _revives_by_id(case: Case) -> bool:
     return any(named_key(name, key_id) in case.leaked() for name in names)
 
 
-def _wider(case: Case, issue: Issue) -> Iterator[Problem]:
+def _wider(case: Case, issue: "Issue") -> Iterator[Problem]:
     """Yield the problem of a replacement for which nothing shows that it is narrower, and nobody says why not."""
     if not issue.scopes or issue.wider.strip():
         return
@@ -84,7 +91,8 @@ def _wider(case: Case, issue: Issue) -> Iterator[Problem]:
 
 def _unanswered(case: Case) -> Iterator[Problem]:
     """Yield the problems of an identity into which other ways lead, or may lead, that nobody has answered for."""
-    swept = [unit for unit in case.state.units.values() if unit.planned.get("action") == Doors.name and unit.facts]
+    looks = [unit for unit in case.state.units.values() if unit.planned.get("action") == "credential.doors"]
+    swept = [unit for unit in looks if unit.facts]
     if not swept:
         return
     newest = max(swept, key=lambda unit: unit.ended_at or NEVER)
@@ -121,13 +129,13 @@ def _looked_at(state: RunState) -> frozenset[str]:
 
 def _will_be_read(case: Case) -> bool:
     """Tell whether a step of this playbook will read what the leaked credential reaches."""
-    return any(step.action == Inspect.name for step in case.state.playbook.steps)
+    return any(step.action == "credential.inspect" for step in case.state.playbook.steps)
 
 
 def _reach(case: Case) -> frozenset[str]:
     """Return what the leaked credential reached, as the steps of this run have read it."""
     found: set[str] = set()
     for unit in case.state.units.values():
-        if unit.planned.get("action") == Inspect.name:
+        if unit.planned.get("action") == "credential.inspect":
             found.update(map(str, unit.facts.get("reach") or ()))
     return frozenset(found)

@@ -41,9 +41,12 @@ NO_COMMANDS = {
 
 NOT_FOR_A_RUN = {
     "asyncio",
+    "csv",
     "difflib",
+    "email",
     "html",
     "httpx",
+    "importlib.metadata",
     "jinja2",
     "keyring",
     "psycopg",
@@ -68,6 +71,8 @@ NOT_FOR_A_RUN = {
     "responder.scenario",
     "responder.sending",
     "responder.wording",
+    "socket",
+    "tempfile",
 }
 """What a run without an expression, a notice or a mishap does without. Each would cost every start milliseconds."""
 
@@ -116,6 +121,36 @@ def test_a_run_of_one_step_loads_only_what_it_needs(tmp_path: Path) -> None:
 
     assert {"clockwork", "responder.run"} <= loaded
     assert set() == NOT_FOR_A_RUN & loaded
+
+
+LOOK_FOR_PLUGINS = """
+from responder import cli
+cli._let_no_plugin_in()
+from pydantic.plugin import _loader
+print(list(_loader.get_plugins()), _loader.PYDANTIC_ENTRY_POINT_GROUP)
+"""
+
+
+@pytest.mark.parametrize(
+    ("disabled", "found"), [pytest.param(None, [], id="at first"), pytest.param("other", ["PLUGIN"], id="if wanted")]
+)
+def test_no_plugin_looks_into_our_models(disabled: str | None, found: list[str], tmp_path: Path) -> None:
+    about = tmp_path / "curious-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: curious\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[pydantic]\ncurious = curious:PLUGIN\n")
+    (tmp_path / "curious.py").write_text("PLUGIN = 'PLUGIN'")
+    wanted = {} if disabled is None else {"PYDANTIC_DISABLE_PLUGINS": disabled}
+    around = {**os.environ, "PYTHONPATH": str(tmp_path), **wanted}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_FOR_PLUGINS], capture_output=True, text=True, check=True, env=around
+    )
+
+    assert f"{found} pydantic" == done.stdout.strip()
+
+
+def test_the_verbs_of_credentials_are_loaded_with_the_first_provider_or_step_that_has_one() -> None:
+    assert "responder.credential" not in loaded_by("run", "--help")
 
 
 def command_of(name: str) -> click.Command:
