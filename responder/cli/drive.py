@@ -32,6 +32,8 @@ class _Worker(threading.Thread):
     def __init__(self, work: Callable[[], Pause]) -> None:
         super().__init__(name="drive", daemon=True)
         self._work = work
+        self.over = threading.Event()
+        """To be waited for: unlike the thread itself, also where an interruption came while it was started."""
         self.error: BaseException | None = None
 
     def run(self) -> None:
@@ -40,6 +42,8 @@ class _Worker(threading.Thread):
             self._work()
         except BaseException as error:  # noqa: BLE001 - it is told, or raised again, below
             self.error = error
+        finally:
+            self.over.set()
 
 
 def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
@@ -47,15 +51,15 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
     follower = Follower(app, run, call.program)
     shown = display(call, run)
     worker = _Worker(work)
-    worker.start()
     try:
-        follow(follower, shown, lambda: not worker.is_alive(), worker.join)
+        worker.start()
+        follow(follower, shown, worker.over.is_set, worker.over.wait)
     except KeyboardInterrupt:
         shown.close()
         return _interrupted(call, app, worker, run)
     except RecordError as error:  # it cannot even be read; what is being sent may finish
         app.dispatcher.stop()
-        worker.join(_PATIENCE_SECONDS)
+        worker.over.wait(_PATIENCE_SECONDS)
         worker.error = worker.error or error
     finally:
         shown.close()
@@ -71,9 +75,9 @@ def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
     call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
     app.dispatcher.stop()
     with suppress(KeyboardInterrupt):
-        worker.join(_PATIENCE_SECONDS)
+        worker.over.wait(_PATIENCE_SECONDS)
     call.say(f"Go on with:\n    $ {call.program} resume {run}")
-    if worker.is_alive():
+    if not worker.over.is_set():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(Exit.INTERRUPTED)  # its threads would be waited for; the record says what they intended

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -271,6 +272,28 @@ def test_a_record_that_cannot_be_written_ends_with_what_to_do_by_hand(
     )
     assert f"responder resume {run}" in said
     assert leaked_value() not in said
+
+
+def test_an_interruption_while_the_run_s_thread_starts_is_one_like_any_other(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begun(place)
+    advanced(place, run)
+    app = as_person(place, "ann")
+    stopped = threading.Event()
+    app.dispatcher.stop = stopped.set  # type: ignore[method-assign]
+
+    def interrupted() -> Pause:
+        stopped.clear()
+        os.kill(os.getpid(), signal.SIGINT)
+        stopped.wait(10)
+        return Pause("waiting")
+
+    codes = [drive(Call(), app, run, interrupted) for _ in range(30)]
+    app.close()
+
+    assert {Exit.INTERRUPTED} == set(codes)
+    assert 30 == capsys.readouterr().err.count(f"resume {run}")
 
 
 def test_an_executor_that_was_replaced_leaves_with_7(place: Path) -> None:
