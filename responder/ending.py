@@ -30,9 +30,11 @@ def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
     if not bad:
         return "done", {"facts": {}, "items": len(units)}
     shown = ", ".join(list(bad)[:_SHOWN]) + (", ..." if len(bad) > _SHOWN else "")
-    first = next(iter(bad.values()))
-    told = f"{len(bad)} of {len(units)} items failed ({shown}): {first.error}"
-    return "failed", {"error": told, "kind": first.error_kind}
+    ways = {unit.status for unit in bad.values()}
+    what = "failed or were declined" if len(ways) > 1 else "failed" if "failed" in ways else "were declined"
+    first = min(bad.values(), key=lambda unit: unit.status != "failed")
+    told = f"{len(bad)} of {len(units)} items {what} ({shown}): {first.error}"
+    return "failed", {"error": told, "kind": first.error_kind or "declined"}
 
 
 def sum_up_part(step: Step, state: RunState, means: Means) -> Told | None:

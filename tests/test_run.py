@@ -315,6 +315,17 @@ def test_silence_does_what_the_playbook_says(
     assert done == effects(place)
 
 
+def test_a_for_each_that_nobody_answered_for_says_that_its_items_were_declined(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    asks = "with: {role: commander, instructions: i, within: 0.1s, on_timeout: abort}"
+    name = written(place, f"  - {{id: each, phase: analysis, action: human.task, for_each: [a, b], {asks}}}\n")
+
+    state = driven(app, begun(app, name))
+
+    assert state.unit("each").error.startswith("2 of 2 items were declined (a, b): ")
+    assert "declined" == state.unit("each").error_kind
+
+
 def test_a_decision_and_a_task_wait_for_people(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
