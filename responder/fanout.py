@@ -1,7 +1,6 @@
 """The items of a `for_each`: expanded once, begun as room and waves allow, asked for together, summed up."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from responder.asking import ask_for_many, awaits_agreement
@@ -22,7 +21,7 @@ class Hands(NamedTuple):
     """What a runner lends: how it starts one item, and how it judges one."""
 
     write: Callable[[Draft], None]
-    begin: Callable[[Step, Unit, Any, ThreadPoolExecutor], bool]
+    begin: Callable[[Step, Unit, Any], bool]
     expire: Callable[[Unit], bool]
     stands_still: Callable[[Step, Unit], bool]
 
@@ -45,7 +44,7 @@ class FanOut:
         facts = {"items": items, "released": released_at_first(step, len(items))} if step.waves else {"items": items}
         self._hands.write(self._draft("expanded", step.id, facts))
 
-    def start(self, step: Step, parent: Unit, pool: ThreadPoolExecutor) -> bool:
+    def start(self, step: Step, parent: Unit) -> bool:
         """Start as many items as may run at once; sum up when all have ended, ask when all are planned."""
         items = self._state.items[step.id]
         self._lanes.sort(step.id, self._state)
@@ -61,7 +60,7 @@ class FanOut:
             unit = self._state.unit(address)
             if unit.status in ENDED:
                 self._lanes.unpark(step.id, address)
-            elif self._hands.begin(step, unit, items.values[key_of(address)], pool):
+            elif self._hands.begin(step, unit, items.values[key_of(address)]):
                 moved = True
         return moved or self._ask_for_all(step, parent)
 

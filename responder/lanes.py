@@ -7,11 +7,15 @@ from responder.state import RunState
 from responder.step import Step
 from responder.unit import ENDED
 
+_MOST = 64
+"""How many steps and items of a run are under way at once."""
+
 
 class Lanes:
     """What one runner has in its hands. Only the runner's own thread touches it."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
         self._busy: dict[str, str] = {}
         """Addresses that a thread is working on, and their step."""
         self._of_step: Counter[str] = Counter()
@@ -26,6 +30,10 @@ class Lanes:
 
     def __contains__(self, address: str) -> bool:
         return address in self._busy
+
+    def full(self) -> bool:
+        """Tell whether no more may be begun until something has finished."""
+        return len(self._busy) >= self._most
 
     def occupied(self, step: str) -> int:
         """Return how many threads work on a step or its items."""
@@ -58,11 +66,11 @@ class Lanes:
         `released`: how many items, from the first, may be begun; None for all.
         """
         for address in [address for address in self._parked[step.id] if address not in self._busy]:
-            if self._busy and self._of_step[step.id] >= step.max_parallel:
+            if self.full() or (self._busy and self._of_step[step.id] >= step.max_parallel):
                 return
             yield address
         untouched = self._untouched[step.id]
-        while untouched and self._of_step[step.id] < step.max_parallel:
+        while untouched and not self.full() and self._of_step[step.id] < step.max_parallel:
             if released is not None and released <= 0:
                 return
             address = untouched.popleft()

@@ -2,9 +2,10 @@
 
 import queue
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from responder import schedule
@@ -69,17 +70,24 @@ class Runner:
 
         As soon as `stopping` says so nothing more is started, and it returns when what was started has ended.
         """
-        with self._means.threads.lent() as pool:
+        try:
             while True:
                 self._tracking.catch_up(look=not self._lanes)
                 stopped = stopping()
-                moved = not stopped and self._start_ready(pool)
+                moved = not stopped and self._start_ready()
                 if self._lanes:
                     self._collect()
                     if self._timeline.overdue():
-                        pool.submit(self._timeline.flush)  # nothing that is under way or begins waits for it
+                        self._means.threads.do(self._flush)  # nothing that is under way or begins waits for it
                 elif (stopped or not (moved or self._settle())) and self._tracking.settled():
                     return self._pause()
+        finally:
+            while self._lanes:  # something went wrong: whatever else is being sent finishes first
+                self._lanes.give_back(self._finished.get()[0])
+
+    def _flush(self) -> None:
+        with suppress(RecordError):  # whoever writes next hears of it
+            self._timeline.flush()
 
     def _collect(self) -> None:
         """Wait until a thread has finished, or others may have written; a record that cannot be written ends all."""
@@ -119,7 +127,7 @@ class Runner:
 
     # Starting what is ready --------------------------------------------------------------------------------------
 
-    def _start_ready(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_ready(self) -> bool:
         """Start every step and item that may start now; tell whether anything was started or written."""
         self._as_of = self._means.clock.now()
         if self.state.state not in {"open", "aborting"}:
@@ -130,7 +138,7 @@ class Runner:
             if step.id in self._lanes or (unit.status in ENDED and not self._must_undo(step, unit)):
                 continue
             try:
-                moved |= self._start_step(step, unit, pool)
+                moved |= self._start_step(step, unit)
             except RecordError:
                 raise
             except InputError as error:
@@ -145,13 +153,13 @@ class Runner:
     def _must_undo(self, step: Step, unit: Unit) -> bool:
         return step.on_error == "undo" and unit.status == "failed" and step.id not in self.state.undoing
 
-    def _start_step(self, step: Step, unit: Unit, pool: ThreadPoolExecutor) -> bool:
+    def _start_step(self, step: Step, unit: Unit) -> bool:
         if unit.status == "failed":
             self._write(self._draft("undoing", step.id, taking_back(step, self.state, self._means)))
             return True
         if unit.status == "waiting" and not unit.due:
             if step.start is not None:
-                return self._start_when_due(step, unit, pool)
+                return self._start_when_due(step, unit)
             judgement = gate(step, self.state, self._means)
             if judgement.verdict is not Verdict.GO:
                 return self._skip(step, judgement)
@@ -168,8 +176,8 @@ class Runner:
         if self._past_limit(step, unit) and self._over_limit(step, unit):
             return True
         if step.id in self.state.items:
-            return self._fanout.start(step, unit, pool)
-        return self._start_unit(step, unit, None, pool)
+            return self._fanout.start(step, unit)
+        return self._start_unit(step, unit, None)
 
     def _skip(self, step: Step, judgement: Judged) -> bool:
         """Skip a step where its gate says so, with the reason; tell whether it did."""
@@ -177,7 +185,7 @@ class Runner:
             self._told(step.id, self._draft("skipped", step.id, {"reason": judgement.reason}))
         return judgement.verdict is Verdict.SKIP
 
-    def _start_when_due(self, step: Step, unit: Unit, pool: ThreadPoolExecutor) -> bool:
+    def _start_when_due(self, step: Step, unit: Unit) -> bool:
         """Start a step with `start` when it is due; until then plan it and ask, as soon as that can be done."""
         if step.start is None:
             return False
@@ -194,7 +202,7 @@ class Runner:
         agreed = bool(unit.planned) and not awaits_agreement(step, unit)
         if step.approval is None or agreed or not schedule.readable(step, self.state):
             return False
-        return self._start_unit(step, unit, None, pool)
+        return self._start_unit(step, unit, None)
 
     def _told(self, address: str, draft: Draft) -> None:
         """Write an entry that is an outcome by itself, at the points where a drill may kill."""
@@ -221,7 +229,7 @@ class Runner:
 
     # One step or item --------------------------------------------------------------------------------------------
 
-    def _start_unit(self, step: Step, unit: Unit, item: Any, pool: ThreadPoolExecutor) -> bool:
+    def _start_unit(self, step: Step, unit: Unit, item: Any) -> bool:
         """Start a step or item in a thread, unless it waits for people or for a time."""
         now = self._means.clock.now()
         if unit.ask is not None:
@@ -233,11 +241,13 @@ class Runner:
         if not unit.planned and step.action.startswith("human."):
             self._ask_person(step, unit, item)
             return True
+        if self._lanes.full():
+            return False
         fresh = None if unit.planned else resolve(step, self.state, self._means, self._names(step, item))
         record = unit.planned if fresh is None else fresh.record
         job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record, fresh)
+        self._means.threads.do(partial(self._work, job))
         self._lanes.take(unit.address, step.id)
-        pool.submit(self._work, job)
         return True
 
     def _stands_still(self, step: Step, unit: Unit) -> bool:

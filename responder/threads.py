@@ -1,40 +1,58 @@
-"""The threads in which steps are done, kept from one turn at a run to the next."""
+"""The threads in which steps are done, kept from one step to the next."""
 
+import atexit
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from queue import SimpleQueue
 
-MOST = 64
-"""How many steps and items of a run are under way at once."""
+Given = SimpleQueue[Callable[[], None] | None]
 
 
 class Threads:
-    """Lends threads to whoever advances a run: as many pools as runs are advanced at once, each with its own bound.
+    """Does what it is given at once, each in a thread of its own. A thread that has finished is kept for what comes.
 
-    To start threads for each turn would cost a worker more than many a turn itself.
+    To start one for each step would cost more than many a step itself. How many there are at once, their users bound.
+    The library's pool would do as well, but for what it keeps of each call and for the time that it takes to import.
     """
 
     def __init__(self) -> None:
-        self._idle: list[ThreadPoolExecutor] = []
-        self._lock = threading.Lock()
+        self._idle: list[Given] = []
+        self._busy = 0
+        self._finished = threading.Condition()
+        atexit.register(self.close)  # a process that ends before it is closed lets what is being sent finish, too
 
-    @contextmanager
-    def lent(self) -> Iterator[ThreadPoolExecutor]:
-        """Lend a pool whose threads are idle; who gives it back has waited for them, unless something went wrong."""
-        with self._lock:
-            pool = self._idle.pop() if self._idle else ThreadPoolExecutor(MOST, thread_name_prefix="step")
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown()
-            raise
-        with self._lock:
-            self._idle.append(pool)
+    def do(self, call: Callable[[], None]) -> None:
+        """Begin a call, which keeps its errors to itself, and return."""
+        with self._finished:
+            given = self._idle.pop() if self._idle else self._started()
+            self._busy += 1
+        given.put(call)
+
+    def _started(self) -> Given:
+        given: Given = SimpleQueue()
+        threading.Thread(target=self._work, args=(given,), name="step", daemon=True).start()
+        return given
+
+    def _work(self, given: Given) -> None:
+        while (call := given.get()) is not None:
+            try:
+                call()
+            except BaseException:
+                self._rest()
+                raise  # it is a defect: the thread ends, and says so
+            self._rest(given)
+
+    def _rest(self, *idle: Given) -> None:
+        with self._finished:
+            self._busy -= 1
+            self._idle.extend(idle)
+            self._finished.notify_all()
 
     def close(self) -> None:
-        """End the idle threads."""
-        with self._lock:
+        """Wait for what is under way, and end the threads."""
+        atexit.unregister(self.close)
+        with self._finished:
+            self._finished.wait_for(lambda: not self._busy)
             idle, self._idle = self._idle, []
-        for pool in idle:
-            pool.shutdown()
+        for given in idle:
+            given.put(None)

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from datetime import datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,20 @@ def test_items_are_done_each_by_itself_at_most_so_many_at_once(opened: OpenApp, 
 
     assert ["of h1", "of h2"] == effects(place)
     assert state.unit("after").facts["says"] is True
+
+
+def test_a_run_has_at_most_sixty_four_steps_under_way(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    step = "  - {{id: s{}, phase: analysis, action: clockwork.nothing, with: {{seconds: 0.5}}}}\n"
+    run = begun(app, written(place, "".join(step.format(number) for number in range(70))))
+
+    state = driven(app, run)
+
+    assert {"done"} == set(statuses(state).values())
+    moves = {"began": 1, "done": -1}
+    entries = [entry for entry in app.timeline(app.row(run).incident) if entry.event in moves]
+    under_way = list(accumulate(moves[entry.event] for entry in sorted(entries, key=lambda entry: entry.at)))
+    assert max(under_way) <= 64
 
 
 def test_one_approval_for_all_items_is_bound_to_what_each_will_do(opened: OpenApp, place: Path) -> None:
