@@ -122,3 +122,7 @@ class RecordError(ResponderError):
 
 class StaleExecutor(RecordError):
     """Another executor has taken this run over; this one must stop."""
+
+
+class HostExhausted(ResponderError):
+    """The host lets this process have nothing more to work with; what was begun goes on, and nothing else begins."""

@@ -21,7 +21,7 @@ from responder.ending import (
     wake_at,
 )
 from responder.entry import Draft, Fence
-from responder.errors import InputError, RecordError
+from responder.errors import HostExhausted, InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
 from responder.gate import Judged, Verdict, gate, paused
@@ -139,7 +139,7 @@ class Runner:
                 continue
             try:
                 moved |= self._start_step(step, unit)
-            except RecordError:
+            except (RecordError, HostExhausted):
                 raise
             except InputError as error:
                 self._write(self._draft("failed", step.id, {"error": str(error), "kind": "refused"}))

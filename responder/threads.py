@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from responder.errors import HostExhausted
+
 Given = SimpleQueue[Callable[[], None] | None]
 
 
@@ -12,7 +14,8 @@ class Threads:
     """Does what it is given at once, each in a thread of its own. A thread that has finished is kept for what comes.
 
     To start one for each step would cost more than many a step itself. How many there are at once, their users bound.
-    The library's pool would do as well, but for what it keeps of each call and for the time that it takes to import.
+    The library's pool refuses what it is given once its process begins to end, and no thread can be had where the host
+    has none left: neither is a failure of the step that was about to begin, which the record would show as one.
     """
 
     def __init__(self) -> None:
@@ -22,7 +25,7 @@ class Threads:
         atexit.register(self.close)  # a process that ends before it is closed lets what is being sent finish, too
 
     def do(self, call: Callable[[], None]) -> None:
-        """Begin a call, which keeps its errors to itself, and return."""
+        """Begin a call, which keeps its errors to itself, and return. HostExhausted where no thread can be had."""
         with self._finished:
             given = self._idle.pop() if self._idle else self._started()
             self._busy += 1
@@ -30,7 +33,13 @@ class Threads:
 
     def _started(self) -> Given:
         given: Given = SimpleQueue()
-        threading.Thread(target=self._work, args=(given,), name="step", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, args=(given,), name="step", daemon=True).start()
+        except RuntimeError as error:
+            raise HostExhausted(
+                f"No more steps can be begun: {error}",
+                remedy="see how many processes and threads this user may have, then `responder resume`",
+            ) from None
         return given
 
     def _work(self, given: Given) -> None:

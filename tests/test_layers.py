@@ -53,8 +53,8 @@ sqlite postgres
 finding settings store answer programs expressions anchors
 sealing source dates
 keychain
-clock durations errors redaction layout skeleton threads outsiders
-stack
+clock durations redaction layout skeleton threads outsiders
+errors stack
 """
 """The order of the house, from the door down: a module imports from lower rows only, never from its own."""
 

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from conftest import OpenApp, leaked_value
 
 from responder.app import App
-from responder.errors import PlanRefused, RecordError, RequestError, SettingsError
+from responder.errors import HostExhausted, PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.state import RunState
 from responder.testing.loopback import Loopback, Reply
@@ -245,6 +246,24 @@ def test_a_run_has_at_most_sixty_four_steps_under_way(opened: OpenApp, place: Pa
     entries = [entry for entry in app.timeline(app.row(run).incident) if entry.event in moves]
     under_way = list(accumulate(moves[entry.event] for entry in sorted(entries, key=lambda entry: entry.at)))
     assert max(under_way) <= 64
+
+
+def test_a_step_for_which_the_host_has_no_thread_has_not_failed(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    steps = "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"
+    run = begun(app, written(place, steps))
+
+    def refuse(call: Callable[[], None]) -> None:
+        raise HostExhausted("No more steps can be begun")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app.means.threads, "do", refuse)
+        with pytest.raises(HostExhausted):
+            app.drive(run)
+
+    assert "waiting" == app.state(run).status("a")
+    app.resume(run)
+    assert ["a"] == effects(place)
 
 
 def test_one_approval_for_all_items_is_bound_to_what_each_will_do(opened: OpenApp, place: Path) -> None:

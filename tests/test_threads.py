@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from responder.errors import HostExhausted
 from responder.threads import Threads
 
 SECONDS = 10.0
@@ -70,6 +71,29 @@ def test_closing_waits_for_what_is_under_way_and_leaves_no_thread() -> None:
     for thread in started:
         thread.join(SECONDS)
         assert not thread.is_alive()
+
+
+def test_what_it_is_given_while_its_process_ends_is_begun(threads: Threads) -> None:
+    threads.close()
+
+    assert 1 == len(in_turn(threads, 2))
+
+
+def test_where_no_thread_can_be_had_it_says_so_and_goes_on_later(threads: Threads) -> None:
+    start = threading.Thread.start
+    begun = threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(HostExhausted, match="can't start new thread"):
+            threads.do(begun.set)
+
+    assert threading.Thread.start is start
+    threads.do(begun.set)
+    assert begun.wait(SECONDS)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from responder.errors import (
+    HostExhausted,
     InputError,
     OutcomeUnknown,
     PlanRefused,
@@ -26,7 +27,7 @@ class Exit(IntEnum):
     REFUSED = 3
     """A guard refused the plan."""
     PROVIDER = 4
-    """A provider is unavailable, or denies; or something that a playbook needs is missing."""
+    """A provider is unavailable, or denies; or something that a playbook, or this process, needs is missing."""
     UNKNOWN = 5
     """An outcome is unknown, a verification failed, or the record does not verify."""
     RECORD = 6
@@ -45,6 +46,7 @@ _BY_CLASS: tuple[tuple[type[ResponderError], Exit], ...] = (
     (PlanRefused, Exit.REFUSED),
     (InputError, Exit.WRONG_INPUT),
     (ProviderError, Exit.PROVIDER),
+    (HostExhausted, Exit.PROVIDER),
     (OutcomeUnknown, Exit.UNKNOWN),
     (VerificationFailed, Exit.UNKNOWN),
 )
