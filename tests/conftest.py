@@ -1,6 +1,7 @@
 """What tests share: an installation in a temporary folder, without the user's home, environment or network."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from responder.app import App, open_app
 from responder.clock import SystemClock
 from responder.installation import login
 from responder.registry import Registry
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell without job control starts what is to run in the background like that, and every process that a test
+    # starts would inherit it: tests that interrupt one would wait in vain.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
