@@ -19,7 +19,7 @@ from slack_bolt import App as Bolt
 from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
 from responder.clock import monotonic
@@ -84,9 +84,10 @@ class Socket(BaseSocketModeClient):
             self.done.set()
 
     def send_message(self, message: str) -> None:
-        """Send; raises ConnectionClosed where nothing can be sent here any more."""
-        if self._connection is not None:
-            self._connection.send(message)
+        """Send; raises ConnectionClosed where nothing can be sent here yet, or any more."""
+        if self._connection is None:
+            raise ConnectionClosedError(None, None)
+        self._connection.send(message)
 
     def close(self) -> None:
         """End it, whatever it is doing."""

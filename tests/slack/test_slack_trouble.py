@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from conftest import leaked_value
 from town import COMMAND, KILL, TWO, Build, Town, until
+from websockets.exceptions import ConnectionClosed
 
 from responder.drill.world.slack import Person
 from responder.lines import Lines
 from responder.slack.blocks import safe
 from responder.slack.reception import Reception
+from responder.slack.sockets import Socket
 
 MANY = "".join(
     f"  - {{id: s{number}, phase: analysis, action: clockwork.nothing"
@@ -113,16 +115,29 @@ def test_an_acknowledgement_whose_connection_ended_goes_over_another(build: Buil
     with town.listening() as reception:
         ended: list[int] = []
 
+        def heard() -> int:
+            held = list(reception._sockets._open)  # type: ignore[union-attr]
+            return sum(each._connection is not None and not each.done.is_set() for each in held)
+
         def end(next_: Callable[[], Any]) -> Any:
             if not ended:
                 ended.append(town.slack.courier.board.drop(town.slack.diary.deliveries()[-1].connection))
-                time.sleep(0.2)  # until we know of it
+                until(lambda: heard() < 2)
             return next_()
+
+        until(lambda: heard() == 2)
 
         reception.listener.bolt.use(end)
 
         assert town.person("ines").command(COMMAND, "status").ok
         assert [1] == ended
+
+
+def test_what_cannot_be_sent_yet_is_not_taken_for_sent() -> None:
+    socket = Socket("ws://127.0.0.1:9/", None, lambda socket, message: None)
+
+    with pytest.raises(ConnectionClosed):
+        socket.send_message("{}")
 
 
 def test_stopping_while_something_arrives_is_no_error(build: Build, caplog: pytest.LogCaptureFixture) -> None:
