@@ -89,8 +89,8 @@ class Jobs:
         self._place = str(location)
         self._clock = clock
         self._pool = Pool(self.parameters(location), self._place)
-        self._next = Pool(self.in_order(location), self._place)
-        """For who asks what comes next."""
+        self._next = Pool(self.in_order(location), self._place, most=4)
+        """For who asks what comes next: that is soon answered, and a server has not many connections to give."""
         self._there = False
 
     @staticmethod

@@ -12,7 +12,7 @@ from responder.errors import RecordError, SettingsError
 from responder.store import Location, gone
 
 _MOST = 8
-"""How many connections a process has at most."""
+"""How many connections a pool has at most, unless told otherwise."""
 WAIT_SECONDS = 20
 """How long to wait for a connection, for an answer, or for the server to come back."""
 
@@ -41,14 +41,14 @@ def named(place: str) -> Iterator[None]:
 class Pool:
     """A few connections that threads take and give back; those that broke are dropped."""
 
-    def __init__(self, parameters: dict[str, Any], place: str) -> None:
+    def __init__(self, parameters: dict[str, Any], place: str, most: int = _MOST) -> None:
         self._parameters = parameters
         self._place = place
         self._idle: list[Connection] = []
         self._cut_off = False
         self._closed = False
         self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(_MOST)
+        self._room = threading.BoundedSemaphore(most)
 
     @contextmanager
     def taken(self, *, begin: bool = False) -> Iterator[Connection]:
