@@ -82,10 +82,11 @@ class Board:
         """The channel's id; empty while there is none."""
         return self._channel
 
-    def update(self) -> bool:
+    def update(self, *, last: bool = False) -> bool:
         """Bring the channel up to date; tell whether everything was said, or some of it is said a moment later.
 
         Later where Slack wants to wait, Refused where it says no; what was not said is said the next time.
+        `last`: there is no moment later, so that the card is edited now.
         """
         self._channel = channel_of(self._sight.states)
         main = self._sight.main
@@ -98,7 +99,7 @@ class Board:
         self._handover()
         self._updates()
         now = time.monotonic()
-        if now - self._edited < _EVERY_SECONDS:
+        if now - self._edited < _EVERY_SECONDS and not last:
             return False
         self._edited = now
         self._card()

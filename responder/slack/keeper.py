@@ -55,9 +55,17 @@ class Keeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after what is being said."""
+        """Stop after what is being said, and say what is left: while nobody listens, no button may seem to be asked."""
         self._stop.set()
         self._thread.join()
+        for incident, (sight, board) in self._boards.items():
+            if self.patience.left:
+                return  # Slack is away: whoever listens next says it
+            try:
+                sight.look()
+                self._update(board, last=True)
+            except ResponderError as error:
+                _log.warning("%s is not brought up to date: %s", incident, error)
 
     def _keep(self) -> None:
         while not self._stop.wait(max(_LOOK_SECONDS, min(self.patience.left, 5.0))):
@@ -83,10 +91,10 @@ class Keeper:
                 self._behind.discard(incident)
             self._call(sight, board)
 
-    def _update(self, board: Board) -> bool:
+    def _update(self, board: Board, *, last: bool = False) -> bool:
         """Bring a channel up to date; tell whether everything was said, and Slack took it."""
         try:
-            said = board.update()
+            said = board.update(last=last)
         except Later as later:
             self.patience.wait_for(later)
             self.trouble = str(later)

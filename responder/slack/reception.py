@@ -77,15 +77,15 @@ class Reception:
         return f"http://{host}:{self._server.server_port}{PATH}"
 
     def close(self) -> None:
-        """Hear nothing more, do what was acknowledged, and let the steps under way end."""
+        """Hear nothing more, do what was acknowledged, let the steps under way end, and say what came of it all."""
         if self._sockets is not None:
             self._sockets.close()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
         self.listener.close()
-        self.keeper.stop()
         self.tender.stop()
+        self.keeper.stop()
 
 
 def configured(app: App) -> tuple[Slack, Connection]:

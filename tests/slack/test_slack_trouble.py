@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import leaked_value
-from town import COMMAND, KILL, TWO, Build, Town, until
+from town import COMMAND, KILL, TWO, Build, Town, until, values_of
 from websockets.exceptions import ConnectionClosed
 
 from responder.drill.world.slack import Person
@@ -236,6 +236,32 @@ def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
         assert expected(town, reception) == lines(town, channel)
         texts = Counter(one["text"] for one in posts(town, channel))
         assert [] == [text for text, count in texts.items() if count > 1]
+
+
+def test_a_listener_that_leaves_leaves_no_button_whose_question_was_answered(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        reception.keeper.look = lambda: None  # type: ignore[method-assign] - it comes to nothing more by itself
+        reception.desk.speaking_for("ines").approve(town.state(reception).run, "kill")  # in a terminal
+        until(lambda: town.state(reception).state == "ended")
+        told = expected(town, reception)
+
+    assert [] == [value for message in posts(town, channel) for value in values_of(message)]
+    assert told == lines(town, channel)
+    assert "ended" in json.dumps(town.person("ines").pins(channel))
+
+
+def test_a_listener_leaves_at_once_when_slack_is_away(town: Town) -> None:
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        reception.keeper.look = lambda: None  # type: ignore[method-assign] - it comes to nothing more by itself
+        town.slack.go_down(3600)
+        reception.desk.speaking_for("ruth").note(town.state(reception).run, "the chat is away")
+        since = time.monotonic()
+
+    assert time.monotonic() - since < 10
 
 
 def test_two_people_who_click_at_once_count_once_each(town: Town) -> None:
