@@ -8,6 +8,9 @@ from responder.entry import Entry
 from responder.state import RunState
 from responder.unit import ENDED, Items, Unit
 
+_ADDED = frozenset({"action", "connection", "with"})
+"""What the entry that adds a step to take another back says of it; the rest of its plan is read anew."""
+
 
 def begin(unit: Unit, entry: Entry) -> None:
     """Note that a step or item is under way; one that has not come due is planned and asked for, and still waits."""
@@ -32,7 +35,7 @@ def end(state: RunState, entry: Entry, status: str) -> Unit:
     unit.ended_at = entry.at
     unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
     facts = entry.facts.get("facts")
-    if "~undo" in entry.step and status in {"done", "unchanged"}:
+    if unit.takes_back and status in {"done", "unchanged"}:
         _undone(state, entry.step)
     if isinstance(facts, Mapping):
         unit.facts = {**unit.facts, **facts}
@@ -43,7 +46,7 @@ def end(state: RunState, entry: Entry, status: str) -> Unit:
 
 def _undone(state: RunState, address: str) -> None:
     """Note that what a step or item had changed was taken back."""
-    unit = state.units.get(address.replace("~undo", ""))
+    unit = state.units.get(address.replace("~undo", "", 1))  # an item may be called anything
     if unit is not None and unit.status != "failed":
         unit.status = "undone"
 
@@ -223,6 +226,8 @@ def _start_over(unit: Unit) -> None:
     unit.due = unit.changed = False
     if unit.in_flight:
         unit.status = "running"
+    elif unit.takes_back:  # what it does stands in no playbook, but in the entry that added it
+        unit.planned = {name: value for name, value in unit.planned.items() if name in _ADDED}
     else:
         unit.planned = {}
 

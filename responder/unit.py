@@ -74,6 +74,11 @@ class Unit:
     due: bool = False
     """Whether a step with `start` has come due; until then it is planned and asked for, and still waits."""
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is there to take another step back, or an item of one that is."""
+        return self.address.partition("[")[0].endswith("~undo")
+
 
 @dataclass
 class Items:

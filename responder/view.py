@@ -184,8 +184,10 @@ def _failed(state: RunState) -> list[str]:
 
 
 def _ended_badly(state: RunState, step: Step) -> bool:
-    status = state.status(step.id)
-    return status == "declined" or (status == "failed" and step.on_error != "continue")
+    """Tell whether somebody must look at it; a way back that failed is passed over by the others, not by people."""
+    unit = state.unit(step.id)
+    tolerated = step.on_error == "continue" and not unit.takes_back
+    return unit.status == "declined" or (unit.status == "failed" and not tolerated)
 
 
 def _incomplete(state: RunState) -> bool:

@@ -7,6 +7,7 @@ from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
 from responder.app import App
+from responder.view import view
 
 FAILS = """
   - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one, two, deaf], on_error: undo}
@@ -252,3 +253,54 @@ def test_nothing_leads_back_to_the_leaked_credential(opened: OpenApp, place: Pat
     assert [] == undoing.facts["steps"]
     assert "nothing leads back" in undoing.facts["kept"][0]["reason"]
     assert {"kill": "done", "last": "failed"} == statuses(state)
+
+
+def test_a_way_back_that_was_declined_can_be_tried_again(opened: OpenApp, place: Path) -> None:
+    app, other, run = asking_for_the_way_back(opened, place)
+    other.decline(run, "two~undo", "it may stay")
+    app.dispatcher.advance(run)
+    other.retry(run, "two~undo")
+    app.dispatcher.advance(run)
+    assert ["two~undo"] == [ask.unit for ask in other.state(run).asks()]
+    other.approve(run, "two~undo")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "two", "one back", "two back"] == effects(place)
+    assert ("halted", "undone", "done") == (state.state, state.status("two"), state.status("two~undo"))
+
+
+def test_a_way_back_that_failed_can_be_tried_again(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    (place / "world" / "stuck-two").write_text("9")
+    run = begun(app, written(place, STEPS + FAILS))
+    assert ("last", "two~undo") == view(driven(app, run), app.means.clock.now()).failed
+    (place / "world" / "stuck-two").unlink()
+    app.retry(run, "two~undo")
+    app.resume(run)
+    state = app.state(run)
+
+    assert ["one", "two", "deaf", "one back", "two back"] == effects(place)
+    assert ("halted", "undone", "done") == (state.state, state.status("two"), state.status("two~undo"))
+
+
+def test_of_items_only_what_failed_to_be_taken_back_is_tried_again(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "refuse-c").write_text("9")
+    (place / "world" / "stuck-a~undo").write_text("9")
+    each = """
+  - {id: each, phase: analysis, action: clockwork.swing, for_each: ["a~undo", b, c], max_parallel: 1,
+     retry: {attempts: 1}, with: {key: "${{ item }}"}, on_error: undo}
+"""
+    run = begun(app, written(place, each))
+    before = driven(app, run)
+    assert ("failed", "done") == (before.status("each~undo"), before.status("each[a~undo]"))
+    (place / "world" / "stuck-a~undo").unlink()
+    app.retry(run, "each~undo")
+    app.resume(run)
+    state = app.state(run)
+
+    assert ["a~undo", "b", "b back", "a~undo back"] == effects(place)
+    assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in ("a~undo", "b", "c")]
+    assert ("halted", "done") == (state.state, state.status("each~undo"))
