@@ -47,6 +47,8 @@ class Case:
     """Steps at whose gate people say `stop`, and not `continue`."""
     mends: int = 0
     """How often people mend the world and retry all that failed."""
+    ways_first: bool = False
+    """Whether people have what failed to be taken back taken back before anything is tried again."""
     addresses: list[str] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     driven: bool = False
@@ -79,12 +81,14 @@ class _Maker:
         return self.draw(st.sampled_from(options))
 
     def make(self) -> Case:
-        steps, made = self.scope("", self.draw(st.integers(1, 12), label="steps"), depth=0)
+        least = 3 if self.flavour == "undo" else 1  # fewer have nothing to take back
+        steps, made = self.scope("", self.draw(st.integers(least, 12), label="steps"), depth=0)
         playbook = {"playbook": "p", **HEAD, "steps": steps}
         if self.chance(40):
             playbook["exit"] = [f"${{{{ {self.judgement(self.one(made))} }}}}"]
         self.case.playbooks["p"] = playbook
         self.case.mends = self.draw(st.integers(0, 2), label="mends")
+        self.case.ways_first = self.flavour == "undo" and self.chance(50)
         deaths = st.builds(
             Death,
             st.sampled_from(POINTS),
@@ -109,22 +113,25 @@ class _Maker:
                 step["needs"] = sorted(one.needs)
             if number == waist:
                 step["on_error"] = "abort"
-            elif self.flavour == "undo" and "playbook" not in step and one.needs and self.chance(40):
+            elif self.flavour == "undo" and "playbook" not in step and one.needs and self.chance(60):
                 step["on_error"] = "undo"
                 while more := {other.id for other in made if other.needs & one.needs} - one.needs:
                     one.needs |= more
                 step["needs"] = sorted(one.needs)
                 sealed |= one.needs
+                if not one.many and self.chance(80):
+                    self.case.faults["denied" if one.kind == "look" else "refuse", prefix + one.id] = FOR_EVER
             steps.append(step)
             made.append(one)
         return steps, made
 
     def step(self, prefix: str, name: str, before: list[_Made], depth: int) -> tuple[dict[str, Any], _Made]:
         kinds = ["turn", "look", "swing", "nothing", "say", "watch", "final", *(["part"] if depth < 2 else [])]
+        kinds += ["swing"] * 3 if self.flavour == "undo" else []
         kind = self.one(kinds)
-        chosen = (
-            self.draw(st.lists(st.sampled_from(before), max_size=3, unique_by=lambda one: one.id)) if before else []
-        )
+        least = 1 if self.flavour == "undo" else 0
+        needs = st.lists(st.sampled_from(before), min_size=least, max_size=3, unique_by=lambda one: one.id)
+        chosen = self.draw(needs) if before else []
         made = _Made(name, kind, {one.id for one in chosen})
         step: dict[str, Any] = {"id": name, "phase": PHASE, "needs": sorted(made.needs)}
         starts = self.flavour == "start" and kind != "part" and self.chance(40)
@@ -137,7 +144,7 @@ class _Maker:
         if kind == "part":
             self.part(step, full, depth)
             return step, made
-        many = not starts and self.chance(30)
+        many = not starts and self.chance(15 if self.flavour == "undo" else 30)
         made.many = many
         self.action(step, kind, full, many=many)
         if kind == "final" or (kind in {"turn", "swing", "say"} and self.chance(25)):
@@ -188,8 +195,11 @@ class _Maker:
             "say": [("lost", 1), ("refuse", 1), ("refuse", FOR_EVER)],
             "swing": [("lost", 1), ("unavailable", 2), ("refuse", 2), ("refuse", FOR_EVER), ("stuck", FOR_EVER)],
         }
+        if kind == "swing" and self.flavour == "undo" and self.chance(30):
+            self.case.faults["stuck", key] = FOR_EVER
+            return
         usual = [("lost", 1), ("unavailable", 2), ("refuse", 2), ("refuse", FOR_EVER), ("unavailable", FOR_EVER)]
-        if self.chance(35):
+        if self.chance(10 if self.flavour == "undo" else 35):
             name, often = self.one(faults.get(kind, usual))
             self.case.faults[name, key] = often
 
@@ -205,7 +215,7 @@ class _Maker:
     def condition(self, step: dict[str, Any], made: _Made, before: list[_Made], *, reads: bool) -> None:
         kinds = ["", "", "", "yes", "no", "always", *(["reads", "reads", "failed", "both"] if before and reads else [])]
         kind = self.one(kinds)
-        if not kind:
+        if not kind or (self.flavour == "undo" and self.chance(70)):
             return
         if kind in {"yes", "no"}:
             step["if"] = self.one([kind == "yes", "${{ 1 == 1 }}" if kind == "yes" else "${{ 1 == 2 }}"])

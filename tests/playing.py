@@ -73,6 +73,7 @@ class Crowd:
     def __init__(self, app: App, place: Path, case: Case, effects: Effects) -> None:
         self.app = app
         self._case = case
+        self._ways_first = case.ways_first
         self._effects = effects
         for name, playbook in case.playbooks.items():
             (place / "playbooks" / f"{name}.yaml").write_text(json.dumps(playbook))
@@ -110,10 +111,14 @@ class Crowd:
             self.answer_all()
 
     def retry_all(self) -> None:
-        """Have all that failed, was declined or was undone tried again."""
+        """Have all that failed, was declined or was undone tried again; ways back first, and once, where it is so."""
         self.app.person = "carl"
-        for step in self.app.state(self.run).playbook.steps:
-            if not step.playbook and "~undo" not in step.id and self.app.state(self.run).status(step.id) in _AGAIN:
+        state = self.app.state(self.run)
+        stuck = [step for step in state.playbook.steps if not step.playbook and state.status(step.id) in _AGAIN]
+        ways = [step for step in stuck if step.id.endswith("~undo")] if self._ways_first else []
+        self._ways_first = False
+        for step in ways or [step for step in stuck if not step.id.endswith("~undo")]:
+            if self.app.state(self.run).status(step.id) in _AGAIN:
                 self.app.retry(self.run, step.id)
 
 

@@ -76,6 +76,8 @@ def holds(outcome: Outcome) -> None:
             assert unit.status in allowed, f"{address} is {unit.status}"
         if unit.status in {"skipped", "failed"}:
             assert unit.error, f"{address} {unit.status} without a reason"
+        if unit.takes_back:
+            assert unit.error_kind != "refused", f"{address}: {unit.error}"  # it is known what takes it back
     for step in outcome.final.playbook.steps:
         ran = outcome.final.status(step.id) in {"done", "unchanged", *(() if step.start else ("failed",))}
         if ran and not waits_for_end_only(step) and not (step.start and step.start.hard_stop):
