@@ -52,7 +52,7 @@ class Facts:
     evidence_path: str = ""
     """The page that must be captured; any Space's page where it is empty."""
     evidence_within: int = 40
-    """How many requests the responder may make before the page."""
+    """How many requests the responder may make before the page, those to the chat not counted."""
     ready_at: datetime | None = None
     """When the disable could have been called (it was agreed to); without it the wait is not judged."""
     patience_seconds: float = 10.0

@@ -55,8 +55,9 @@ def _evidence_order(lines: Sequence[Line], facts: Facts) -> list[str]:
         return ["the page was never captured"]
     page = ours[place]
     found = []
-    if place > facts.evidence_within:
-        found.append(f"the page was captured only after {place} other requests")
+    earlier = sum(line["system"] != "slack" for line in ours[:place])  # a listener talks to it beside the response
+    if earlier > facts.evidence_within:
+        found.append(f"the page was captured only after {earlier} other requests")
     if began(page) > began(ended):
         found.append("the key was ended before the capture of the page began")
     if facts.ready_at is not None:
