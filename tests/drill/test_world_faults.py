@@ -164,15 +164,15 @@ def test_faults_do_not_strike_the_worlds_own_people(start: Start) -> None:
 
 
 def test_latency_is_real_and_only_where_it_was_put(start: Start) -> None:
-    guest = start("latency:vault=150ms")
+    guest = start("latency:vault=900ms")
 
     def took(system: str, path: str) -> float:
         began = time.monotonic()
         guest.ask(system, "GET", path)
         return time.monotonic() - began
 
-    assert took("vault", "/v1/whoami") > 0.15
-    assert took("hub", "/api/whoami-v2") < 0.15
+    assert took("vault", "/v1/whoami") > 0.9
+    assert took("hub", "/api/whoami-v2") < 0.9
 
 
 def test_a_lost_answer_took_effect(start: Start) -> None:
