@@ -15,6 +15,8 @@ import cli_bench
 import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
+from responder.attendance import Attendance
+from responder.cli import going
 from responder.cli.call import Call
 from responder.cli.drive import drive
 from responder.cli.exits import Exit, exit_for
@@ -150,13 +152,48 @@ def test_a_failed_verification_ends_with_5(place: Path) -> None:
     assert typed(place, "run", "q", "--finding", report(place), "--yes").exit_code == 5
 
 
-def test_a_second_run_for_a_credential_joins_and_detached_it_returns_with_7(place: Path) -> None:
+def test_a_second_run_for_a_credential_joins_and_detached_it_returns_with_7(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = begun(place)
+    detached: list[str] = []
+    monkeypatch.setattr(Attendance, "detach", lambda self, run, arguments: detached.append(run))
 
     result = typed(place, "--json", "run", "p", "--finding", report(place), "--yes", "--detach")
 
     assert result.exit_code == 7
     assert {"run": run, "joined": True} == {name: document(result)[name] for name in ("run", "joined")}
+    assert [run] == detached, "nobody worked on it, and it is said to go on"
+
+
+def test_a_run_that_is_joined_and_that_nobody_works_on_is_taken_up(place: Path) -> None:
+    run = begun(place)
+    advanced(place, run)
+    agreed(place, run, "kill")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 0
+    assert "A key is public: ended, contained" in result.stdout
+    assert f"Nobody worked on {run}; it is taken up here." in result.stderr
+
+
+def test_a_run_that_is_joined_while_somebody_works_on_it_is_only_followed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(place)
+    app = as_person(place, "ann")
+    lease = app.dispatcher.adopt(run)
+    monkeypatch.setattr(going, "watch", lambda call, app, run: Exit.WAITING)
+    detached: list[str] = []
+    monkeypatch.setattr(Attendance, "detach", lambda self, run, arguments: detached.append(run))
+
+    results = [typed(place, "run", "p", "--finding", report(place), "--yes", *more) for more in ((), ("--detach",))]
+    app.dispatcher.leases.give_back(lease)
+    app.close()
+
+    assert [7, 7] == [result.exit_code for result in results]
+    assert [] == detached
 
 
 def test_json_is_one_document_and_everything_else_stands_beside_it(place: Path) -> None:
