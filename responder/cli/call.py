@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     from responder.registry import Registry
     from responder.settings import Settings
     from responder.store import Location, Store
+
+
+class Unwritten(Exception):
+    """What a command prints cannot be written, or nobody reads it any more. No OSError: click would answer that."""
+
+    def __init__(self, where: str, error: OSError) -> None:
+        super().__init__(f"{where}: {error.strerror or type(error).__name__}")
+        self.where = where
+        self.why = error.strerror or type(error).__name__
+        self.left = isinstance(error, BrokenPipeError)
+        """Whether whoever read it has left, as `head` does once it has enough."""
 
 
 @dataclass(eq=False, repr=False)  # nobody compares it, and it must never be shown
@@ -181,19 +193,30 @@ class Call:
         return self.redactor.scrub(text) if self.redactor else text
 
     def out(self, text: str) -> None:
-        """Print what was asked for."""
-        click.echo(self.scrub(text), color=_colour())
+        """Print what was asked for. Unwritten where that is not possible."""
+        _echo(self.scrub(text))
 
     def say(self, text: str) -> None:
-        """Print what a person should read besides; not part of the result."""
-        click.echo(self.scrub(text), err=True, color=_colour())
+        """Print what a person should read besides; not part of the result. Unwritten where that is not possible."""
+        _echo(self.scrub(text), err=True)
 
     def document(self, data: Any) -> None:
-        """Print the one document of `--json`."""
+        """Print the one document of `--json`. Unwritten where that is not possible."""
         import json  # noqa: PLC0415 - only where it is needed
 
         data = self.redactor.scrub_data(data) if self.redactor else data
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        _echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print a text. What cannot be written ends there: the stream would only fail once more when it is closed."""
+    try:
+        click.echo(text, err=err, color=_colour())
+    except OSError as error:
+        stream = sys.stderr if err else sys.stdout
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise Unwritten("standard error" if err else "standard output", error) from error
 
 
 def _colour() -> bool | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ from responder.errors import (
 )
 
 if TYPE_CHECKING:
-    from responder.cli.call import Call
+    from responder.cli.call import Call, Unwritten
 
 _REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
     (
@@ -107,6 +108,16 @@ def show_defect(call: "Call", error: Exception, details: str = "") -> None:
     if call.json:
         shown = [Problem(f"A defect in responder: {type(error).__name__}")._asdict()]
         call.document({"error": "Defect", "exit": int(Exit.DEFECT), "problems": shown})
+
+
+def show_unwritten(call: "Call", error: "Unwritten") -> Exit:
+    """Print that the output cannot be written, unless whoever read it has left: they had enough."""
+    if error.left:
+        return Exit.OK
+    remedy = "make room, or print it elsewhere, and look with `responder status` before anything is done again"
+    with suppress(type(error)):
+        _show(call, Problem(f"The output cannot be written: {error.why}", error.where, remedy))
+    return Exit.UNWRITTEN
 
 
 def _show(call: "Call", problem: Problem) -> None:

@@ -449,6 +449,26 @@ def test_an_interrupted_run_leaves_with_130_and_can_be_resumed(talk: Path) -> No
     assert (0, True) == (resumed.returncode, "ended, contained" in out)
 
 
+@pytest.mark.parametrize("words", [("run", "ask", "--finding", "f.json", "--yes"), ("watch", "RUN")])
+def test_a_command_that_nobody_reads_any_more_leaves_as_if_interrupted(talk: Path, words: tuple[str, ...]) -> None:
+    process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach").communicate(timeout=20)
+    run = asked(talk)
+    if words[0] == "run":
+        (talk / "f.json").write_text('{"key_id": "k-2"}')
+    left = process(talk, *(word.replace("RUN", run) for word in words))
+    assert left.stderr is not None
+    left.stderr.readline()
+    left.stderr.close()
+    process(talk, "note", run, "something new").communicate(timeout=20)
+
+    out, _ = left.communicate(timeout=20)
+    stopped = json.loads(process(talk, "status", "--json").communicate(timeout=20)[0])["incidents"]
+    process(talk, "done", run, "task").communicate(timeout=20)
+
+    assert (130, "") == (left.returncode, out)
+    assert [] == [one["run"] for one in stopped if one["run"] != run and one["alive"]]
+
+
 def test_three_terminals_work_on_one_run(talk: Path) -> None:
     detached = process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach")
     detached.communicate(timeout=20)
