@@ -147,6 +147,31 @@ def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: 
     assert why in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["abort", "RUN"],
+        ["note", "RUN", "hello"],
+        ["set", "RUN", "contact=the desk"],
+        ["approve", "RUN", "kill"],
+        ["resume", "RUN"],
+        ["close", "RUN", "--uncontained", "no"],
+        ["status", "RUN"],
+        ["timeline", "RUN"],
+    ],
+    ids=lambda words: str(words[0]),
+)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_not_that_of_the_only_run(asking: tuple[Path, str], words: list[str], empty: str) -> None:
+    place, run = asking
+    before = typed(place, "timeline", run, "--json").stdout
+
+    result = typed(place, *(empty if word == "RUN" else word for word in words))
+
+    assert (2, True) == (result.exit_code, "No run is named" in result.stderr)
+    assert before == typed(place, "timeline", run, "--json").stdout
+
+
 def test_abort_is_said_and_stays_in_the_record(asking: tuple[Path, str]) -> None:
     place, run = asking
 
