@@ -1,6 +1,7 @@
 """One call of the command line: its global options, and the installation that it opens."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,10 @@ class Call:
         """How the next command must begin to reach the same installation."""
         options = [part for name, value in self.typed.items() for part in (f"--{name}", shlex.quote(value))]
         return " ".join(["responder", *options])
+
+    def typable(self, text: str) -> str:
+        """Return what to do next with its commands as they must be typed to reach the same installation."""
+        return re.sub(r"`responder (?!-)", lambda _: f"`{self.program} ", text) if self.typed else text
 
     def options(self) -> list[str]:
         """Return the options with which another process reaches the same installation."""

@@ -112,7 +112,8 @@ def test_the_wrong_command_names_the_right_one(asking: tuple[Path, str]) -> None
     result = typed(place, "decide", run, "kill", "yes")
 
     assert result.exit_code == 2
-    assert f"responder approve {run} kill" in result.stderr
+    options = f"--config {place / 'responder.yaml'} --store {place / 'state' / 'r.db'}"
+    assert f"  next: `responder {options} approve {run} kill`" in result.stderr
 
 
 def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -> None:
