@@ -210,7 +210,8 @@ class Call:
         import json  # noqa: PLC0415 - only where it is needed
 
         data = self.redactor.scrub_data(data) if self.redactor else data
-        _echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+        _echo(text.encode("utf-8", "backslashreplace").decode())  # a name need not be UTF-8; a document is
 
 
 def _echo(text: str, *, err: bool = False) -> None:

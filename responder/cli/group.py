@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import itertools
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -167,10 +168,12 @@ class Group(click.Group):
             refuse_credentials(words)
             code = super().main(words, *rest, **extra)
         except ResponderError as error:
+            call.json = call.json or _asks_for_json(words)
             with suppress(Unwritten):
                 show_error(call, error, _details(call, error))
             code = exit_for(error)
         except click.ClickException as error:
+            call.json = call.json or _asks_for_json(words)
             with suppress(Unwritten):
                 show_usage(call, error)
             code = Exit.WRONG_INPUT
@@ -185,6 +188,11 @@ class Group(click.Group):
                 show_defect(call, error, _details(call, error))
             code = Exit.DEFECT
         sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Tell whether `--json` was typed: where words are wrong, click may not have come to it."""
+    return "--json" in itertools.takewhile(lambda word: word != "--", words)
 
 
 def _details(call: Call, error: BaseException) -> str:
