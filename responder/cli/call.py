@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from responder.store import Location, Store
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_COLOUR = re.compile(r"(\x1b\[(?:[012]|3[1-6])m)")
+"""What `click.style` writes for us; other styles can hide text, so nobody else's are let through."""
+
+
 class Unwritten(Exception):
     """What a command prints cannot be written, or nobody reads it any more. No OSError: click would answer that."""
 
@@ -199,11 +204,11 @@ class Call:
 
     def out(self, text: str) -> None:
         """Print what was asked for. Unwritten where that is not possible."""
-        _echo(self.scrub(text))
+        _echo(self.scrub(text) if self.json else _tame(self.scrub(text)))
 
     def say(self, text: str) -> None:
         """Print what a person should read besides; not part of the result. Unwritten where that is not possible."""
-        _echo(self.scrub(text), err=True)
+        _echo(_tame(self.scrub(text)), err=True)
 
     def document(self, data: Any) -> None:
         """Print the one document of `--json`. Unwritten where that is not possible."""
@@ -212,6 +217,16 @@ class Call:
         data = self.redactor.scrub_data(data) if self.redactor else data
         text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
         _echo(text.encode("utf-8", "backslashreplace").decode())  # a name need not be UTF-8; a document is
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal obeys: reports, pages and notes must not move the cursor or hide a line."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _tame(text: str) -> str:
+    """Return text in which a terminal obeys our own colours alone."""
+    return "".join(part if place % 2 else printable(part) for place, part in enumerate(_COLOUR.split(text)))
 
 
 def _echo(text: str, *, err: bool = False) -> None:

@@ -61,6 +61,18 @@ def test_the_text_leaves_out_what_only_the_runner_reads(ended: tuple[Path, str, 
     assert any("kill: intended" in line for line in set(every) - set(short))
 
 
+def test_what_people_and_pages_say_steers_no_terminal(ended: tuple[Path, str, str]) -> None:
+    place, _, run = ended
+    said = "a\x1b]0;b\x07c\x1b[2Jd\x1b[8me\x9bf\u202eg"
+    typed(place, "note", run, said)
+
+    shown = typed(place, "timeline", run, color=True).stdout
+    entry = [json.loads(line) for line in typed(place, "timeline", run, "--json").stdout.splitlines()][-1]
+
+    assert "a\ufffd]0;b\ufffdc\ufffd[2Jd\ufffd[8me\ufffdf\ufffdg" in shown
+    assert said == entry["facts"]["text"]
+
+
 def test_a_whole_record_verifies_and_shows_its_head(ended: tuple[Path, str, str]) -> None:
     place, incident, _ = ended
 
