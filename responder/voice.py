@@ -34,6 +34,8 @@ _AFTERTHOUGHTS = frozenset(
 )
 """What a closed incident still takes."""
 
+_TRIED_AGAIN = frozenset({"failed", "declined", "undone"})
+
 
 class Voice:
     """One person's view of an installation, and their say in it."""
@@ -209,10 +211,12 @@ class Voice:
         """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
         row = self.row(run)
         state = self.state(row.run)
-        if state.state == "ended" or state.status(step) not in {"failed", "declined", "undone"}:
+        again = [] if state.state == "ended" else [one for one in state.units if state.status(one) in _TRIED_AGAIN]
+        if step not in again:
             raise RequestError(
-                f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
+                f"The step {step} is {state.standing_of(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
+                remedy=f"such are: {', '.join(again) or 'none'}" if state.state != "ended" else "the run has ended",
             )
         self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
         return self.attendance.attended(row)

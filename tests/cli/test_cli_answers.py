@@ -137,6 +137,9 @@ def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -
         pytest.param(["note", "RUN", " "], "The note is empty", id="an empty note"),
         pytest.param(["status", "run-nowhere"], "There is no run 'run-nowhere'", id="no such run"),
         pytest.param(["retry", "RUN", "look"], "only failed, declined and undone ones", id="nothing to retry"),
+        pytest.param(["retry", "RUN", "lok"], "The step lok is unknown to this run", id="no such step"),
+        pytest.param(["approve", "RUN", "kil"], "(it is unknown to this run)", id="no such question"),
+        pytest.param(["approve", "RUN", "dead"], "(it is waiting)", id="a step before its question"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: list[str], why: str) -> None:
