@@ -52,9 +52,10 @@ def finding_options(command: F) -> F:
 def pairs(words: tuple[str, ...], what: str) -> dict[str, str]:
     """Read NAME=VALUE words. RequestError names every one that is not."""
     wrong = [word.partition("=")[0] for word in words if "=" not in word or word.startswith("=")]
+    shape = what if "=" in what else f"{what} NAME=VALUE"
     if wrong:
         raise RequestError(
-            problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong)
+            problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {shape}") for word in wrong)
         )
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 

@@ -140,6 +140,8 @@ def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -
         pytest.param(["retry", "RUN", "lok"], "The step lok is unknown to this run", id="no such step"),
         pytest.param(["approve", "RUN", "kil"], "(it is unknown to this run)", id="no such question"),
         pytest.param(["approve", "RUN", "dead"], "(it is waiting)", id="a step before its question"),
+        pytest.param(["set", "RUN", "contact"], "  next: write FIELD=VALUE\n", id="how a fact is written"),
+        pytest.param(["set", "RUN", "cause=unknown(we read logs)"], "unknown(REASON, TIME)", id="unknown until when"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: list[str], why: str) -> None:
