@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
+from responder.declared import DECLARED
+from responder.fields import NO_FACTS
+
 KEYS = ["seq", "at", "incident", "run", "event", "step", "actor", "facts", "prev", "hash"]
 
 
@@ -160,6 +163,16 @@ def test_a_preview_names_everything_that_is_missing_at_once(ended: tuple[Path, s
 
     assert result.exit_code == 2
     assert result.stderr.count("error:") > 3
+    assert " set RUN impact=...`, or the step's `fields`" in result.stderr
+
+
+def test_no_field_is_filled_by_what_would_change_the_response(ended: tuple[Path, str, str]) -> None:
+    place, _, run = ended
+
+    told = typed(place, "notice", "preview", "internal-alert", "--run", run).stderr
+
+    assert "next: -f mode=..., or the step's `fields`" in told
+    assert DECLARED.keys() == NO_FACTS
 
 
 def test_a_preview_shows_the_text_and_its_digest(ended: tuple[Path, str, str]) -> None:
