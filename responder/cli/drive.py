@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from responder.app import App
+from responder.cli.answer import opened_by
 from responder.cli.byhand import tell_by_hand
 from responder.cli.call import Call, Unwritten
 from responder.cli.exits import Exit, exit_for_kind
@@ -110,7 +111,11 @@ def _watch(call: Call, app: App, run: str, over: Callable[[Follower], bool]) -> 
         follow(follower, shown, lambda: over(follower))
     except KeyboardInterrupt:
         shown.close()
-        call.say("\nNo longer watching; the run goes on without this terminal.")
+        if app.attendance.attended(app.row(follower.run)):
+            call.say("\nNo longer watching; the run goes on without this terminal.")
+        else:
+            again = opened_by(app, follower.run) or follower.run
+            call.say(f"\nNo longer watching; nobody works on the run. Go on with:\n    $ {call.program} resume {again}")
         return Exit.INTERRUPTED
     except Unwritten:
         return Exit.INTERRUPTED

@@ -469,6 +469,26 @@ def test_a_command_that_nobody_reads_any_more_leaves_as_if_interrupted(talk: Pat
     assert [] == [one["run"] for one in stopped if one["run"] != run and one["alive"]]
 
 
+def test_who_stops_watching_a_run_that_nobody_works_on_is_told_so(talk: Path) -> None:
+    running = process(talk, "run", "ask", "--finding", "f.json", "--yes")
+    run = asked(talk)
+    said = []
+    for _ in ("somebody works on it", "nobody does"):
+        watching = process(talk, "watch", run)
+        assert watching.stderr is not None
+        watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        said.append(watching.communicate(timeout=20)[1])
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=20)
+
+    assert "the run goes on without this terminal" in said[0]
+    assert (
+        f"nobody works on the run. Go on with:\n    $ responder --config responder.yaml --store r.db resume {run}"
+        in said[1]
+    )
+
+
 def test_three_terminals_work_on_one_run(talk: Path) -> None:
     detached = process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach")
     detached.communicate(timeout=20)
