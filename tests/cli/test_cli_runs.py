@@ -229,6 +229,12 @@ def test_a_secret_comes_from_a_named_place(place: Path, source: str) -> None:
     assert result.exit_code == 0
 
 
+def test_a_number_that_no_open_file_has_names_no_place(place: Path) -> None:
+    result = typed(place, "run", "p", "--secret-from", f"fd:{'9' * 24}", "--yes")
+
+    assert (2, True) == (result.exit_code, "--secret-from names no place" in result.stderr)
+
+
 def test_a_finding_is_read_from_standard_input(place: Path) -> None:
     proceeding(place)
 
