@@ -64,9 +64,10 @@ def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
         )
     motions = [motion.ask for motion in state.standing.motions.values()]
     known = ", ".join(open_one.unit for open_one in (*state.asks(), *motions) if open_one.kind in kinds)
-    status = state.status(step) if step in state.units else "unknown to this run"
     raise RequestError(
-        f"Nothing is asked at {step} now (it is {status})", where=state.run, remedy=f"open: {known or 'nothing'}"
+        f"Nothing is asked at {step} now (it is {state.standing_of(step)})",
+        where=state.run,
+        remedy=f"open: {known or 'nothing'}",
     )
 
 

@@ -104,6 +104,10 @@ def unused_problems(front: Front, source: Source, used: Collection[str]) -> Iter
             yield Problem(f"the field {name!r} is declared and never used", source.key_place(("fields", name)))
 
 
+NO_FACTS = frozenset({"suspect", "checked", "uncaptured", "mode"})
+"""What `set` takes for the whole incident: to set one does not fill a field, and changes what is done."""
+
+
 class _Wrong(Exception):
     """Why a value cannot stand in its field."""
 
@@ -118,7 +122,8 @@ def fill_fields(
         try:
             values[name] = _value(name, spec, names, given)
         except _Wrong as wrong:
-            remedy = f"`responder set RUN {name}=...`, or the step's `fields`" + (f": {spec.help}" if spec.help else "")
+            way = f"-f {name}=..." if name in NO_FACTS else f"`responder set RUN {name}=...`"
+            remedy = f"{way}, or the step's `fields`" + (f": {spec.help}" if spec.help else "")
             problems.append(Problem(f"{name}: {wrong}", file, remedy))
     return values, problems
 

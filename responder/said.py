@@ -22,6 +22,12 @@ def read_fact(text: str, name: str) -> Any:
     if found:
         when = moment(found["when"].strip(), f"{name}, next update")
         return {_MARK: found["reason"].strip().strip("'\""), "next_update_at": when.isoformat()}
+    if text.strip().startswith("unknown("):
+        raise RequestError(
+            "The value begins like what is not known yet, and does not say until when",
+            where=name,
+            remedy="write unknown(REASON, TIME), with the time of the next word on it, like 2026-05-02T18:00Z",
+        )
     if text.strip()[:1] not in {"[", "{"}:
         return text
     try:

@@ -75,6 +75,11 @@ class RunState:
         unit = self.units.get(step)
         return unit.status if unit else "waiting"
 
+    def standing_of(self, address: str) -> str:
+        """Return how a step or item stands, for somebody who typed its name and may have mistyped it."""
+        known = address in self.units or address in self.playbook.by_id
+        return self.status(address) if known else "unknown to this run"
+
     def ended_well(self, step: str) -> bool:
         """Tell whether what needs this step may start; what stays keeps nothing else from being taken back."""
         return (

@@ -36,7 +36,8 @@ class Tender:
         """Begin nothing more, and wait for the steps that are under way."""
         self._stop.set()
         self._dispatcher.stop()
-        self._thread.join()
+        if self._thread.ident is not None:  # it was begun
+            self._thread.join()
         self._pool.shutdown()
 
     def _tend(self) -> None:

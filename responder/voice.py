@@ -34,6 +34,8 @@ _AFTERTHOUGHTS = frozenset(
 )
 """What a closed incident still takes."""
 
+_TRIED_AGAIN = frozenset({"failed", "declined", "undone"})
+
 
 class Voice:
     """One person's view of an installation, and their say in it."""
@@ -55,6 +57,7 @@ class Voice:
 
     def row(self, name: str) -> RunRow:
         """Return a run by its id, by a unique beginning of it, or by its incident's id where that has one run."""
+        _check_named(name)
         rows = self.runs()
         exact = [row for row in rows if row.run == name]
         fitting = (
@@ -65,10 +68,11 @@ class Voice:
         if len(fitting) == 1:
             return fitting[0]
         what = f"{len(fitting)} runs begin with {name!r}" if fitting else f"There is no run {name!r}"
-        raise RequestError(what, where=name, remedy="`responder status` lists them")
+        raise RequestError(what, where=name, remedy="`responder status --all` lists them")
 
     def incident(self, name: str) -> str:
         """Return an incident's id, given it, a unique beginning of it, or a run of it."""
+        _check_named(name)
         known = self.means.store.incidents()
         fitting = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
         return fitting[0] if len(fitting) == 1 else self.row(name).incident
@@ -207,10 +211,12 @@ class Voice:
         """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
         row = self.row(run)
         state = self.state(row.run)
-        if state.state == "ended" or state.status(step) not in {"failed", "declined", "undone"}:
+        again = [] if state.state == "ended" else [one for one in state.units if state.status(one) in _TRIED_AGAIN]
+        if step not in again:
             raise RequestError(
-                f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
+                f"The step {step} is {state.standing_of(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
+                remedy=f"such are: {', '.join(again) or 'none'}" if state.state != "ended" else "the run has ended",
             )
         self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
         return self.attendance.attended(row)
@@ -286,3 +292,9 @@ class Voice:
     def clock_line(self) -> datetime:
         """Return the present moment on this installation's clock."""
         return self.means.clock.now()
+
+
+def _check_named(name: str) -> None:
+    """Refuse an empty name: every id begins with it, so that a variable nobody set would stand for the only run."""
+    if not name.strip():
+        raise RequestError("No run is named", where=repr(name), remedy="name it: `responder status --all` lists them")

@@ -454,6 +454,13 @@ def test_everything_but_commands_fits_the_width() -> None:
     assert "x" * 59 + "…" in lines
 
 
+def test_the_picture_obeys_nobody_s_control_characters() -> None:
+    lines = screen(waiting().seen(), ["a\x1b[2Jb\x9bc\u202ed"], width=60)
+
+    assert lines[-1].plain == "a\ufffd[2Jb\ufffdc\ufffdd"
+    assert lines[-1].style == "dim"
+
+
 def test_a_command_is_never_cut_but_goes_on_below() -> None:
     text = shown(waiting().seen(program="responder --config /somewhere/responder.yaml"), width=50)
 

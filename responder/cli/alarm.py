@@ -17,7 +17,7 @@ def begin_telling(call: Call, app: App, run: str, step: str, reason: str) -> thr
     try:
         told = tell(app, run, step, reason)
     except InputError as error:
-        call.say(f"{error.message}: {error.remedy}")
+        call.say(f"{error.message}: {call.typable(error.remedy)}")
         return None
     call.say(f"{told} tells everybody with a role in this response, and everybody on the list")
     thread = threading.Thread(target=_drive, args=(app, told), name=told, daemon=True)

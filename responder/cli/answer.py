@@ -25,20 +25,20 @@ def answered(call: Call, app: App, run: str, step: str, said: str) -> Exit:
     call.out(f"{step}: {said}, by {app.person}" if step else f"{said}, by {app.person}")
     if not working and row.state != "ended":
         call.out("Nobody works on the run now.")
-        opened_by = _opened_by(app, row.run)
-        if opened_by:
-            call.out(f"Nor on {opened_by}, which opened it and takes it up too:")
-        call.out(f"next: {call.program} resume {opened_by or row.run}")
+        opener = opened_by(app, row.run)
+        if opener:
+            call.out(f"Nor on {opener}, which opened it and takes it up too:")
+        call.out(f"next: {call.program} resume {opener or row.run}")
     return Exit.OK
 
 
-def _opened_by(app: App, run: str) -> str:
+def opened_by(app: App, run: str) -> str:
     """Return the run that opened this one, where that is open and nobody works on it either; else nothing."""
     parent = str((app.state(run).started.get("parent") or {}).get("run", ""))
     if not parent:
         return ""
     row = app.row(parent)
-    return "" if row.state == "ended" or app.attendance.attended(row) else _opened_by(app, parent) or parent
+    return "" if row.state == "ended" or app.attendance.attended(row) else opened_by(app, parent) or parent
 
 
 def change_lines(state: RunState, step: str) -> list[str]:

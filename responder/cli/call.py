@@ -1,9 +1,11 @@
 """One call of the command line: its global options, and the installation that it opens."""
 
 import os
+import re
 import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
     from responder.registry import Registry
     from responder.settings import Settings
     from responder.store import Location, Store
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_COLOUR = re.compile(r"(\x1b\[(?:[012]|3[1-6])m)")
+"""What `click.style` writes for us; other styles can hide text, so nobody else's are let through."""
+
+
+class Unwritten(Exception):
+    """What a command prints cannot be written, or nobody reads it any more. No OSError: click would answer that."""
+
+    def __init__(self, where: str, error: OSError) -> None:
+        super().__init__(f"{where}: {error.strerror or type(error).__name__}")
+        self.where = where
+        self.why = error.strerror or type(error).__name__
+        self.left = isinstance(error, BrokenPipeError)
+        """Whether whoever read it has left, as `head` does once it has enough."""
 
 
 @dataclass(eq=False, repr=False)  # nobody compares it, and it must never be shown
@@ -44,6 +62,10 @@ class Call:
         """How the next command must begin to reach the same installation."""
         options = [part for name, value in self.typed.items() for part in (f"--{name}", shlex.quote(value))]
         return " ".join(["responder", *options])
+
+    def typable(self, text: str) -> str:
+        """Return what to do next with its commands as they must be typed to reach the same installation."""
+        return re.sub(r"`responder (?!-)", lambda _: f"`{self.program} ", text) if self.typed else text
 
     def options(self) -> list[str]:
         """Return the options with which another process reaches the same installation."""
@@ -181,19 +203,41 @@ class Call:
         return self.redactor.scrub(text) if self.redactor else text
 
     def out(self, text: str) -> None:
-        """Print what was asked for."""
-        click.echo(self.scrub(text), color=_colour())
+        """Print what was asked for. Unwritten where that is not possible."""
+        _echo(self.scrub(text) if self.json else _tame(self.scrub(text)))
 
     def say(self, text: str) -> None:
-        """Print what a person should read besides; not part of the result."""
-        click.echo(self.scrub(text), err=True, color=_colour())
+        """Print what a person should read besides; not part of the result. Unwritten where that is not possible."""
+        _echo(_tame(self.scrub(text)), err=True)
 
     def document(self, data: Any) -> None:
-        """Print the one document of `--json`."""
+        """Print the one document of `--json`. Unwritten where that is not possible."""
         import json  # noqa: PLC0415 - only where it is needed
 
         data = self.redactor.scrub_data(data) if self.redactor else data
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+        _echo(text.encode("utf-8", "backslashreplace").decode())  # a name need not be UTF-8; a document is
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal obeys: reports, pages and notes must not move the cursor or hide a line."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _tame(text: str) -> str:
+    """Return text in which a terminal obeys our own colours alone."""
+    return "".join(part if place % 2 else printable(part) for place, part in enumerate(_COLOUR.split(text)))
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print a text. What cannot be written ends there: the stream would only fail once more when it is closed."""
+    try:
+        click.echo(text, err=err, color=_colour())
+    except OSError as error:
+        stream = sys.stderr if err else sys.stdout
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise Unwritten("standard error" if err else "standard output", error) from error
 
 
 def _colour() -> bool | None:

@@ -59,4 +59,4 @@ def _tell(call: Call, check: Check) -> None:
     if check.needs:
         call.out(f"        needs: {', '.join(check.needs)}")
     if check.remedy:
-        call.out(f"        next: {check.remedy}")
+        call.out(f"        next: {call.typable(check.remedy)}")

@@ -13,6 +13,7 @@ import click
 from responder.cli.call import Call, current
 from responder.cli.exits import Exit
 from responder.cli.group import COMMANDS, Command
+from responder.cli.writing import make_folder
 
 if TYPE_CHECKING:
     from responder.drill.drill import Drill, Options
@@ -79,7 +80,7 @@ def command(
     call = current()
     scene_of(playbook, faults, scene)  # what is wrong is refused before there is even a folder
     folder = (keep or Path(tempfile.mkdtemp(prefix="responder-drill-"))).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "--keep")
     options = Options(
         playbook=playbook, folder=folder, seed=seed, speed=speed, faults=faults, holders=holders, live=live,
         restart=not no_restart, seconds=3600.0 if live else 420.0, debug=call.debug,

@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from responder.app import App
+from responder.cli.answer import opened_by
 from responder.cli.byhand import tell_by_hand
-from responder.cli.call import Call
+from responder.cli.call import Call, Unwritten
 from responder.cli.exits import Exit, exit_for_kind
 from responder.cli.follow import Follower, display, follow
 from responder.errors import RecordError, StaleExecutor
@@ -47,14 +48,17 @@ class _Worker(threading.Thread):
 
 
 def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
-    """Drive a run in a thread and show it; return how it ended. An interruption leaves it resumable."""
+    """Drive a run in a thread and show it; return how it ended.
+
+    An interruption leaves it resumable, and so does output that cannot be written: nobody would see what is asked.
+    """
     follower = Follower(app, run, call.program)
     shown = display(call, run)
     worker = _Worker(work)
     try:
         worker.start()
         follow(follower, shown, worker.over.is_set, worker.over.wait)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Unwritten):
         shown.close()
         return _interrupted(call, app, worker, run)
     except RecordError as error:  # it cannot even be read; what is being sent may finish
@@ -72,11 +76,12 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
 
 def _interrupted(call: Call, app: App, worker: _Worker, run: str) -> Exit:
     """Let what is being sent finish, and say how to go on; a second interruption leaves at once."""
-    call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
     app.dispatcher.stop()
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, Unwritten):
+        call.say("\nInterrupted: finishing what is being sent. Once more leaves at once; the run is safe either way.")
         worker.over.wait(_PATIENCE_SECONDS)
-    call.say(f"Go on with:\n    $ {call.program} resume {run}")
+    with suppress(Unwritten):
+        call.say(f"Go on with:\n    $ {call.program} resume {run}")
     if not worker.over.is_set():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -106,7 +111,13 @@ def _watch(call: Call, app: App, run: str, over: Callable[[Follower], bool]) -> 
         follow(follower, shown, lambda: over(follower))
     except KeyboardInterrupt:
         shown.close()
-        call.say("\nNo longer watching; the run goes on without this terminal.")
+        if app.attendance.attended(app.row(follower.run)):
+            call.say("\nNo longer watching; the run goes on without this terminal.")
+        else:
+            again = opened_by(app, follower.run) or follower.run
+            call.say(f"\nNo longer watching; nobody works on the run. Go on with:\n    $ {call.program} resume {again}")
+        return Exit.INTERRUPTED
+    except Unwritten:
         return Exit.INTERRUPTED
     finally:
         shown.close()
@@ -129,11 +140,12 @@ def conclude(call: Call, follower: Follower) -> Exit:
     """Print what happened, where, and what to do next; return the exit code."""
     follower.news()
     seen = follower.view()
-    if call.json:
-        call.document(seen.document())
-    else:
-        for line in conclusion(seen, call.program):
-            call.out(line)
+    with suppress(Unwritten):  # how it ended is said by the exit code, too
+        if call.json:
+            call.document(seen.document())
+        else:
+            for line in conclusion(seen, call.program):
+                call.out(line)
     return outcome(seen)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ from responder.errors import (
 )
 
 if TYPE_CHECKING:
-    from responder.cli.call import Call
+    from responder.cli.call import Call, Unwritten
 
 _REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
     (
@@ -59,7 +60,7 @@ def refuse_credentials(words: Sequence[str]) -> None:
 
 def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
     """Print an error: what, where, what next; for several problems, each."""
-    problems = [_with_remedy(error, problem) for problem in error.problems]
+    problems = [_with_remedy(call, error, problem) for problem in error.problems]
     for problem in problems:
         _show(call, problem)
     if len(problems) > 1:
@@ -70,12 +71,10 @@ def show_error(call: "Call", error: ResponderError, details: str = "") -> None:
         call.document({"error": type(error).__name__, "exit": int(exit_for(error)), "problems": shown})
 
 
-def _with_remedy(error: ResponderError, problem: Problem) -> Problem:
+def _with_remedy(call: "Call", error: ResponderError, problem: Problem) -> Problem:
     """Return a problem that says what to do next, if only by the kind of its error."""
-    if problem.remedy:
-        return problem
-    words = next((words for kind, words in _REMEDIES if isinstance(error, kind)), "")
-    return problem._replace(remedy=words)
+    words = problem.remedy or next((words for kind, words in _REMEDIES if isinstance(error, kind)), "")
+    return problem._replace(remedy=call.typable(words))
 
 
 def show_usage(call: "Call", error: click.ClickException) -> None:
@@ -107,6 +106,16 @@ def show_defect(call: "Call", error: Exception, details: str = "") -> None:
     if call.json:
         shown = [Problem(f"A defect in responder: {type(error).__name__}")._asdict()]
         call.document({"error": "Defect", "exit": int(Exit.DEFECT), "problems": shown})
+
+
+def show_unwritten(call: "Call", error: "Unwritten") -> Exit:
+    """Print that the output cannot be written, unless whoever read it has left: they had enough."""
+    if error.left:
+        return Exit.OK
+    remedy = f"make room, or print it elsewhere, and look with `{call.program} status` before anything is done again"
+    with suppress(type(error)):
+        _show(call, Problem(f"The output cannot be written: {error.why}", error.where, remedy))
+    return Exit.UNWRITTEN
 
 
 def _show(call: "Call", problem: Problem) -> None:

@@ -36,6 +36,8 @@ class Exit(IntEnum):
     """It goes on elsewhere, or waits for a person."""
     DEFECT = 70
     """A defect in responder itself; the record tells how far it came."""
+    UNWRITTEN = 120
+    """What it prints cannot be written, on a full disk for instance; what it does may be done."""
     INTERRUPTED = 130
     """Interrupted, and resumable."""
 

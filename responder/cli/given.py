@@ -21,6 +21,8 @@ from responder.sealing import Sealer
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MOST_BYTES = 4 * 1024 * 1024
+_MOST_DIGITS = 10
+"""No number of an open file has as many."""
 
 
 def finding_options(command: F) -> F:
@@ -52,9 +54,10 @@ def finding_options(command: F) -> F:
 def pairs(words: tuple[str, ...], what: str) -> dict[str, str]:
     """Read NAME=VALUE words. RequestError names every one that is not."""
     wrong = [word.partition("=")[0] for word in words if "=" not in word or word.startswith("=")]
+    shape = what if "=" in what else f"{what} NAME=VALUE"
     if wrong:
         raise RequestError(
-            problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {what} NAME=VALUE") for word in wrong)
+            problems=tuple(Problem(f"{word!r} is not NAME=VALUE", what, f"write {shape}") for word in wrong)
         )
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
@@ -131,7 +134,7 @@ def _secret(source: str) -> str:
             value = Path(name).expanduser().read_text(encoding="utf-8")
         elif kind == "keyring" and name:
             value = read_entry(name)
-        elif kind == "fd" and name.isdecimal():
+        elif kind == "fd" and name.isdecimal() and len(name) < _MOST_DIGITS:
             with os.fdopen(int(name), encoding="utf-8", closefd=False) as file:
                 value = file.read(_MOST_BYTES)
         else:

@@ -2,16 +2,18 @@
 
 import gc
 import importlib
+import itertools
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from responder import __version__
-from responder.cli.call import Call, current
-from responder.cli.errors import refuse_credentials, show_defect, show_error, show_usage
+from responder.cli.call import Call, Unwritten, current
+from responder.cli.errors import refuse_credentials, show_defect, show_error, show_unwritten, show_usage
 from responder.cli.exits import Exit, exit_for
 from responder.errors import ResponderError
 
@@ -166,21 +168,31 @@ class Group(click.Group):
             refuse_credentials(words)
             code = super().main(words, *rest, **extra)
         except ResponderError as error:
-            show_error(call, error, _details(call, error))
+            call.json = call.json or _asks_for_json(words)
+            with suppress(Unwritten):
+                show_error(call, error, _details(call, error))
             code = exit_for(error)
         except click.ClickException as error:
-            show_usage(call, error)
+            call.json = call.json or _asks_for_json(words)
+            with suppress(Unwritten):
+                show_usage(call, error)
             code = Exit.WRONG_INPUT
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted", err=True)
+            with suppress(Unwritten):
+                call.say("Interrupted")
             code = Exit.INTERRUPTED
-        except BrokenPipeError:
-            sys.stderr.close()
-            code = Exit.OK
+        except Unwritten as error:
+            code = show_unwritten(call, error)
         except Exception as error:  # noqa: BLE001 - it is told, or raised again, below
-            show_defect(call, error, _details(call, error))
+            with suppress(Unwritten):
+                show_defect(call, error, _details(call, error))
             code = Exit.DEFECT
         sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Tell whether `--json` was typed: where words are wrong, click may not have come to it."""
+    return "--json" in itertools.takewhile(lambda word: word != "--", words)
 
 
 def _details(call: Call, error: BaseException) -> str:

@@ -43,7 +43,7 @@ def _tell(call: Call, stock: Stock) -> None:
         word, colour = _MARKS[remark.weight]
         call.out(f"{click.style(f'{word:<7}', fg=colour)} {_where(remark)}: {remark.said}")
         if remark.remedy:
-            call.out(f"        next: {remark.remedy}")
+            call.out(f"        next: {call.typable(remark.remedy)}")
     call.out(
         f"{stock.connections} connections answered; {stock.entries} entries, {stock.consumers} consumers and"
         f" {stock.credentials} listed credentials were compared."

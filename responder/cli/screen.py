@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
 
+from responder.cli.call import printable
 from responder.deadlines import ClockView
 from responder.progress import StepView, span
 from responder.state import NOTICE
@@ -57,6 +58,8 @@ def screen(
         lines = [*head, *body, *foot]
         if height is None or len(lines) <= height:
             break
+    for line in lines:
+        line.plain = printable(line.plain)
     return [_cut(line, width) for line in lines]
 
 

@@ -28,8 +28,9 @@ def command(run: str | None, *, everything: bool) -> Exit:
     if not call.recorded() and run is None:
         return _show(call, [], detail=False)
     with call.open_existing() as app:
-        rows: Iterable[RunRow] = [app.row(run)] if run else app.runs()
-        seen = [_seen(call, app, row, alone=run is None) for row in rows if run or everything or row.state != "ended"]
+        rows: Iterable[RunRow] = app.runs() if run is None else [app.row(run)]
+        shown = [row for row in rows if run is not None or everything or row.state != "ended"]
+        seen = [_seen(call, app, row, alone=run is None) for row in shown]
         return _show(call, seen, detail=run is not None)
 
 

@@ -89,7 +89,7 @@ def _tell(call: Call, record: Location, found: Inspection | None, problems: tupl
     for one in problems:
         call.out(f"{one.where}: {one.what}" if one.where else one.what)
         if one.remedy:
-            call.out(f"  next: {one.remedy}")
+            call.out(f"  next: {call.typable(one.remedy)}")
     call.out("The record must NOT be used as it is." if problems else "The record can be used.")
 
 

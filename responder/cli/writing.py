@@ -25,3 +25,17 @@ def write_text(path: Path, text: str, *, private: bool = True) -> None:
             where=str(path),
             remedy="name a file in a folder that you may write",
         ) from None
+
+
+def make_folder(path: Path, where: str) -> None:
+    """Make a folder that a person named. RequestError where it cannot be made, or nothing can be written into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise RequestError(
+            f"The folder cannot be used: {error.strerror or type(error).__name__}",
+            where=f"{where} {path}",
+            remedy="name a folder that you may write",
+        ) from None

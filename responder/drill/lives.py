@@ -52,9 +52,11 @@ class Lives:
             code = _wait(self._born(life, kills), deadline, enough)
             if code != -signal.SIGKILL or enough():
                 break
-            self.struck += [show_fault(fault) for fault in pending[:1]]
+            struck = [show_fault(fault) for fault in pending[:1]]
+            self.struck += struck
             pending = pending[1:]
-            self.tell(f"The {self.name} was killed ({self.struck[-1]}). Nothing is lost: the record is on disk.")
+            why = struck[0] if struck else "by somebody, not by a fault"
+            self.tell(f"The {self.name} was killed ({why}). Nothing is lost: the record is on disk.")
             if not self.restart:
                 self.tell(f"It is not restarted. Go on with: {self.go_on}")
                 break

@@ -57,7 +57,8 @@ class Keeper:
     def stop(self) -> None:
         """Stop after what is being said, and say what is left: while nobody listens, no button may seem to be asked."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # it was begun
+            self._thread.join()
         for incident, (sight, board) in self._boards.items():
             if self.patience.left:
                 return  # Slack is away: whoever listens next says it

@@ -12,7 +12,7 @@ from slack_bolt.adapter.wsgi import SlackRequestHandler
 
 from responder.app import App
 from responder.clock import monotonic
-from responder.errors import SettingsError
+from responder.errors import RequestError, SettingsError
 from responder.providers.slack.client import Options
 from responder.redaction import Secret
 from responder.settings import Connection, Slack
@@ -69,10 +69,20 @@ class Reception:
         return Speaker.with_token(token, base_url, means.transport, means.sealer.redactor)
 
     def serve(self, host: str, port: int) -> str:
-        """Take signed requests by HTTP, in a thread; return the address. SettingsError where there is no secret."""
+        """Take signed requests by HTTP, in a thread; return the address.
+
+        SettingsError where there is no secret, RequestError where the address cannot be listened at.
+        """
         _secret(self.app, self.slack.signing_secret, "slack.signing_secret")
         answer = once(SlackRequestHandler(self.listener.bolt, path=PATH))
-        self._server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+        try:
+            self._server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+        except (OSError, OverflowError) as error:
+            raise RequestError(
+                f"It is not possible to listen there: {getattr(error, 'strerror', None) or error}",
+                where=f"{host}:{port}",
+                remedy="name an address of this host, and a port up to 65535 at which nothing listens yet",
+            ) from None
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
         return f"http://{host}:{self._server.server_port}{PATH}"
 

@@ -112,7 +112,8 @@ def test_the_wrong_command_names_the_right_one(asking: tuple[Path, str]) -> None
     result = typed(place, "decide", run, "kill", "yes")
 
     assert result.exit_code == 2
-    assert f"responder approve {run} kill" in result.stderr
+    options = f"--config {place / 'responder.yaml'} --store {place / 'state' / 'r.db'}"
+    assert f"  next: `responder {options} approve {run} kill`" in result.stderr
 
 
 def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -> None:
@@ -136,6 +137,11 @@ def test_notes_and_corrections_stand_on_the_timeline(asking: tuple[Path, str]) -
         pytest.param(["note", "RUN", " "], "The note is empty", id="an empty note"),
         pytest.param(["status", "run-nowhere"], "There is no run 'run-nowhere'", id="no such run"),
         pytest.param(["retry", "RUN", "look"], "only failed, declined and undone ones", id="nothing to retry"),
+        pytest.param(["retry", "RUN", "lok"], "The step lok is unknown to this run", id="no such step"),
+        pytest.param(["approve", "RUN", "kil"], "(it is unknown to this run)", id="no such question"),
+        pytest.param(["approve", "RUN", "dead"], "(it is waiting)", id="a step before its question"),
+        pytest.param(["set", "RUN", "contact"], "  next: write FIELD=VALUE\n", id="how a fact is written"),
+        pytest.param(["set", "RUN", "cause=unknown(we read logs)"], "unknown(REASON, TIME)", id="unknown until when"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: list[str], why: str) -> None:
@@ -145,6 +151,31 @@ def test_what_cannot_be_done_is_refused_with_2(asking: tuple[Path, str], words: 
 
     assert result.exit_code == 2
     assert why in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["abort", "RUN"],
+        ["note", "RUN", "hello"],
+        ["set", "RUN", "contact=the desk"],
+        ["approve", "RUN", "kill"],
+        ["resume", "RUN"],
+        ["close", "RUN", "--uncontained", "no"],
+        ["status", "RUN"],
+        ["timeline", "RUN"],
+    ],
+    ids=lambda words: str(words[0]),
+)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_not_that_of_the_only_run(asking: tuple[Path, str], words: list[str], empty: str) -> None:
+    place, run = asking
+    before = typed(place, "timeline", run, "--json").stdout
+
+    result = typed(place, *(empty if word == "RUN" else word for word in words))
+
+    assert (2, True) == (result.exit_code, "No run is named" in result.stderr)
+    assert before == typed(place, "timeline", run, "--json").stdout
 
 
 def test_abort_is_said_and_stays_in_the_record(asking: tuple[Path, str]) -> None:

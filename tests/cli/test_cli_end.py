@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,31 @@ def test_output_that_cannot_be_written_is_no_success() -> None:
 
     assert done.returncode == UNWRITTEN
     assert "No space left" in done.stderr
+
+
+def test_whoever_has_read_enough_may_leave() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "responder", "playbook", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as left:
+        assert left.stdout is not None
+        assert left.stderr is not None
+        left.stdout.close()
+        said = left.stderr.read()
+
+    assert (0, b"") == (left.returncode, said)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_output_that_does_not_fit_onto_the_disk_is_told_where_it_can_be(more: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "responder", "playbook", "list", *more],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    assert done.returncode == UNWRITTEN
+    assert "The output cannot be written: No space left on device\n  at: standard output" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_profiler_sees_the_end() -> None:

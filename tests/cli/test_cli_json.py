@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from cli_bench import advanced, agreed, begun, document, leaked_value, typed
 
+from responder.attendance import Attendance
 from responder.cli import outputs
 
 
@@ -67,8 +68,42 @@ READING = {
 }
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["statsu", "--json"],
+        ["status", "--bogus", "--json"],
+        ["--bogus", "--json", "status"],
+        ["approve", "run-1", "--json"],
+        ["postmortem", "run-1", "-o", "FOLDER", "--json"],
+        ["--json", "note", "run-1", "hf_" + "aB3" * 12],
+    ],
+    ids=" ".join,
+)
+def test_wrong_words_are_told_as_a_document_too(place: Path, words: list[str]) -> None:
+    result = typed(place, *(str(place) if word == "FOLDER" else word for word in words))
+
+    check("error", document(result))
+    assert (2, 2) == (result.exit_code, document(result)["exit"])
+
+
+@pytest.mark.usefixtures("run")
+def test_a_document_is_utf_8_whatever_a_name_is(place: Path) -> None:
+    result = typed(place, "--json", "status", "caf\udce9")
+
+    check("error", document(result))
+    assert "caf\\udce9" in result.stdout_bytes.decode("utf-8")
+
+
+def test_what_is_no_option_asks_for_no_document(place: Path) -> None:
+    assert typed(place, "--bogus", "--", "--json").stdout == ""
+
+
 @pytest.mark.parametrize("name", READING)
-def test_a_command_prints_what_its_schema_says(place: Path, run: str, name: str) -> None:
+def test_a_command_prints_what_its_schema_says(
+    place: Path, run: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Attendance, "detach", lambda self, run, arguments: 0)
     stands_for = {"RUN": run, "FINDING": str(place / "finding.json"), "NEW": str(place / "new")}
 
     check(name, document(typed(place, "--json", *(stands_for.get(word, word) for word in READING[name]))))

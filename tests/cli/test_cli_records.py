@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
+from responder.declared import DECLARED
+from responder.fields import NO_FACTS
+
 KEYS = ["seq", "at", "incident", "run", "event", "step", "actor", "facts", "prev", "hash"]
 
 
@@ -59,6 +62,18 @@ def test_the_text_leaves_out_what_only_the_runner_reads(ended: tuple[Path, str, 
 
     assert set(short) < set(every)
     assert any("kill: intended" in line for line in set(every) - set(short))
+
+
+def test_what_people_and_pages_say_steers_no_terminal(ended: tuple[Path, str, str]) -> None:
+    place, _, run = ended
+    said = "a\x1b]0;b\x07c\x1b[2Jd\x1b[8me\x9bf\u202eg"
+    typed(place, "note", run, said)
+
+    shown = typed(place, "timeline", run, color=True).stdout
+    entry = [json.loads(line) for line in typed(place, "timeline", run, "--json").stdout.splitlines()][-1]
+
+    assert "a\ufffd]0;b\ufffdc\ufffd[2Jd\ufffd[8me\ufffdf\ufffdg" in shown
+    assert said == entry["facts"]["text"]
 
 
 def test_a_whole_record_verifies_and_shows_its_head(ended: tuple[Path, str, str]) -> None:
@@ -148,6 +163,16 @@ def test_a_preview_names_everything_that_is_missing_at_once(ended: tuple[Path, s
 
     assert result.exit_code == 2
     assert result.stderr.count("error:") > 3
+    assert " set RUN impact=...`, or the step's `fields`" in result.stderr
+
+
+def test_no_field_is_filled_by_what_would_change_the_response(ended: tuple[Path, str, str]) -> None:
+    place, _, run = ended
+
+    told = typed(place, "notice", "preview", "internal-alert", "--run", run).stderr
+
+    assert "next: -f mode=..., or the step's `fields`" in told
+    assert DECLARED.keys() == NO_FACTS
 
 
 def test_a_preview_shows_the_text_and_its_digest(ended: tuple[Path, str, str]) -> None:

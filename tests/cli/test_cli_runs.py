@@ -15,6 +15,8 @@ import cli_bench
 import pytest
 from cli_bench import advanced, agreed, as_person, begun, document, leaked_value, typed
 
+from responder.attendance import Attendance
+from responder.cli import going
 from responder.cli.call import Call
 from responder.cli.drive import drive
 from responder.cli.exits import Exit, exit_for
@@ -150,13 +152,48 @@ def test_a_failed_verification_ends_with_5(place: Path) -> None:
     assert typed(place, "run", "q", "--finding", report(place), "--yes").exit_code == 5
 
 
-def test_a_second_run_for_a_credential_joins_and_detached_it_returns_with_7(place: Path) -> None:
+def test_a_second_run_for_a_credential_joins_and_detached_it_returns_with_7(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = begun(place)
+    detached: list[str] = []
+    monkeypatch.setattr(Attendance, "detach", lambda self, run, arguments: detached.append(run))
 
     result = typed(place, "--json", "run", "p", "--finding", report(place), "--yes", "--detach")
 
     assert result.exit_code == 7
     assert {"run": run, "joined": True} == {name: document(result)[name] for name in ("run", "joined")}
+    assert [run] == detached, "nobody worked on it, and it is said to go on"
+
+
+def test_a_run_that_is_joined_and_that_nobody_works_on_is_taken_up(place: Path) -> None:
+    run = begun(place)
+    advanced(place, run)
+    agreed(place, run, "kill")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 0
+    assert "A key is public: ended, contained" in result.stdout
+    assert f"Nobody worked on {run}; it is taken up here." in result.stderr
+
+
+def test_a_run_that_is_joined_while_somebody_works_on_it_is_only_followed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(place)
+    app = as_person(place, "ann")
+    lease = app.dispatcher.adopt(run)
+    monkeypatch.setattr(going, "watch", lambda call, app, run: Exit.WAITING)
+    detached: list[str] = []
+    monkeypatch.setattr(Attendance, "detach", lambda self, run, arguments: detached.append(run))
+
+    results = [typed(place, "run", "p", "--finding", report(place), "--yes", *more) for more in ((), ("--detach",))]
+    app.dispatcher.leases.give_back(lease)
+    app.close()
+
+    assert [7, 7] == [result.exit_code for result in results]
+    assert [] == detached
 
 
 def test_json_is_one_document_and_everything_else_stands_beside_it(place: Path) -> None:
@@ -190,6 +227,12 @@ def test_a_secret_comes_from_a_named_place(place: Path, source: str) -> None:
     os.close(handle)
 
     assert result.exit_code == 0
+
+
+def test_a_number_that_no_open_file_has_names_no_place(place: Path) -> None:
+    result = typed(place, "run", "p", "--secret-from", f"fd:{'9' * 24}", "--yes")
+
+    assert (2, True) == (result.exit_code, "--secret-from names no place" in result.stderr)
 
 
 def test_a_finding_is_read_from_standard_input(place: Path) -> None:
@@ -246,7 +289,7 @@ def test_a_run_that_somebody_works_on_is_not_taken_over(place: Path) -> None:
     app.close()
 
     assert result.exit_code == 2
-    assert f"`responder watch {run}`" in result.stderr
+    assert f" watch {run}`" in result.stderr
 
 
 def test_a_record_that_cannot_be_written_ends_with_what_to_do_by_hand(
@@ -410,6 +453,46 @@ def test_an_interrupted_run_leaves_with_130_and_can_be_resumed(talk: Path) -> No
     out, _ = resumed.communicate(timeout=20)
 
     assert (0, True) == (resumed.returncode, "ended, contained" in out)
+
+
+@pytest.mark.parametrize("words", [("run", "ask", "--finding", "f.json", "--yes"), ("watch", "RUN")])
+def test_a_command_that_nobody_reads_any_more_leaves_as_if_interrupted(talk: Path, words: tuple[str, ...]) -> None:
+    process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach").communicate(timeout=20)
+    run = asked(talk)
+    if words[0] == "run":
+        (talk / "f.json").write_text('{"key_id": "k-2"}')
+    left = process(talk, *(word.replace("RUN", run) for word in words))
+    assert left.stderr is not None
+    left.stderr.readline()
+    left.stderr.close()
+    process(talk, "note", run, "something new").communicate(timeout=20)
+
+    out, _ = left.communicate(timeout=20)
+    stopped = json.loads(process(talk, "status", "--json").communicate(timeout=20)[0])["incidents"]
+    process(talk, "done", run, "task").communicate(timeout=20)
+
+    assert (130, "") == (left.returncode, out)
+    assert [] == [one["run"] for one in stopped if one["run"] != run and one["alive"]]
+
+
+def test_who_stops_watching_a_run_that_nobody_works_on_is_told_so(talk: Path) -> None:
+    running = process(talk, "run", "ask", "--finding", "f.json", "--yes")
+    run = asked(talk)
+    said = []
+    for _ in ("somebody works on it", "nobody does"):
+        watching = process(talk, "watch", run)
+        assert watching.stderr is not None
+        watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        said.append(watching.communicate(timeout=20)[1])
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=20)
+
+    assert "the run goes on without this terminal" in said[0]
+    assert (
+        f"nobody works on the run. Go on with:\n    $ responder --config responder.yaml --store r.db resume {run}"
+        in said[1]
+    )
 
 
 def test_three_terminals_work_on_one_run(talk: Path) -> None:

@@ -265,7 +265,7 @@ def test_an_older_server_is_migrated_only_by_the_command(filled: Path, server: S
     refused = typed(filled, "status", store=target)
     told = shown("store-migrate", store(filled, "migrate", "--json", record=target))
 
-    assert (6, True) == (refused.exit_code, "responder store migrate" in refused.stderr)
+    assert (6, True) == (refused.exit_code, "store migrate`" in refused.stderr)
     assert (1, FORMAT, True) == (told["was"], told["format"], told["changed"])
     assert checked(filled, target)["usable"]
 

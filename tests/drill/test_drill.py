@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from responder.cli import outputs
 from responder.drill.drill import Options, plan
+from responder.drill.lives import Lives
 from responder.drill.matrix import Ending, practise
 from responder.drill.report import read_ledger
 from responder.redaction import forms_of
@@ -75,6 +78,43 @@ def test_a_fault_that_can_never_strike_is_refused_before_anything_is_set_up(
     assert f"  next: did you mean {nearest}" in done.stderr
     assert 1 == done.stderr.count("error:")
     assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_set_up(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "responder", "drill", "--keep", str(tmp_path / "file" / "below")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith("error: The folder cannot be used: ")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_process_that_somebody_kills_is_told_like_any_other(tmp_path: Path, *, restart: bool) -> None:
+    told: list[str] = []
+    lives = Lives("runner", lambda life: [], {}, tmp_path / "log", (), told.append, "resume it", restart)
+    codes = [-signal.SIGKILL, 0]
+    lives._born = lambda life, kills: Ended(codes[life])  # type: ignore[assignment, method-assign, return-value]
+
+    assert lives.live(lambda: time.time() + 20) == codes[restart]
+    assert told[0] == "The runner was killed (by somebody, not by a fault). Nothing is lost: the record is on disk."
+    assert (restart, []) == (lives.restarts, lives.struck)
+
+
+class Ended:
+    """A process that has ended."""
+
+    stdin = None
+    pid = 0
+
+    def __init__(self, returncode: int) -> None:
+        self.returncode = returncode
+
+    def wait(self, seconds: float = 0.0) -> int:
+        return self.returncode
+
+    def poll(self) -> int:
+        return self.returncode
 
 
 def test_the_world_saw_the_incident_contained(drilled: tuple[dict[str, Any], Path]) -> None:

@@ -1,6 +1,8 @@
 """Slack in trouble, and we in trouble: nothing is lost, nothing comes twice, and the order is kept."""
 
 import json
+import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from town import COMMAND, KILL, TWO, Build, Town, until, values_of
 from websockets.exceptions import ConnectionClosed
 
 from responder.drill.world.slack import Person
+from responder.errors import RequestError, SettingsError
 from responder.lines import Lines
 from responder.slack.blocks import safe
 from responder.slack.reception import Reception
@@ -68,6 +71,30 @@ def test_a_listener_that_starts_anew_goes_on_where_the_one_before_was(town: Town
         texts = Counter(one["text"] for one in posts(town, channel))
         assert [] == [text for text, count in texts.items() if count > 1]
         assert expected(town, reception) == lines(town, channel)
+
+
+@pytest.mark.parametrize("port", [0, 99999])
+def test_where_nobody_can_listen_it_says_so(build: Build, port: int) -> None:
+    app = build("http").opened()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        reception = Reception(app)
+        with pytest.raises(RequestError, match="not possible to listen there"):
+            reception.serve("127.0.0.1", port or taken.getsockname()[1])
+        reception.close()
+    app.close()
+
+
+@pytest.mark.parametrize("name", ["app_token", "signing_secret"])
+def test_what_is_missing_to_listen_is_what_is_told(build: Build, name: str) -> None:
+    town = build()
+    settings = town.place / "responder.yaml"
+    settings.write_text(re.sub(rf', {name}: "env:\w+"', "", settings.read_text()))
+    app = town.opened()
+    reception = Reception(app)
+    with pytest.raises(SettingsError, match=f"slack.{name}: .* is not named"):
+        reception.listen() if name == "app_token" else reception.serve("127.0.0.1", 0)
+    reception.close()
+    app.close()
 
 
 def test_buttons_work_after_a_connection_was_replaced(build: Build) -> None:
