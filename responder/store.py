@@ -95,6 +95,10 @@ def head_mac(sealer: Sealer, incident: str, seq: int, digest: str) -> str:
     return sealer.sign(f"head:{incident}:{seq}:{digest}".encode())
 
 
+AT_ONCE = "0001-01-01T00:00:00+00:00"
+"""When a run wants to be advanced that wants it now: due by every clock, also where that of who says so is ahead."""
+
+
 class RunRow(NamedTuple):
     """What is needed to find a run and to fence its executors; everything else is folded from the entries."""
 
