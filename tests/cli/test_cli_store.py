@@ -123,6 +123,25 @@ def test_a_record_comes_back_from_a_server_into_a_file(filled: Path, server: Ser
     assert (6, True) == (told.exit_code, back in told.stderr)
 
 
+def test_where_a_record_went_is_told_so_that_it_is_found_from_any_folder(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = store(filled, "copy", file_of(filled), "back.db")
+    run = json.loads(typed(filled, "status", "--json", store="back.db").stdout)["incidents"][0]["run"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    told = typed(filled, "note", run, "hello").stderr.rpartition("set RESPONDER_STORE to ")[2].strip()
+    again = store(filled, "copy", file_of(filled), "../back.db")
+
+    assert 0 == copied.exit_code, copied.output
+    assert str(tmp_path / "back.db") == told
+    assert str(tmp_path / "sealing.key") in copied.stdout
+    assert 0 == again.exit_code, again.output
+    assert 0 == typed(filled, "note", run, "hello", store=told).exit_code
+
+
 def test_a_copy_holds_all_that_the_source_held(opened: OpenApp, filled: Path, server: Server) -> None:
     """Compared by reading both files' tables, not by what the copying says."""
     target = server.emptied()
