@@ -239,6 +239,18 @@ def test_idle_connections_that_were_cut_off_are_opened_again(way: Way, store: Po
     assert [] == verify(store, sealer, "inc-1")
 
 
+def test_whoever_writes_at_one_go_does_so_over_a_connection_that_was_not_cut_off(
+    way: Way, store: PostgresStore, sealer: Sealer
+) -> None:
+    written = began(store, sealer)
+    store.run("run-1")
+    way.hang_up()
+
+    written.append(Draft("applied", run="run-1"), fence=FENCE)
+
+    assert ["started", "applied"] == [entry.event for entry in written.entries()]
+
+
 def test_a_server_that_is_gone_stops_everything_and_says_what_next(
     way: Way, store: PostgresStore, sealer: Sealer
 ) -> None:
