@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from responder.chain import verify
 from responder.clock import SystemClock
 from responder.entry import Draft, Fence
 from responder.errors import RecordError, SettingsError, StaleExecutor
-from responder.postgres import PostgresStore
+from responder.postgres import PostgresStore, has_record
+from responder.postgres.connections import Connection
 from responder.postgres.transaction import Transaction
 from responder.redaction import Redactor
 from responder.sealing import Sealed, Sealer
@@ -290,6 +292,21 @@ def test_appends_to_different_incidents_do_not_wait_for_one_another(record: str,
     assert done.is_set()
     for store in (one, other):
         store.close()
+
+
+def test_hosts_that_open_an_empty_database_at_once_make_one_record(record: str) -> None:
+    all_looked = threading.Barrier(4)
+
+    class Together(PostgresStore):
+        def _migrate(self, connection: Connection) -> None:
+            all_looked.wait(10)
+            super()._migrate(connection)
+
+    with ThreadPoolExecutor(4) as pool:
+        for store in pool.map(lambda _: Together(Location(url=record)), range(4)):
+            store.close()
+
+    assert has_record(Location(url=record))
 
 
 def test_two_hosts_that_begin_one_chain_write_one_chain(record: str, sealer: Sealer) -> None:
