@@ -25,7 +25,7 @@ from responder.postgres.connections import Connection
 from responder.postgres.transaction import Transaction
 from responder.redaction import Redactor
 from responder.sealing import Sealed, Sealer
-from responder.store import Blob, Location, RunRow, Writing
+from responder.store import KEY_CHECK, Blob, Location, RunRow, Writing
 from responder.timeline import Timeline
 
 pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
@@ -419,6 +419,30 @@ def test_a_host_with_another_key_hears_so_when_it_opens(opened: OpenApp, tmp_pat
     elsewhere["RESPONDER_SEALING_KEY"] = "A" * 43 + "="
     with pytest.raises(SettingsError, match="not the one that this store was written with"):
         opened(environment=elsewhere)
+
+
+def test_of_two_hosts_with_keys_of_their_own_only_one_gives_the_record_its_key(
+    opened: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_looked, looked, meta = threading.Barrier(2), threading.local(), PostgresStore.meta
+
+    def together(store: PostgresStore, name: str) -> str | None:
+        found = meta(store, name)
+        if name == KEY_CHECK and not hasattr(looked, "once"):
+            looked.once = True
+            both_looked.wait(10)
+        return found
+
+    def opens(host: str) -> bool:
+        try:
+            opened(environment={"HOME": str(tmp_path / host)})
+        except SettingsError:
+            return False
+        return True
+
+    monkeypatch.setattr(PostgresStore, "meta", together)
+    with ThreadPoolExecutor(2) as pool:
+        assert [False, True] == sorted(pool.map(opens, ("one", "other")))
 
 
 PASSWORD = "correct-horse-9"
