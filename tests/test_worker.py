@@ -330,6 +330,22 @@ def test_a_worker_takes_runs_as_soon_as_the_server_is_back_whatever_step_is_unde
     assert "ended" != app.row(long).state
 
 
+def test_a_worker_tells_in_a_line_that_the_server_is_away(
+    opened: OpenApp, way: Way, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = opened()
+    start(at=way.url)
+    until(app.attendance.workers)
+    cut_off(way, 6)
+
+    way.closed = False
+    until(app.attendance.workers)
+
+    assert {"The queue cannot be reached, trying again"} == {
+        line.partition(":")[0] for line in capfd.readouterr().err.splitlines()
+    }
+
+
 def test_a_worker_that_is_told_to_leave_while_the_server_is_away_leaves(
     opened: OpenApp, way: Way, start: Start
 ) -> None:

@@ -68,6 +68,8 @@ class Worker:
     def work(self) -> tuple[Turns, bool]:
         """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT."""
         make_queue(self._jobs)
+        for output in logging.getLogger().handlers:
+            output.addFilter(_is_news)
         return asyncio.run(self._work()), self._interrupted
 
     async def _work(self) -> Turns:
@@ -190,6 +192,14 @@ class Worker:
         self._tell("Stopping: the steps under way end first. Once more leaves at once; the runs are safe either way.")
         self._stopping.set()
         self._dispatcher.stop()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the log says more than that the queue cannot be reached: that is told in one, by us."""
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        return True
+    error = record.exc_info[1] if record.exc_info else None
+    return record.name != "psycopg.pool" and not isinstance(error, ConnectorException)
 
 
 def make_queue(jobs: Jobs) -> None:
