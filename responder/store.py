@@ -196,7 +196,7 @@ class Store(Protocol):
     """The format that it had, where opening it brought it to this version's."""
 
     def weakness(self) -> str:
-        """Return why what was confirmed may be lost, or be damaged already; empty where nothing says so."""
+        """Return why nothing is taken, or what was taken may be lost or is damaged; empty where nothing says so."""
 
     def meta(self, name: str) -> str | None:
         """Return a fact about the store itself."""

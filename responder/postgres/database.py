@@ -352,8 +352,13 @@ class PostgresStore:
         return self._seen.get(incident, 0)
 
     def weakness(self) -> str:
-        """Return why what was confirmed may be lost; empty where nothing says so."""
-        return undurable(*self._all(_DURABLE)[0][:5])
+        """Return why nothing is taken, or what was taken may be lost; empty where nothing says so.
+
+        A server that is read-only, as some are made when their disk is full, can be opened: the record can be read.
+        """
+        ((read_only,),) = self._all("SELECT current_setting('transaction_read_only')")
+        weak = undurable(*self._all(_DURABLE)[0][:5])
+        return weak or ("it takes nothing, its transactions are read-only" if read_only == "on" else "")
 
     def close(self) -> None:
         """Close every connection."""

@@ -343,6 +343,20 @@ def test_a_server_that_does_not_answer_is_no_usable_record(place: Path) -> None:
     assert (6, True) == (result.exit_code, "must NOT be used" in result.stdout)
 
 
+def test_a_server_that_is_read_only_is_no_usable_record_and_can_be_read(filled: Path, server: Server) -> None:
+    target = server.database()
+    assert 0 == store(filled, "copy", file_of(filled), target).exit_code
+    name = target.rpartition("/")[2]
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    result = store(filled, "check", record=target)
+
+    assert (6, True) == (result.exit_code, "its transactions are read-only" in result.stdout)
+    assert "1 incidents, 1 runs (1 open)" in result.stdout
+    assert 0 == typed(filled, "status", store=target).exit_code
+
+
 def test_a_file_that_is_damaged_is_no_usable_record(filled: Path) -> None:
     with sqlite3.connect(file_of(filled)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
