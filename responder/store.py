@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from responder.errors import RecordError
+from responder.errors import RecordMoved
 from responder.sealing import Sealed, Sealer
 
 FORMAT = 2
@@ -258,9 +258,9 @@ class Store(Protocol):
         """Give the store back."""
 
 
-def gone(place: str, went: str) -> RecordError:
+def gone(place: str, went: str) -> RecordMoved:
     """Return the error for a record that goes on elsewhere."""
-    return RecordError(
+    return RecordMoved(
         f"This record went to {went}; nothing is added here any more",
         where=place,
         remedy=f"set RESPONDER_STORE to {went}",

@@ -99,10 +99,13 @@ def test_nobody_goes_on_in_the_store_that_was_left(filled: Path, server: Server)
     with pytest.raises(sqlite3.IntegrityError, match="moved"):
         late.execute("INSERT INTO entries SELECT * FROM entries")
     late.close()
-    for words in (["note", run, "hello"], ["abort", run, "--reason", "x"], ["resume", run]):
+    (filled / "f.json").write_text(json.dumps({"value": "second-" + "w3Xk" * 6, "exposure": {"kind": "public"}}))
+    begin = ["run", "p", "--finding", str(filled / "f.json"), "--yes"]
+    for words in (["note", run, "hello"], ["abort", run, "--reason", "x"], ["resume", run], begin):
         told = typed(filled, *words)
         assert 6 == told.exit_code, told.output
         assert target in told.output
+        assert "by hand" not in told.output  # it can be written, only not here
     assert 0 == typed(filled, "status").exit_code
     assert "went to" in typed(filled, "status").stderr
     assert {"usable": False, "moved_to": target}.items() <= checked(filled, file_of(filled)).items()
