@@ -26,7 +26,7 @@ from responder.settings import Settings, load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
-from responder.store import Writing
+from responder.store import AT_ONCE, Writing
 from responder.suppression import check_not_suppressed
 from responder.transport import Transport
 from responder.voice import Voice
@@ -123,7 +123,7 @@ class App(Voice):
                     where=run,
                     remedy="begin once more: nothing holds the credential now",
                 )
-            writing.wake(run, self.means.clock.now().isoformat())
+            writing.wake(run, AT_ONCE)
 
         self.take_in_secrets()
         self.dispatcher.timeline(row.incident).append(Draft("joined", facts, run, actor=self.person), also=join)

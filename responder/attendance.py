@@ -10,7 +10,7 @@ from responder.dispatch import Dispatcher
 from responder.lease import host_of
 from responder.means import Means
 from responder.state import RunState
-from responder.store import Location, RunRow, Store
+from responder.store import AT_ONCE, Location, RunRow, Store
 
 if TYPE_CHECKING:
     from responder.fleet.jobs import Jobs, WorkerRow
@@ -76,7 +76,7 @@ class Attendance:
         if not self.workers():
             return False
         with self._means.store.write() as writing:
-            writing.wake(run, self._means.clock.now().isoformat())
+            writing.wake(run, AT_ONCE)
         return True
 
     def detach(self, run: str, arguments: list[str]) -> int:

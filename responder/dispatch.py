@@ -35,7 +35,7 @@ class Dispatcher:
         self._unwritable: RecordError | None = None
         """Why the last sign of life could not be written."""
         self._beating = False
-        self.leases = Leases(means.store, means.clock, self.timeline, folder)
+        self.leases = Leases(means.store, self.timeline, folder)
 
     def timeline(self, incident: str) -> Timeline:
         """Return the one timeline of an incident in this process, as long as it is used now and then."""

@@ -124,5 +124,9 @@ class StaleExecutor(RecordError):
     """Another executor has taken this run over; this one must stop."""
 
 
+class RecordMoved(RecordError):
+    """The record was taken elsewhere; nothing more may be done here, and everything there."""
+
+
 class HostExhausted(ResponderError):
     """The host lets this process have nothing more to work with; what was begun goes on, and nothing else begins."""

@@ -153,7 +153,9 @@ def _check_key(store: Store, sealer: Sealer) -> None:
         if heads and not any(head.mac == head_mac(sealer, one, head.seq, head.hash) for one, head in heads):
             return  # an older store: whether the key is wrong or every head was forged, `verify` tells
         with store.write() as writing:
-            writing.put_meta(KEY_CHECK, sealer.check)
+            writing.head(KEY_CHECK)  # no chain: what is locked is that nobody else says at this moment whose it is
+            if store.meta(KEY_CHECK) is None:
+                writing.put_meta(KEY_CHECK, sealer.check)
         known = store.meta(KEY_CHECK)
     if known != sealer.check:
         raise SettingsError(

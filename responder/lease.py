@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from responder.chain import tampered
-from responder.clock import Clock
 from responder.entry import Draft, Fence
 from responder.errors import RecordError, RequestError, StaleExecutor
-from responder.store import RunRow, Store, Turn, Writing
+from responder.store import AT_ONCE, RunRow, Store, Turn, Writing
 from responder.timeline import Timeline
 
 HEARTBEAT_SECONDS = 1.0
@@ -127,9 +126,8 @@ class Lease(NamedTuple):
 class Leases:
     """The turns that this process has, and those that it had."""
 
-    def __init__(self, store: Store, clock: Clock, timeline: Callable[[str], Timeline], folder: Path) -> None:
+    def __init__(self, store: Store, timeline: Callable[[str], Timeline], folder: Path) -> None:
         self._store = store
-        self._clock = clock
         self._timeline = timeline
         self.presence = Presence(folder)
         self._held: dict[str, Lease] = {}
@@ -205,10 +203,8 @@ class Leases:
         now = writing.run(row.run)
         if now is None or (now.epoch, now.executor) != (row.epoch, row.executor):
             raise StaleExecutor("Another executor was faster", where=row.run, remedy=f"`responder watch {row.run}`")
-        at = self._clock.now().isoformat()
-        at = now.wake_at if "" < now.wake_at < at else at  # until it is settled: this process may die any moment
-        beat = self._store.now()
-        writing.put_run(now._replace(epoch=epoch, executor=self.presence.name, heartbeat=beat, wake_at=at))
+        beat = self._store.now()  # due until it is settled: this process may die any moment
+        writing.put_run(now._replace(epoch=epoch, executor=self.presence.name, heartbeat=beat, wake_at=AT_ONCE))
 
     def settle(self, lease: Lease, wake_at: str, seen: int, *, leave: bool) -> bool:
         """Note when a run wants to be advanced again, and give the turn back where `leave`.

@@ -31,7 +31,7 @@ from responder.naming import names
 from responder.resolve import resolve
 from responder.start import checked_inputs
 from responder.step import Step, waits_for_end_only
-from responder.store import Writing
+from responder.store import AT_ONCE, Writing
 from responder.timeline import Timeline
 from responder.tracking import POLL_SECONDS, Tracking
 from responder.undo import taking_back
@@ -335,7 +335,7 @@ class Runner:
             writing.put_run(row._replace(state="ended", wake_at="", executor=""))
         parent = self.state.started.get("parent") or {"run": ""}
         for run in sorted({str(parent["run"]), *self.state.awaited_by}):  # they may have waited for this one
-            writing.wake(run, self._means.clock.now().isoformat())
+            writing.wake(run, AT_ONCE)
 
     def _wake_at(self) -> datetime | None:
         return wake_at(self.state, self._as_of, self._lanes.parked, self._stands_still)

@@ -262,8 +262,7 @@ def begin(means: Means, main: RunState, template: str, playbook: Playbook, reque
     }
     run = means.ids("run")
     draft = Draft("started", facts, run, "", requester)
-    at = means.clock.now().isoformat()
-    return Start(run, str(main.incident["id"]), playbook, credential, (draft,), (), at)
+    return Start(run, str(main.incident["id"]), playbook, credential, (draft,), ())
 
 
 def _unsafe(start: Start, means: Means) -> Iterator[Problem]:

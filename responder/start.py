@@ -19,7 +19,7 @@ from responder.notice import DraftNotice, SendNotice
 from responder.playbook import Input, Playbook
 from responder.settings import Connection
 from responder.state import RunState
-from responder.store import FORMAT, Blob, RunRow, Writing
+from responder.store import AT_ONCE, FORMAT, Blob, RunRow, Writing
 
 
 class Start(NamedTuple):
@@ -31,8 +31,6 @@ class Start(NamedTuple):
     credential: Credential
     drafts: tuple[Draft, ...]
     blobs: tuple[Blob, ...]
-    at: str
-    """When it was prepared (ISO, UTC): from then on it wants to be advanced."""
 
     def state(self) -> RunState:
         """Return the run as it would begin."""
@@ -48,7 +46,7 @@ class Start(NamedTuple):
         for blob in self.blobs:
             writing.put_blob(blob)
         writing.put_run(RunRow(self.run, self.incident, self.playbook.playbook))
-        writing.wake(self.run, self.at)
+        writing.wake(self.run, AT_ONCE)
 
 
 def assess(finding: Finding, means: Means) -> Judgement:
@@ -175,7 +173,7 @@ def prepare(  # noqa: PLR0917 - in the order in which an incident learns them
         "aware_at": _iso(finding.aware_at or means.clock.now()),
     }
     draft = Draft("started", facts, run, "", requester or "responder")
-    return Start(run, incident, playbook, credential, (draft,), tuple(blobs), means.clock.now().isoformat())
+    return Start(run, incident, playbook, credential, (draft,), tuple(blobs))
 
 
 def _used(templates: Mapping[str, str], playbook: Playbook) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from responder.errors import RecordError
+from responder.errors import RecordMoved
 from responder.sealing import Sealed, Sealer
 
 FORMAT = 2
@@ -93,6 +93,10 @@ class Head(NamedTuple):
 def head_mac(sealer: Sealer, incident: str, seq: int, digest: str) -> str:
     """Return the signature of a chain's end."""
     return sealer.sign(f"head:{incident}:{seq}:{digest}".encode())
+
+
+AT_ONCE = "0001-01-01T00:00:00+00:00"
+"""When a run wants to be advanced that wants it now: due by every clock, also where that of who says so is ahead."""
 
 
 class RunRow(NamedTuple):
@@ -192,7 +196,7 @@ class Store(Protocol):
     """The format that it had, where opening it brought it to this version's."""
 
     def weakness(self) -> str:
-        """Return why what was confirmed may be lost, or be damaged already; empty where nothing says so."""
+        """Return why nothing is taken, or what was taken may be lost or is damaged; empty where nothing says so."""
 
     def meta(self, name: str) -> str | None:
         """Return a fact about the store itself."""
@@ -254,9 +258,9 @@ class Store(Protocol):
         """Give the store back."""
 
 
-def gone(place: str, went: str) -> RecordError:
+def gone(place: str, went: str) -> RecordMoved:
     """Return the error for a record that goes on elsewhere."""
-    return RecordError(
+    return RecordMoved(
         f"This record went to {went}; nothing is added here any more",
         where=place,
         remedy=f"set RESPONDER_STORE to {went}",

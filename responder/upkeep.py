@@ -34,7 +34,7 @@ class Inspection:
 def inspect(store: Store, sealer: Sealer) -> Inspection:
     """Look at everything that a store must hold and promise; nothing is written."""
     weak = store.weakness()
-    problems = [Problem(f"What it confirmed may be lost: {weak}", store.place, "mend the store")] if weak else []
+    problems = [Problem(f"It cannot be relied on: {weak}", store.place, "mend the store")] if weak else []
     incidents = store.incidents()
     entries = sealed = 0
     for incident in incidents:

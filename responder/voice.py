@@ -22,7 +22,7 @@ from responder.library import Library
 from responder.means import Means
 from responder.redaction import looks_like_credential
 from responder.state import RunState
-from responder.store import RunRow, Writing
+from responder.store import AT_ONCE, RunRow, Writing
 from responder.suspicion import refuse_suspect
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Voice:
             for blob in shredded:
                 writing.shred(blob)
             for run in sorted(concerned):
-                writing.wake(run, self.means.clock.now().isoformat())
+                writing.wake(run, AT_ONCE)
 
         self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
 

@@ -156,6 +156,26 @@ def test_a_worker_is_alive_while_it_beats(app: App, database: Any) -> None:
     assert [] == app.attendance.workers()
 
 
+def test_connections_that_were_cut_off_while_they_were_idle_are_no_matter(app: App, place: Any, database: Any) -> None:
+    assert app.attendance.jobs is not None
+    app.attendance.jobs.beat("one:1", 4)
+
+    hung_up(database)
+    assert ["one:1"] == [one.worker for one in app.attendance.workers()]
+    hung_up(database)
+    run = begun(app, written(place, ASK))
+
+    assert [(run, PEOPLE, False)] == waiting(database)
+
+
+def hung_up(database: psycopg.Connection[Any]) -> None:
+    """Let the server end every other connection to it."""
+    database.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
 # One job, many runs --------------------------------------------------------------------------------------------------
 
 

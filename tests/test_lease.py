@@ -6,13 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import OpenApp
+from conftest import BOTH, OpenApp
 from test_run import HEAD, begun, effects, written
 
 from responder.app import App
+from responder.clock import SystemClock
 from responder.errors import RequestError, StaleExecutor
 from responder.lease import Presence, host_of
 from responder.store import Turn
@@ -247,6 +249,32 @@ def test_a_child_s_end_wakes_its_parent(opened: OpenApp, place: Path) -> None:
     assert "" == before
     assert "" != app.row(run).wake_at <= app.means.clock.now().isoformat()
     assert "ended" == app.dispatcher.advance(run).state
+
+
+@pytest.mark.parametrize("record", BOTH, indirect=True)
+def test_what_is_wanted_at_once_is_due_by_every_clock(opened: OpenApp, place: Path) -> None:
+    """The host whose clock is ahead must not make the others wait until theirs has come so far."""
+    app, behind = opened(clock=Ahead(60.0)), opened("carl").means.clock
+    run = begun(app, written(place, ASK))
+    begun_for = app.row(run).wake_at
+    app.dispatcher.advance(run)
+    opened("carl", clock=Ahead(60.0)).done(run, "a", "done")
+
+    answered_for = app.row(run).wake_at
+    app.dispatcher.adopt(run)
+
+    for wanted in (begun_for, answered_for, app.row(run).wake_at):
+        assert "" != wanted <= behind.now().isoformat()
+
+
+class Ahead(SystemClock):
+    """The clock of a host that is wrong by some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._by = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return super().now() + self._by
 
 
 def test_a_stop_keeps_the_wish_to_go_on(opened: OpenApp, place: Path) -> None:

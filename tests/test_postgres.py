@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from responder.chain import verify
 from responder.clock import SystemClock
 from responder.entry import Draft, Fence
 from responder.errors import RecordError, SettingsError, StaleExecutor
-from responder.postgres import PostgresStore
+from responder.postgres import PostgresStore, has_record
+from responder.postgres.connections import Connection
 from responder.postgres.transaction import Transaction
 from responder.redaction import Redactor
 from responder.sealing import Sealed, Sealer
-from responder.store import Blob, Location, RunRow, Writing
+from responder.store import KEY_CHECK, Blob, Location, RunRow, Writing
 from responder.timeline import Timeline
 
 pytestmark = pytest.mark.parametrize("record", ["postgres"], indirect=True)
@@ -239,6 +241,18 @@ def test_idle_connections_that_were_cut_off_are_opened_again(way: Way, store: Po
     assert [] == verify(store, sealer, "inc-1")
 
 
+def test_whoever_writes_at_one_go_does_so_over_a_connection_that_was_not_cut_off(
+    way: Way, store: PostgresStore, sealer: Sealer
+) -> None:
+    written = began(store, sealer)
+    store.run("run-1")
+    way.hang_up()
+
+    written.append(Draft("applied", run="run-1"), fence=FENCE)
+
+    assert ["started", "applied"] == [entry.event for entry in written.entries()]
+
+
 def test_a_server_that_is_gone_stops_everything_and_says_what_next(
     way: Way, store: PostgresStore, sealer: Sealer
 ) -> None:
@@ -278,6 +292,21 @@ def test_appends_to_different_incidents_do_not_wait_for_one_another(record: str,
     assert done.is_set()
     for store in (one, other):
         store.close()
+
+
+def test_hosts_that_open_an_empty_database_at_once_make_one_record(record: str) -> None:
+    all_looked = threading.Barrier(4)
+
+    class Together(PostgresStore):
+        def _migrate(self, connection: Connection) -> None:
+            all_looked.wait(10)
+            super()._migrate(connection)
+
+    with ThreadPoolExecutor(4) as pool:
+        for store in pool.map(lambda _: Together(Location(url=record)), range(4)):
+            store.close()
+
+    assert has_record(Location(url=record))
 
 
 def test_two_hosts_that_begin_one_chain_write_one_chain(record: str, sealer: Sealer) -> None:
@@ -390,6 +419,30 @@ def test_a_host_with_another_key_hears_so_when_it_opens(opened: OpenApp, tmp_pat
     elsewhere["RESPONDER_SEALING_KEY"] = "A" * 43 + "="
     with pytest.raises(SettingsError, match="not the one that this store was written with"):
         opened(environment=elsewhere)
+
+
+def test_of_two_hosts_with_keys_of_their_own_only_one_gives_the_record_its_key(
+    opened: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_looked, looked, meta = threading.Barrier(2), threading.local(), PostgresStore.meta
+
+    def together(store: PostgresStore, name: str) -> str | None:
+        found = meta(store, name)
+        if name == KEY_CHECK and not hasattr(looked, "once"):
+            looked.once = True
+            both_looked.wait(10)
+        return found
+
+    def opens(host: str) -> bool:
+        try:
+            opened(environment={"HOME": str(tmp_path / host)})
+        except SettingsError:
+            return False
+        return True
+
+    monkeypatch.setattr(PostgresStore, "meta", together)
+    with ThreadPoolExecutor(2) as pool:
+        assert [False, True] == sorted(pool.map(opens, ("one", "other")))
 
 
 PASSWORD = "correct-horse-9"

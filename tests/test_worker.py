@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import OpenApp, leaked_value
+from cutting import Way
 from procrastinate.schema import SchemaManager
 from test_run import HEAD, begun, effects, written
 
@@ -41,11 +42,11 @@ def start(place: Path, record: str) -> Iterator[Start]:
     """Start workers; they end with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start_one(*kill: str, **more: str) -> subprocess.Popen[bytes]:
+    def start_one(*kill: str, at: str = record, **more: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ, "LEAKED": leaked_value(), "SECOND": "second-" + "w3Xk" * 6, "HOME": str(place), **more,
         }  # fmt: skip
-        command = [sys.executable, str(Path(__file__).parent / "working.py"), str(place), record, *kill]
+        command = [sys.executable, str(Path(__file__).parent / "working.py"), str(place), at, *kill]
         started.append(subprocess.Popen(command, env=environment))
         return started[-1]
 
@@ -293,3 +294,84 @@ def test_a_worker_that_is_told_to_leave_ends_its_step_and_hands_the_run_on(
     assert until(ended(app, run)) < 2.5
     assert 1 == sum(entry.event == "began" and entry.step == "long" for entry in app.timeline(app.row(run).incident))
     assert ["after"] == effects(place)
+
+
+@pytest.fixture
+def way(record: str) -> Iterator[Way]:
+    opened = Way(record)
+    yield opened
+    opened.close()
+
+
+def cut_off(way: Way, seconds: float) -> None:
+    """Let nobody through for a while."""
+    way.closed = True
+    way.hang_up()
+    time.sleep(seconds)
+
+
+LONG = "  - {id: long, phase: analysis, action: clockwork.nothing, with: {seconds: 25}}\n"
+
+
+def test_a_worker_takes_runs_as_soon_as_the_server_is_back_whatever_step_is_under_way(
+    opened: OpenApp, place: Path, way: Way, start: Start
+) -> None:
+    app = opened()
+    worker = start(at=way.url)
+    until(app.attendance.workers)
+    (long,) = several(app, written(place, LONG, "long"), 1)
+    working(app, long, [worker])
+    cut_off(way, 8)
+    run = begun(app, written(place, turns(2)))
+
+    way.closed = False
+
+    assert until(ended(app, run)) < 6, "about 2 s on an idle machine"
+    assert "ended" != app.row(long).state
+
+
+def test_a_worker_tells_in_a_line_that_the_server_is_away(
+    opened: OpenApp, way: Way, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = opened()
+    start(at=way.url)
+    until(app.attendance.workers)
+    cut_off(way, 6)
+
+    way.closed = False
+    until(app.attendance.workers)
+
+    assert {"The queue cannot be reached, trying again"} == {
+        line.partition(":")[0] for line in capfd.readouterr().err.splitlines()
+    }
+
+
+def test_a_worker_that_is_told_to_leave_while_the_server_is_away_leaves(
+    opened: OpenApp, way: Way, start: Start
+) -> None:
+    app = opened()
+    worker = start(at=way.url)
+    until(app.attendance.workers)
+    cut_off(way, 3)
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert 0 == worker.wait(12)
+
+
+def test_a_second_signal_ends_a_worker_at_once_although_the_server_is_away(
+    opened: OpenApp, place: Path, way: Way, start: Start
+) -> None:
+    app = opened()
+    worker = start(at=way.url)
+    until(app.attendance.workers)
+    (long,) = several(app, written(place, LONG, "long"), 1)
+    working(app, long, [worker])
+    cut_off(way, 8)
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(8)
+    assert worker.poll() is None, "its step is still under way"
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert 128 + signal.SIGTERM == worker.wait(2)

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import click
 import clockwork
 
 from responder.app import open_app
@@ -30,7 +31,7 @@ def main(place: Path, record: str, number: str = "", point: str = "", step: str 
     assert app.attendance.jobs is not None
     worker = Worker(
         app.means, app.dispatcher, app.attendance.jobs, concurrency=int(os.environ.get("CONCURRENCY", "4")),
-        tell=lambda line: None,
+        tell=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     _, interrupted = worker.work()
     app.close()

@@ -9,7 +9,7 @@ from responder.byhand import chores, whose
 from responder.cli.call import Call
 from responder.cli.given import Report
 from responder.clock import SystemClock, random_ids
-from responder.errors import RecordError, ResponderError, StaleExecutor
+from responder.errors import RecordError, RecordMoved, ResponderError, StaleExecutor
 from responder.installation import folder_of, location
 from responder.means import Means
 from responder.redaction import Redactor
@@ -50,7 +50,7 @@ def else_by_hand(call: Call, playbook: str | None, report: Report, inputs: Mappi
     """Where not even the first entry of a run can be written, print what the run would have done."""
     try:
         yield
-    except StaleExecutor:
+    except (StaleExecutor, RecordMoved):
         raise
     except RecordError:
         with suppress(ResponderError):  # what is not ours, or not known, is not for a person's hands either

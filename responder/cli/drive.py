@@ -13,7 +13,7 @@ from responder.cli.byhand import tell_by_hand
 from responder.cli.call import Call, Unwritten
 from responder.cli.exits import Exit, exit_for_kind
 from responder.cli.follow import Follower, display, follow
-from responder.errors import RecordError, StaleExecutor
+from responder.errors import RecordError, RecordMoved, StaleExecutor
 from responder.progress import span
 from responder.run import Pause
 from responder.state import NOTICE
@@ -67,7 +67,7 @@ def drive(call: Call, app: App, run: str, work: Callable[[], Pause]) -> Exit:
         worker.error = worker.error or error
     finally:
         shown.close()
-    if isinstance(worker.error, RecordError) and not isinstance(worker.error, StaleExecutor):
+    if isinstance(worker.error, RecordError) and not isinstance(worker.error, StaleExecutor | RecordMoved):
         tell_by_hand(call, follower.state, app.means, run)
     if worker.error is not None:
         raise worker.error

@@ -126,7 +126,7 @@ def copy_command(source: str, target: str) -> Exit:
     meanwhile. Every chain is verified in the target; nothing is added to the source any more.
     """
     call = current()
-    old, new = location(source, {}), location(target, {})
+    old, new = _from_anywhere(source), _from_anywhere(target)
     if str(old) == str(new):
         raise RequestError("Source and target are the same", where=str(new), remedy="name another target")
     store, sealer = _opened(call, old)
@@ -151,6 +151,12 @@ def copy_command(source: str, target: str) -> Exit:
     call.out(f"next: on every host, export RESPONDER_STORE={new}")
     call.out(f"next: every other host needs the sealing key, too: {key}")
     return Exit.OK
+
+
+def _from_anywhere(named: str) -> Location:
+    """Return where a record is, so that it is found from any folder: the one that is left says where the other is."""
+    found = location(named, {})
+    return found if found.path is None else Location(found.path.resolve())
 
 
 def _share(call: Call, old: Location, new: Location) -> Path | str:

@@ -16,6 +16,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from procrastinate.worker import Worker as Bringer
+from psycopg_pool import AsyncConnectionPool
 
 from responder.dispatch import Dispatcher
 from responder.errors import RecordError, RequestError, ResponderError, StaleExecutor
@@ -30,6 +31,8 @@ _POLL_SECONDS = 1.0
 _AGAIN_SECONDS = 30.0
 """How long a run rests at whose advance something went wrong that is not on its record."""
 _SOON_SECONDS = 1.0
+_PATIENCE_SECONDS = 3.0
+"""How long Procrastinate waits for a connection before it begins anew: it tries ever more rarely as it waits."""
 _log = logging.getLogger(__name__)
 
 Told = Callable[[str], None]
@@ -54,7 +57,8 @@ class Worker:
         self._jobs = jobs
         self._concurrency = concurrency
         self._tell = tell
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="turn")
+        self._pool = ThreadPoolExecutor(2 * concurrency, thread_name_prefix="turn")
+        """Procrastinate brings as many runs as are wanted at once; besides there are those that it was cut off from."""
         self._stopping = asyncio.Event()
         self._turns = Turns()
         self._interrupted = False
@@ -64,6 +68,8 @@ class Worker:
     def work(self) -> tuple[Turns, bool]:
         """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT."""
         make_queue(self._jobs)
+        for output in logging.getLogger().handlers:
+            output.addFilter(_is_news)
         return asyncio.run(self._work()), self._interrupted
 
     async def _work(self) -> Turns:
@@ -85,7 +91,7 @@ class Worker:
             beating.cancel()
             with suppress(asyncio.CancelledError):
                 await beating
-            self._pool.shutdown()
+            await loop.run_in_executor(None, self._pool.shutdown)  # the loop must hear of a second signal meanwhile
             self._jobs.leave(self.name)
             self._jobs.hint(self._turns.handed_on)
         return self._turns
@@ -99,21 +105,27 @@ class Worker:
             bringing = asyncio.create_task(bringer.run())  # type: ignore[no-untyped-call]
             stopped = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({bringing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopping.is_set():
+                bringer.shutdown_graceful_timeout = None
             # It forgets a stop that it hears of before it runs: it is told here, when it surely does.
             bringer.stop()  # type: ignore[no-untyped-call]
             stopped.cancel()
             await bringing
 
     async def _brought(self, context: procrastinate.JobContext, run: str) -> None:
-        """Do with a job what there is to do, in a thread."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._take_turns, context.job.id, run)
+        """Do with a job what there is to do, in a thread. Cut off from the queue, the thread ends the turn it has."""
+        over = threading.Event()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._take_turns, context.job.id, run, over)
+        finally:
+            over.set()
 
-    def _take_turns(self, job: int | None, run: str) -> None:
+    def _take_turns(self, job: int | None, run: str, over: threading.Event) -> None:
         """Advance the run that a job brought, then one after the other of those that wait, while there are any."""
         due: str | None = run
         while due is not None:
             self._advance(due)
-            due = None if job is None or self._stopping.is_set() else self._jobs.go_on(job)
+            due = None if job is None or over.is_set() or self._stopping.is_set() else self._jobs.go_on(job)
 
     def _advance(self, run: str) -> None:
         """Advance a run that is due; whatever goes wrong, the record keeps that it is."""
@@ -182,16 +194,38 @@ class Worker:
         self._dispatcher.stop()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the log says more than that the queue cannot be reached: that is told in one, by us."""
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        return True
+    error = record.exc_info[1] if record.exc_info else None
+    return record.name != "psycopg.pool" and not isinstance(error, ConnectorException)
+
+
 def make_queue(jobs: Jobs) -> None:
     """Make the queue's tables where there are none."""
     jobs.make(SchemaManager.get_schema())
+
+
+class _Connections(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
+    """Procrastinate's connections. Who waits for the first one hears as soon as who waits for another."""
+
+    async def open(self, wait: bool = False, timeout: float = _PATIENCE_SECONDS) -> None:  # noqa: ASYNC109 - its own
+        await super().open(wait, timeout)
 
 
 def connector(location: Location) -> procrastinate.PsycopgConnector:
     """Return how Procrastinate connects to the queue."""
     parameters = Jobs.in_order(location)
     del parameters["autocommit"]  # the one that listens is given it by Procrastinate
-    return procrastinate.PsycopgConnector(kwargs=parameters, configure=_alone, min_size=1, max_size=4)
+    return procrastinate.PsycopgConnector(
+        pool_factory=_Connections,
+        kwargs=parameters,
+        configure=_alone,
+        min_size=1,
+        max_size=4,
+        timeout=_PATIENCE_SECONDS,
+    )
 
 
 def work_settings(name: str, concurrency: int) -> dict[str, Any]:
@@ -205,6 +239,8 @@ def work_settings(name: str, concurrency: int) -> dict[str, Any]:
         "delete_jobs": "always",
         "update_heartbeat_interval": HEARTBEAT_SECONDS,
         "stalled_worker_timeout": STALE_SECONDS,
+        # Only who is told to leave waits for the steps under way; who was cut off from the queue must not.
+        "shutdown_graceful_timeout": 0.0,
     }
 
 

@@ -1,5 +1,6 @@
 """A few connections to the server, with a bound for every wait, and errors that say what to do next."""
 
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,9 @@ class Pool:
                 if begin:
                     connection.execute("BEGIN")
                 return connection
+            if _told_to_leave(connection):
+                connection.close()
+                continue
             if not begin:
                 return connection
             try:
@@ -112,6 +116,16 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _told_to_leave(connection: Connection) -> bool:
+    """Tell whether the server has spoken to an idle connection, or hung up: unasked, it only ever says farewell.
+
+    Not everybody may try again with another connection: what was sent over one that breaks may have happened.
+    """
+    looking = select.poll()
+    looking.register(connection.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def parameters(location: Location) -> dict[str, Any]:

@@ -25,8 +25,11 @@ _FORGET_SECONDS = 60.0
 """After how long nobody looks after a chain that nobody asks about."""
 _DURABLE = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),"
-    " current_setting('server_encoding'), pg_is_in_recovery(), to_regclass('responder.meta') IS NOT NULL"
+    " current_setting('server_encoding'), pg_is_in_recovery(),"
+    " EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'responder' AND tablename = 'meta')"
 )
+"""Whether there are tables is looked up where they are listed: `to_regclass` answers from the session's memory, and who
+waited for another that made them would still be told that there are none."""
 _TURN = (
     "SELECT run.run, run.incident, run.playbook, run.state, run.epoch, run.wake_at, run.executor, run.heartbeat,"
     " head.seq, head.hash, head.mac, entry.*, CASE WHEN entry.seq = head.seq THEN (SELECT json_agg("
@@ -349,8 +352,13 @@ class PostgresStore:
         return self._seen.get(incident, 0)
 
     def weakness(self) -> str:
-        """Return why what was confirmed may be lost; empty where nothing says so."""
-        return undurable(*self._all(_DURABLE)[0][:5])
+        """Return why nothing is taken, or what was taken may be lost; empty where nothing says so.
+
+        A server that is read-only, as some are made when their disk is full, can be opened: the record can be read.
+        """
+        ((read_only,),) = self._all("SELECT current_setting('transaction_read_only')")
+        weak = undurable(*self._all(_DURABLE)[0][:5])
+        return weak or ("it takes nothing, its transactions are read-only" if read_only == "on" else "")
 
     def close(self) -> None:
         """Close every connection."""

@@ -99,10 +99,13 @@ def test_nobody_goes_on_in_the_store_that_was_left(filled: Path, server: Server)
     with pytest.raises(sqlite3.IntegrityError, match="moved"):
         late.execute("INSERT INTO entries SELECT * FROM entries")
     late.close()
-    for words in (["note", run, "hello"], ["abort", run, "--reason", "x"], ["resume", run]):
+    (filled / "f.json").write_text(json.dumps({"value": "second-" + "w3Xk" * 6, "exposure": {"kind": "public"}}))
+    begin = ["run", "p", "--finding", str(filled / "f.json"), "--yes"]
+    for words in (["note", run, "hello"], ["abort", run, "--reason", "x"], ["resume", run], begin):
         told = typed(filled, *words)
         assert 6 == told.exit_code, told.output
         assert target in told.output
+        assert "by hand" not in told.output  # it can be written, only not here
     assert 0 == typed(filled, "status").exit_code
     assert "went to" in typed(filled, "status").stderr
     assert {"usable": False, "moved_to": target}.items() <= checked(filled, file_of(filled)).items()
@@ -121,6 +124,25 @@ def test_a_record_comes_back_from_a_server_into_a_file(filled: Path, server: Ser
     run = json.loads(typed(filled, "status", "--json", store=back).stdout)["incidents"][0]["run"]
     told = typed(filled, "note", run, "hello", store=target)
     assert (6, True) == (told.exit_code, back in told.stderr)
+
+
+def test_where_a_record_went_is_told_so_that_it_is_found_from_any_folder(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = store(filled, "copy", file_of(filled), "back.db")
+    run = json.loads(typed(filled, "status", "--json", store="back.db").stdout)["incidents"][0]["run"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    told = typed(filled, "note", run, "hello").stderr.rpartition("set RESPONDER_STORE to ")[2].strip()
+    again = store(filled, "copy", file_of(filled), "../back.db")
+
+    assert 0 == copied.exit_code, copied.output
+    assert str(tmp_path / "back.db") == told
+    assert str(tmp_path / "sealing.key") in copied.stdout
+    assert 0 == again.exit_code, again.output
+    assert 0 == typed(filled, "note", run, "hello", store=told).exit_code
 
 
 def test_a_copy_holds_all_that_the_source_held(opened: OpenApp, filled: Path, server: Server) -> None:
@@ -322,6 +344,20 @@ def test_a_server_that_does_not_answer_is_no_usable_record(place: Path) -> None:
     result = store(place, "check", record="postgresql://responder@127.0.0.1:1/none")
 
     assert (6, True) == (result.exit_code, "must NOT be used" in result.stdout)
+
+
+def test_a_server_that_is_read_only_is_no_usable_record_and_can_be_read(filled: Path, server: Server) -> None:
+    target = server.database()
+    assert 0 == store(filled, "copy", file_of(filled), target).exit_code
+    name = target.rpartition("/")[2]
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    result = store(filled, "check", record=target)
+
+    assert (6, True) == (result.exit_code, "its transactions are read-only" in result.stdout)
+    assert "1 incidents, 1 runs (1 open)" in result.stdout
+    assert 0 == typed(filled, "status", store=target).exit_code
 
 
 def test_a_file_that_is_damaged_is_no_usable_record(filled: Path) -> None:
