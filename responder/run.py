@@ -62,7 +62,7 @@ class Runner:
         self._worker = Worker(means, timeline, self._fence, self._tracking, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._lanes = Lanes()
-        hands = Hands(self._write, self._start_unit, self._expire, self._stands_still)
+        hands = Hands(self._write, self._start_item, self._expire, self._stands_still)
         self._fanout = FanOut(self.state, means, self._lanes, hands)
 
     def advance(self, stopping: Callable[[], bool] = lambda: False) -> Pause:
@@ -137,18 +137,21 @@ class Runner:
             unit = self.state.unit(step.id)
             if step.id in self._lanes or (unit.status in ENDED and not self._must_undo(step, unit)):
                 continue
-            try:
-                moved |= self._start_step(step, unit)
-            except (RecordError, HostExhausted):
-                raise
-            except InputError as error:
-                self._write(self._draft("failed", step.id, {"error": str(error), "kind": "refused"}))
-                moved = True
-            except Exception as error:  # noqa: BLE001 - a defect in a template or provider must not end the run
-                told = f"A defect while {step.id} was prepared: {type(error).__name__}: {error}"
-                self._write(self._draft("failed", step.id, {"error": told, "kind": "defect"}))
-                moved = True
+            moved |= self._prepared(step.id, partial(self._start_step, step, unit))
         return moved
+
+    def _prepared(self, address: str, start: Callable[[], bool]) -> bool:
+        """Start a step or item; what cannot be prepared fails. Tell whether anything was started or written."""
+        try:
+            return start()
+        except (RecordError, HostExhausted):
+            raise
+        except InputError as error:
+            self._write(self._draft("failed", address, {"error": str(error), "kind": "refused"}))
+        except Exception as error:  # noqa: BLE001 - a defect in a template or provider must not end the run
+            told = f"A defect while {address} was prepared: {type(error).__name__}: {error}"
+            self._write(self._draft("failed", address, {"error": told, "kind": "defect"}))
+        return True
 
     def _must_undo(self, step: Step, unit: Unit) -> bool:
         return step.on_error == "undo" and unit.status == "failed" and step.id not in self.state.undoing
@@ -228,6 +231,10 @@ class Runner:
         return names(self.state, self._means, item, step.scope)
 
     # One step or item --------------------------------------------------------------------------------------------
+
+    def _start_item(self, step: Step, unit: Unit, item: Any) -> bool:
+        """Start an item; one that cannot be prepared fails alone, and what others have sent is followed up."""
+        return self._prepared(unit.address, partial(self._start_unit, step, unit, item))
 
     def _start_unit(self, step: Step, unit: Unit, item: Any) -> bool:
         """Start a step or item in a thread, unless it waits for people or for a time."""

@@ -234,6 +234,23 @@ def test_items_are_done_each_by_itself_at_most_so_many_at_once(opened: OpenApp, 
     assert state.unit("after").facts["says"] is True
 
 
+def test_an_item_that_cannot_be_prepared_fails_alone_and_what_others_sent_is_followed_up(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("1")
+    each = """
+  - {id: each, phase: analysis, action: clockwork.turn, for_each: [{id: a, key: a}, {id: b}, {id: c, key: c}],
+     with: {key: "${{ item.key }}"}}
+"""
+    state = driven(app, begun(app, written(place, each)))
+
+    assert {"a", "c"} == set(effects(place))
+    assert ["done", "failed", "done"] == [state.status(f"each[{key}]") for key in "abc"]
+    assert "1 of 3 items failed (b): 'item.key' reads something that does not exist" in state.unit("each").error
+    assert "halted" == state.state
+
+
 def test_a_run_has_at_most_sixty_four_steps_under_way(opened: OpenApp, place: Path) -> None:
     app = opened()
     step = "  - {{id: s{}, phase: analysis, action: clockwork.nothing, with: {{seconds: 0.5}}}}\n"
