@@ -103,7 +103,7 @@ def _left_alone(state: RunState, entry: Entry) -> None:
 
 
 def _entered(state: RunState, entry: Entry) -> None:
-    begin(state.unit(entry.step), entry)
+    begin(state, entry)
     state.scopes[entry.step] = dict(entry.facts["inputs"])
 
 

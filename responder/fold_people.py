@@ -16,7 +16,7 @@ def asked(state: RunState, entry: Entry) -> None:
     unit = state.unit(entry.step)
     if unit.status in ENDED or (facts["kind"] == "approval" and unit.approved and unit.approved == facts.get("digest")):
         return  # people were faster than whoever asked (again)
-    begin(unit, entry)
+    begin(state, entry)
     if facts["kind"] == "unknown":
         unit.status = "unknown"
     unit.ask = Ask(

@@ -12,13 +12,19 @@ _ADDED = frozenset({"action", "connection", "with"})
 """What the entry that adds a step to take another back says of it; the rest of its plan is read anew."""
 
 
-def begin(unit: Unit, entry: Entry) -> None:
+def begin(state: RunState, entry: Entry) -> Unit:
     """Note that a step or item is under way; one that has not come due is planned and asked for, and still waits."""
+    unit = state.unit(entry.step)
     if unit.schedule and not unit.due:
-        return
+        return unit
     unit.status = "running"
     unit.began_at = unit.began_at or entry.at
     unit.next_at = None
+    if unit.takes_back and "[" in entry.step:  # no entry expands it: it begins with the first of its items
+        around = state.unit(entry.step.partition("[")[0])
+        if around.status == "waiting":
+            around.status, around.began_at = "running", entry.at
+    return unit
 
 
 def end(state: RunState, entry: Entry, status: str) -> Unit:
@@ -62,7 +68,7 @@ def expanded(state: RunState, entry: Entry) -> None:
     """Note what a `for_each` is for."""
     values = dict(entry.facts["items"])
     state.items[entry.step] = Items(values, released=int(entry.facts.get("released", len(values))))
-    begin(state.unit(entry.step), entry)
+    begin(state, entry)
 
 
 def scheduled(state: RunState, entry: Entry) -> None:
@@ -75,7 +81,7 @@ def came_due(state: RunState, entry: Entry) -> None:
     unit = state.unit(entry.step)
     if unit.status not in ENDED:
         unit.due = True
-        begin(unit, entry)
+        begin(state, entry)
 
 
 def wave(state: RunState, entry: Entry) -> None:
@@ -86,23 +92,20 @@ def wave(state: RunState, entry: Entry) -> None:
 
 def began(state: RunState, entry: Entry) -> None:
     """Note that a reading step or a watch is under way."""
-    unit = state.unit(entry.step)
-    begin(unit, entry)
+    unit = begin(state, entry)
     unit.planned = entry.facts
 
 
 def planned(state: RunState, entry: Entry) -> None:
     """Keep the newest plan of a change."""
-    unit = state.unit(entry.step)
-    begin(unit, entry)
+    unit = begin(state, entry)
     unit.planned = entry.facts
     unit.io_seconds += float(entry.facts.get("io_seconds", 0.0))
 
 
 def intended(state: RunState, entry: Entry) -> None:
     """Note that a change may be on its way from now on."""
-    unit = state.unit(entry.step)
-    begin(unit, entry)
+    unit = begin(state, entry)
     unit.in_flight, unit.intended_by, unit.intended_at, unit.answer = True, entry.epoch, entry.at, ""
     unit.orphan_until = str(entry.facts.get("orphan_until", unit.orphan_until))
 
@@ -137,8 +140,7 @@ def not_sent(state: RunState, entry: Entry) -> None:
 
 def observed(state: RunState, entry: Entry) -> None:
     """Keep one look of a watch, and when to look again."""
-    unit = state.unit(entry.step)
-    begin(unit, entry)
+    unit = begin(state, entry)
     unit.tries = 0
     unit.looks.append(Observed(entry.at, entry.facts["verdict"], entry.facts.get("facts", {})))
     unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
@@ -149,7 +151,7 @@ def retrying(state: RunState, entry: Entry) -> None:
     """Note that it is tried again later."""
     unit = state.unit(entry.step)
     if unit.status == "waiting":
-        begin(unit, entry)
+        begin(state, entry)
     unit.next_at = datetime.fromisoformat(entry.facts["next_at"])
     unit.tries += 1
     unit.error = str(entry.facts["error"])

@@ -304,3 +304,19 @@ def test_of_items_only_what_failed_to_be_taken_back_is_tried_again(opened: OpenA
     assert ["a~undo", "b", "b back", "a~undo back"] == effects(place)
     assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in ("a~undo", "b", "c")]
     assert ("halted", "done") == (state.state, state.status("each~undo"))
+
+
+def test_items_whose_answer_was_lost_while_they_were_taken_back_are_read_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "refuse-c").write_text("9")
+    (place / "world" / "lost-a back").write_text("1")
+    (place / "world" / "lost-b back").write_text("1")
+    each = """
+  - {id: each, phase: analysis, action: clockwork.swing, for_each: [a, b, c], max_parallel: 1,
+     retry: {attempts: 2}, with: {key: "${{ item }}"}, on_error: undo}
+"""
+    state = driven(app, begun(app, written(place, each)))
+
+    assert ["a", "b", "a back", "b back"] == effects(place)
+    assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in "abc"]
+    assert ("halted", "done") == (state.state, state.status("each~undo"))
