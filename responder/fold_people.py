@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from responder.entry import Entry
-from responder.fold_steps import begin, end
+from responder.fold_steps import begin, end, forget_plan
 from responder.state import RunState
 from responder.unit import ENDED, Ask
 
@@ -64,7 +64,7 @@ def plan_again(state: RunState) -> None:
             unit.ask = None
         unit.approved = ""
         if unit.planned.get("digest"):
-            unit.planned = {}
+            forget_plan(unit)
 
 
 def _asks_for(state: RunState, entry: Entry, *kinds: str) -> bool:

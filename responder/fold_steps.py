@@ -228,10 +228,14 @@ def _start_over(unit: Unit) -> None:
     unit.due = unit.changed = False
     if unit.in_flight:
         unit.status = "running"
-    elif unit.takes_back:  # what it does stands in no playbook, but in the entry that added it
-        unit.planned = {name: value for name, value in unit.planned.items() if name in _ADDED}
     else:
-        unit.planned = {}
+        forget_plan(unit)
+
+
+def forget_plan(unit: Unit) -> None:
+    """Let it be planned anew; what takes back stands in no playbook, but in the entry that added it."""
+    kept = _ADDED if unit.takes_back else ()
+    unit.planned = {name: value for name, value in unit.planned.items() if name in kept}
 
 
 EVENTS: dict[str, Callable[[RunState, Entry], object]] = {

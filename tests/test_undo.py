@@ -7,6 +7,7 @@ from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
 from responder.app import App
+from responder.modes import read_mode, switched
 from responder.view import view
 
 FAILS = """
@@ -320,3 +321,19 @@ def test_items_whose_answer_was_lost_while_they_were_taken_back_are_read_back(op
     assert ["a", "b", "a back", "b back"] == effects(place)
     assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in "abc"]
     assert ("halted", "done") == (state.state, state.status("each~undo"))
+
+
+def test_a_way_back_that_is_asked_for_is_asked_for_again_when_the_mode_changes(opened: OpenApp, place: Path) -> None:
+    app, other, run = asking_for_the_way_back(opened, place)
+    facts = read_mode("A2 until 4h", other.means.clock.now())
+    other.dispatcher.timeline(other.row(run).incident).append(switched(other.state(run), facts, "300 holders", "carl"))
+    app.dispatcher.advance(run)
+    assert ["two~undo"] == [ask.unit for ask in other.state(run).asks()]
+    other.approve(run, "two~undo")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "two", "two back", "one back"] == effects(place)
+    assert {
+        "one": "undone", "two": "undone", "last": "failed", "two~undo": "done", "one~undo": "done",
+    } == statuses(state)  # fmt: skip
