@@ -180,9 +180,12 @@ def retried(state: RunState, entry: Entry) -> None:
         if "[" in address and unit.status in {"failed", "declined", "undone"}:
             state.items[step].ended -= 1
             _start_over(unit)
-    _start_over(state.unit(step))
+    unit = state.unit(step)
+    _start_over(unit)
     if step in state.items:
-        state.unit(step).status, state.items[step].gate = "running", ""
+        unit.status, state.items[step].gate = "running", ""
+        if unit.ask is not None and unit.ask.kind == "gate":  # it is judged once more when that has ended
+            unit.ask = None
     _forget_undoing(state, step)
     for parent in _around(state, step):
         state.unit(parent).status, state.unit(parent).error = "running", ""
