@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from responder.entry import Entry
-from responder.fold_steps import begin, end, forget_plan
+from responder.fold_steps import asks_in_vain, begin, end, forget_plan
 from responder.state import RunState
 from responder.unit import ENDED, Ask
 
@@ -14,6 +14,8 @@ def asked(state: RunState, entry: Entry) -> None:
     facts = entry.facts
     due = facts.get("due_at")
     unit = state.unit(entry.step)
+    if asks_in_vain(state, entry.step, facts["kind"]):
+        return  # the run was aborted while this was on its way
     if unit.status in ENDED or (facts["kind"] == "approval" and unit.approved and unit.approved == facts.get("digest")):
         return  # people were faster than whoever asked (again)
     begin(state, entry)

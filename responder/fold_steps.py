@@ -6,6 +6,7 @@ from datetime import datetime
 from responder.action import Observed
 from responder.entry import Entry
 from responder.state import RunState
+from responder.step import waits_for_end_only
 from responder.unit import ENDED, Items, Unit
 
 _ADDED = frozenset({"action", "connection", "with"})
@@ -166,7 +167,22 @@ def failed(state: RunState, entry: Entry) -> None:
     unit.error, unit.error_kind = str(entry.facts.get("error", "")), str(entry.facts.get("kind", ""))
     step = state.playbook.by_id.get(entry.step)  # an item is none, nor is what a retry has just made needless
     if state.state == "open" and step is not None and step.on_error == "abort":
-        state.state = "aborting"
+        start_no_more(state)
+
+
+def start_no_more(state: RunState) -> None:
+    """Abort: nobody is asked any more about what starts no more; what only waits for an end goes on."""
+    state.state = "aborting"
+    for unit in state.units.values():
+        if unit.ask is not None and asks_in_vain(state, unit.address, unit.ask.kind):
+            unit.ask = None
+
+
+def asks_in_vain(state: RunState, address: str, kind: str) -> bool:
+    """Tell whether an abort makes a question needless; what may have happened is asked all the same."""
+    step = state.playbook.by_id.get(address.partition("[")[0])
+    goes_on = kind == "unknown" or (step is not None and waits_for_end_only(step))
+    return state.state == "aborting" and not goes_on
 
 
 def retried(state: RunState, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from conftest import OpenApp, leaked_value
 from responder.app import App
 from responder.errors import HostExhausted, PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
+from responder.fold import fold
 from responder.state import RunState
 from responder.testing.loopback import Loopback, Reply
 
@@ -197,6 +198,63 @@ def test_what_waits_for_an_end_only_starts_when_an_abort_kept_what_it_needs_from
     assert {"a": "skipped", "b": "skipped", "clean": "done", "after": "skipped", "never": "skipped"} == statuses(state)
     assert "the run was aborted" == state.unit("b").error
     assert ["clean"] == effects(place)
+
+
+ASKS_TO_CLEAN = """
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, if: "${{ always() }}",
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: other, phase: analysis, action: clockwork.turn, with: {key: other},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+"""
+
+
+def test_what_cleans_up_is_asked_for_all_the_same_when_a_run_is_aborted(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    run = begun(app, written(place, ASKS_TO_CLEAN))
+    app.dispatcher.advance(run)
+    other.abort(run, "enough")
+    app.dispatcher.advance(run)
+    assert ["clean"] == [ask.unit for ask in other.state(run).asks()]
+    other.approve(run, "clean")
+    app.dispatcher.advance(run)
+
+    assert {"clean": "done", "other": "skipped"} == statuses(app.state(run))
+    assert ["clean"] == effects(place)
+
+
+def test_what_is_asked_in_the_moment_of_an_abort_is_not_asked(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, ASKS_TO_CLEAN))
+    app.dispatcher.advance(run)
+    entries = app.timeline(app.row(run).incident)
+    started = next(entry for entry in entries if entry.event == "started")
+    late = [entry for entry in entries if entry.event == "asked"]
+    first = [entry for entry in entries if entry.event != "asked"]
+    state = fold(run, [*first, started._replace(event="aborted", facts={"reason": "enough"}), *late])
+
+    assert ["clean"] == [ask.unit for ask in state.asks()]
+
+
+def test_a_failure_that_aborts_lets_nobody_be_asked_for_what_starts_no_more(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "denied-x").write_text("1")
+    (place / "world" / "refuse-b").write_text("1")
+    steps = """
+  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b, c], waves: [2], retry: {attempts: 1},
+     with: {key: "${{ item }}"}}
+  - {id: wait, phase: analysis, action: human.task,
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, needs: [wait], on_error: abort}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    assert {"move": "gate", "wait": "task"} == {ask.unit: ask.kind for ask in other.state(run).asks()}
+    other.done(run, "wait", "I did")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert {"move": "skipped", "wait": "done", "look": "failed"} == statuses(state)
+    assert ("ended", []) == (state.state, state.asks())
 
 
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
