@@ -37,6 +37,7 @@ def end(state: RunState, entry: Entry, status: str) -> Unit:
         state.items[entry.step.partition("[")[0]].ended += 1
     unit.in_flight = unit.in_flight and status == "failed"  # a failure to read back leaves it open what happened
     unit.status, unit.ask, unit.next_at = status, None, None
+    _ask_no_more(state, entry.step)
     unit.error = unit.error_kind = ""
     unit.began_at = unit.began_at or entry.at
     unit.ended_at = entry.at
@@ -49,6 +50,14 @@ def end(state: RunState, entry: Entry, status: str) -> Unit:
         if facts.get("verdict") == "dead" and facts.get("first_refused_at"):
             state.contained_at = datetime.fromisoformat(str(facts["first_refused_at"]))
     return unit
+
+
+def _ask_no_more(state: RunState, step: str) -> None:
+    """Let nothing more be asked about the items of a step that has ended, except what may have happened."""
+    for key in state.items[step].values if step in state.items else ():
+        unit = state.unit(f"{step}[{key}]")
+        if unit.ask is not None and unit.ask.kind != "unknown":
+            unit.ask = None
 
 
 def _undone(state: RunState, address: str) -> None:

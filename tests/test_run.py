@@ -685,6 +685,22 @@ def test_a_step_that_takes_longer_than_its_limit_fails(opened: OpenApp, place: P
     assert "limit" in state.unit("a").error
 
 
+def test_nobody_is_asked_about_an_item_of_a_step_that_took_longer_than_its_limit(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    each = """
+  - {id: each, phase: analysis, action: human.decide, for_each: [a, b], limit: 1s,
+     with: {question: "q ${{ item }}", role: commander, options: {x: x, y: y}, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, each))
+    state = driven(app, run)
+    assert ("halted", "failed", []) == (state.state, state.status("each"), state.asks())
+    assert "it took longer than its limit" in state.unit("each").error
+
+    other.retry(run, "each")
+    app.dispatcher.advance(run)
+    assert ["each[a]", "each[b]"] == sorted(ask.unit for ask in other.state(run).asks())
+
+
 def test_an_issued_value_is_sealed_and_stands_nowhere(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
