@@ -105,14 +105,24 @@ def _references(
         ("start", step.start.model_dump() if step.start else None),
     ):
         problems += _expression(value, playbook, source, (*place, key), ids)
-    if step.start and any(re.search(r"\bnow\b", text) for text in expressions_in(step.start.when)):
-        told = "`when` reads `now`, and a clock is not watched"
-        problems.append(Problem(told, source.place((*place, "start", "when")), "say a time with `not_before`"))
+    problems += _clocks(step, source, place)
     if step.id in step.needs:
         problems.append(Problem(f"the step {step.id!r} needs itself", source.place((*place, "needs"))))
     if step.for_each is None and "item" in _roots([step.condition, step.with_]):
         problems.append(Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place)))
     return problems
+
+
+def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield where a `start` reads the clock: nothing watches that, and a time counted from it would never come."""
+    if step.start is None:
+        return
+    for key in ("when", "not_before", "hard_stop"):
+        if any(re.search(r"\bnow\b", text) for text in expressions_in(getattr(step.start, key))):
+            what, way = "a clock is not watched", "say a time with `not_before`"
+            if key != "when":
+                what, way = "such a time moves on with every look", "count it from a moment or from what a step says"
+            yield Problem(f"`{key}` reads `now`, and {what}", source.place((*place, "start", key)), way)
 
 
 def _roots(value: Any) -> set[str]:

@@ -314,6 +314,8 @@ def test_what_was_signed_is_kept_when_the_time_moves_earlier() -> None:
         ("{}", "`start` says nothing"),
         ("{when: soon}", "`when` is an expression"),
         ('{when: "${{ now > incident.aware_at }}"}', "a clock is not watched"),
+        ("{not_before: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
+        ("{hard_stop: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
         ('{not_before: "${{ steps.nowhere.at }}"}', "there is no step 'nowhere'"),
         ("{not_after: x}", "not_after"),
     ],
