@@ -275,6 +275,22 @@ def test_a_time_whose_anchor_has_not_happened_is_pending(opened: OpenApp, place:
     assert "hard stop" == of(app, run, "came_due")[0].facts["why"]
 
 
+def test_a_time_that_another_step_says_is_pending_until_that_has_ended(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: asks, phase: analysis, action: clockwork.nothing, with: {seconds: 0.3, says: "2020-01-01T00:00:00+00:00"}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: "${{ steps.asks.says }}"}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert {"asks": "done", "a": "done"} == statuses(state)
+    assert [True, False] == [entry.facts["pending"] for entry in of(app, run, "scheduled")]
+
+
 def test_a_time_that_is_none_fails_the_step_with_a_way_out(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
