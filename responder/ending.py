@@ -97,6 +97,13 @@ def failed_for_good(state: RunState) -> list[str]:
     ]
 
 
+def starting_over(step: str, state: RunState) -> list[str]:
+    """Return what starts over when a person has a step tried again: of a sub-playbook, what ended badly in it."""
+    inner = state.playbook.inside(step)
+    bad = [one.id for one in inner if state.status(one.id) in ENDED and not state.ended_well(one.id)]
+    return [found for one in bad for found in starting_over(one, state)] or [step]
+
+
 def under_way(state: RunState) -> list[tuple[Step, Unit]]:
     """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
     pairs = [(step, state.unit(step.id)) for step in state.playbook.steps]

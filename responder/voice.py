@@ -12,6 +12,7 @@ from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
+from responder.ending import starting_over
 from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
@@ -212,7 +213,8 @@ class Voice:
                 f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
             )
-        self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
+        person = self.decides(state)
+        self.say(row, *(Draft("retried", {}, row.run, one, person) for one in starting_over(step, state)))
         return self.attendance.attended(row)
 
     def note(self, run: str, text: str, source: str = "", next_at: datetime | None = None) -> None:

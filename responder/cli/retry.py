@@ -14,7 +14,7 @@ from responder.cli.group import Command
 def command(run: str, step: str) -> Exit:
     """Let a failed or declined step start over.
 
-    Of a `for_each`, the items that failed start over; what ended well stays.
+    Of a `for_each`, the items that failed start over, and of a sub-playbook the steps; what ended well stays.
     """
     call = current()
     with call.open_existing() as app:
