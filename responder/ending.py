@@ -104,6 +104,13 @@ def starting_over(step: str, state: RunState) -> list[str]:
     return [found for one in bad for found in starting_over(one, state)] or [step]
 
 
+def starts_in_vain(state: RunState, address: str) -> bool:
+    """Tell whether a step that starts over goes no further, for an abort; what may have happened is read back."""
+    step = state.playbook.by_id.get(address.partition("[")[0])
+    goes_on = state.unit(address).in_flight or (step is not None and waits_for_end_only(step))
+    return state.state == "aborting" and not goes_on
+
+
 def under_way(state: RunState) -> list[tuple[Step, Unit]]:
     """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
     pairs = [(step, state.unit(step.id)) for step in state.playbook.steps]

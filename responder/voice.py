@@ -12,7 +12,7 @@ from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
-from responder.ending import starting_over
+from responder.ending import starting_over, starts_in_vain
 from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
@@ -213,8 +213,15 @@ class Voice:
                 f"The step {step} is {state.status(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
             )
+        over = [one for one in starting_over(step, state) if not starts_in_vain(state, one)]
+        if not over:
+            raise RequestError(
+                f"The run is being aborted, and {step} does not start any more",
+                where=row.run,
+                remedy="only steps with `always()` or `failed()` still do; begin another run for the rest",
+            )
         person = self.decides(state)
-        self.say(row, *(Draft("retried", {}, row.run, one, person) for one in starting_over(step, state)))
+        self.say(row, *(Draft("retried", {}, row.run, one, person) for one in over))
         return self.attendance.attended(row)
 
     def note(self, run: str, text: str, source: str = "", next_at: datetime | None = None) -> None:

@@ -257,6 +257,28 @@ def test_a_failure_that_aborts_lets_nobody_be_asked_for_what_starts_no_more(open
     assert ("ended", []) == (state.state, state.asks())
 
 
+def test_what_an_abort_keeps_from_starting_is_not_tried_again_and_stays_failed(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "refuse-b").write_text("1")
+    (place / "world" / "refuse-clean").write_text("1")
+    steps = """
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, retry: {attempts: 1}, on_error: abort}
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, retry: {attempts: 1}, needs: [b],
+     if: "${{ always() }}"}
+  - {id: task, phase: analysis, action: human.task, if: "${{ always() }}",
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    with pytest.raises(RequestError, match="The run is being aborted, and b does not start any more"):
+        other.retry(run, "b")
+    other.retry(run, "clean")
+    other.done(run, "task", "I did")
+    app.dispatcher.advance(run)
+
+    assert {"b": "failed", "clean": "done", "task": "done"} == statuses(app.state(run))
+
+
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")
