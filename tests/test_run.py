@@ -279,6 +279,54 @@ def test_what_an_abort_keeps_from_starting_is_not_tried_again_and_stays_failed(o
     assert {"b": "failed", "clean": "done", "task": "done"} == statuses(app.state(run))
 
 
+SAID_TWICE = """
+  - {id: say, phase: analysis, action: clockwork.say, with: {key: say}%s}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [say]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "done", "status"), [("", 1, "skipped"), (', if: "${{ always() }}"', 2, "done")], ids=["any", "cleans up"]
+)
+def test_what_did_not_happen_is_not_sent_once_more_when_the_run_was_aborted(
+    opened: OpenApp, place: Path, more: str, done: int, status: str
+) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "lost-say").write_text("1")
+    run = begun(app, written(place, SAID_TWICE % more))
+    app.dispatcher.advance(run)
+    other.abort(run, "the text is wrong")
+    other.decide(run, "say", "not-happened")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["say"] * done == effects(place)
+    assert ("ended", status, "skipped") == (state.state, state.status("say"), state.status("after"))
+
+
+def test_what_can_be_read_back_is_not_sent_once_more_when_the_run_was_aborted(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.broken, with: {key: a}}\n"))
+    thread = threading.Thread(target=app.drive, args=(run,))
+    thread.start()
+    until_status(other, run, "a", "unknown")
+    other.abort(run, "enough")
+    thread.join(20)
+    entries = [entry.event for entry in other.timeline(other.row(run).incident)]
+
+    assert ("ended", "skipped") == ((state := other.state(run)).state, state.status("a"))
+    assert "intended" not in entries[entries.index("aborted") :]
+
+
+def until_status(app: App, run: str, step: str, status: str) -> None:
+    """Wait until a step has a status."""
+    for _ in range(400):
+        if app.state(run).status(step) == status:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{step} was never {status}")
+
+
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")
