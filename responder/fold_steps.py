@@ -63,8 +63,12 @@ def _ask_no_more(state: RunState, step: str) -> None:
 def _undone(state: RunState, address: str) -> None:
     """Note that what a step or item had changed was taken back."""
     unit = state.units.get(address.replace("~undo", "", 1))  # an item may be called anything
-    if unit is not None and unit.status != "failed":
-        unit.status = "undone"
+    if unit is None or unit.status == "failed":
+        return
+    unit.status = "undone"
+    for scope in _around(state, unit.address.partition("[")[0]):
+        if state.unit(scope).status == "done":  # it cannot count as done any more
+            state.unit(scope).status = "undone"
 
 
 def skipped(state: RunState, entry: Entry) -> None:
@@ -221,7 +225,8 @@ def retried(state: RunState, entry: Entry) -> None:
 def _forget_undoing(state: RunState, step: str) -> None:
     """Let it be taken back anew, should it fail again; of what was to be taken back for it, nothing more is begun."""
     state.undoing.discard(step)
-    for name in (step, *state.playbook.needs.get(step, ())):
+    needed = [one.id for need in state.playbook.needs.get(step, ()) for one in state.playbook.whole(need)]
+    for name in (step, *needed):
         unit = state.units.get(f"{name}~undo")
         pending = unit is not None and (unit.ask or unit.status in {"waiting", "failed", "declined", "skipped"})
         if name == step or pending:
@@ -242,7 +247,7 @@ def _around(state: RunState, step: str) -> list[str]:
     found: list[str] = []
     scope = step.rpartition("/")[0]
     while scope:
-        if state.unit(scope).status in {"failed", "done"}:
+        if state.unit(scope).status in {"failed", "done", "undone"}:
             found.append(scope)
         scope = scope.rpartition("/")[0]
     return found

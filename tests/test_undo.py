@@ -200,6 +200,34 @@ def test_inside_a_sub_playbook_all_is_taken_back_before_that_fails(opened: OpenA
     assert "part/last failed" in state.unit("part").error
 
 
+def test_what_a_sub_playbook_changed_that_a_failed_step_needs_is_taken_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    written(place, STEPS, "inner")
+    steps = """
+  - {id: part, phase: analysis, playbook: inner}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [part], on_error: undo}
+"""
+    run = begun(app, written(place, steps))
+    state = driven(app, run)
+
+    assert ["one", "two", "deaf", "two back", "one back"] == effects(place)
+    assert {
+        "part": "undone", "part/one": "undone", "part/two": "undone", "part/deaf": "done", "last": "failed",
+        "part/two~undo": "done", "part/one~undo": "done",
+    } == statuses(state)  # fmt: skip
+    undoing = next(entry for entry in app.timeline(app.row(run).incident) if entry.event == "undoing")
+    assert [{"step": "part/deaf", "reason": "this action cannot be taken back"}] == undoing.facts["kept"]
+
+    (place / "world" / "effects.jsonl").unlink()  # the world is as it was
+    app.retry(run, "part")
+    app.retry(run, "last")
+    app.resume(run)
+    state = app.state(run)
+    assert ["one", "two"] == effects(place)
+    assert ("ended", "done", "done") == (state.state, state.status("part"), state.status("last"))
+
+
 def test_what_two_failures_would_take_back_is_taken_back_once(opened: OpenApp, place: Path) -> None:
     app = opened()
     failing(place, often=2)
