@@ -46,7 +46,7 @@ def whole_problems(playbook: Playbook, source: Source) -> list[Problem]:
             continue  # it was judged in the file that says it
         problems += _known(deadline.role, playbook.roles, "role", source.place(("deadlines", name, "role")))
         if deadline.condition:
-            problems += _expression(deadline.condition, playbook, source, ("deadlines", name, "if"), ids)
+            problems += _deadline_condition(deadline.condition, playbook, source, ("deadlines", name, "if"), ids)
     for number, match in enumerate(playbook.match):
         for key in match.keys() - MATCH_KEYS:
             problems.append(
@@ -111,6 +111,26 @@ def _references(
     if step.for_each is None and "item" in _roots([step.condition, step.with_]):
         problems.append(Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place)))
     return problems
+
+
+def _deadline_condition(
+    text: str, playbook: Playbook, source: Source, place: tuple[str | int, ...], ids: list[str]
+) -> list[Problem]:
+    """Return what is wrong with the `if` of a deadline, which counts whatever has become of the steps."""
+    problems = _expression(text, playbook, source, place, ids)
+    if problems:
+        return problems
+    if "${{" not in text:
+        return [
+            Problem(
+                "`if` is an expression, and this would always count as true", source.place(place), "write ${{ ... }}"
+            )
+        ]
+    found = references(text)
+    if found.steps or found.ended or found.always:
+        told = "a deadline's `if` reads a step, and would always count as true"
+        return [Problem(told, source.place(place), "let it read `incident`, `inputs` or `facts`")]
+    return []
 
 
 def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
