@@ -108,9 +108,7 @@ def _references(
     problems += _clocks(step, source, place)
     if step.id in step.needs:
         problems.append(Problem(f"the step {step.id!r} needs itself", source.place((*place, "needs"))))
-    if step.for_each is None and "item" in _roots([step.condition, step.with_]):
-        problems.append(Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place)))
-    return problems
+    return problems or list(_items(step, source, place))
 
 
 def _deadline_condition(
@@ -145,9 +143,14 @@ def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterato
             yield Problem(f"`{key}` reads `now`, and {what}", source.place((*place, "start", key)), way)
 
 
-def _roots(value: Any) -> set[str]:
-    text = repr(value)
-    return {"item"} if re.search(r"\$\{\{[^}]*\bitem\b", text) else set()
+def _items(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield where an expression reads `item`, and there is none."""
+    if step.for_each is None and references([step.condition, step.with_]).item:
+        yield Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place))
+    once = {"if": step.condition, "for_each": step.for_each, "gate": step.gate}
+    for key in (key for key, value in once.items() if step.for_each is not None and references(value).item):
+        told = f"`{key}` reads `item`, and is judged once for all items"
+        yield Problem(told, source.place((*place, key)), "leave out of `for_each` what is not meant")
 
 
 def _expression(
