@@ -17,6 +17,7 @@ Told = tuple[str, dict[str, Any]]
 
 _SHOWN = 5
 _ABORTED = "the run was aborted"
+_UNMET = "what it needs did not end well"
 
 
 def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
@@ -104,6 +105,24 @@ def starting_over(step: str, state: RunState) -> list[str]:
     return [found for one in bad for found in starting_over(one, state)] or [step]
 
 
+def waits_again(step: str, state: RunState) -> list[str]:
+    """Return what was skipped because it needs a step, at first or at last, that a person has tried again."""
+    playbook, gone = state.playbook, set(_with_scopes(step))
+    unmet = [one for one in playbook.steps if state.status(one.id) == "skipped" and state.unit(one.id).error == _UNMET]
+    found: dict[str, None] = {}
+    while more := [one.id for one in unmet if one.id not in found and not gone.isdisjoint(playbook.needs[one.id])]:
+        for name in more:
+            found |= dict.fromkeys(inner.id for inner in playbook.whole(name) if state.status(inner.id) == "skipped")
+        gone |= found.keys()
+    return list(found)
+
+
+def _with_scopes(step: str) -> list[str]:
+    """Return a step, and the steps whose sub-playbooks it belongs to."""
+    parts = step.partition("[")[0].split("/")
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
 def starts_in_vain(state: RunState, address: str) -> bool:
     """Tell whether a step that starts over goes no further, for an abort; what may have happened is read back."""
     step = state.playbook.by_id.get(address.partition("[")[0])
@@ -156,7 +175,7 @@ def left_over(step: Step, *, aborting: bool) -> str:
         return _ABORTED
     if step.start is not None and step.start.when:
         return "what it watched for never became true"
-    return "what it needs did not end well"
+    return _UNMET
 
 
 def past_limit(step: Step, unit: Unit, now: datetime) -> bool:

@@ -216,6 +216,9 @@ def retried(state: RunState, entry: Entry) -> None:
         if unit.ask is not None and unit.ask.kind == "gate":  # it is judged once more when that has ended
             unit.ask = None
     _forget_undoing(state, step)
+    for name in entry.facts.get("again", ()):  # it was skipped because this had not ended well
+        if state.unit(name).status == "skipped":
+            _start_over(state.unit(name))
     for parent in _around(state, step):
         state.unit(parent).status, state.unit(parent).error = "running", ""
     if state.state == "halted":

@@ -12,7 +12,7 @@ from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
-from responder.ending import starting_over, starts_in_vain
+from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
@@ -221,7 +221,8 @@ class Voice:
                 remedy="only steps with `always()` or `failed()` still do; begin another run for the rest",
             )
         person = self.decides(state)
-        self.say(row, *(Draft("retried", {}, row.run, one, person) for one in over))
+        again = [(one, waits_again(one, state)) for one in over]
+        self.say(row, *(Draft("retried", {"again": more} if more else {}, row.run, one, person) for one, more in again))
         return self.attendance.attended(row)
 
     def note(self, run: str, text: str, source: str = "", next_at: datetime | None = None) -> None:

@@ -327,6 +327,38 @@ def until_status(app: App, run: str, step: str, status: str) -> None:
     raise AssertionError(f"{step} was never {status}")
 
 
+def test_what_was_skipped_for_what_it_needs_waits_again_when_that_is_tried_again(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    written(place, "  - {id: turn, phase: analysis, action: clockwork.turn, with: {key: inside}}\n", "inner")
+    steps = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, needs: [a]}
+  - {id: part, phase: analysis, playbook: inner, needs: [b]}
+  - {id: other, phase: analysis, action: clockwork.turn, with: {key: other}, if: "${{ false }}"}
+  - {id: task, phase: analysis, action: human.task, if: "${{ always() }}", needs: [b],
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    other.decline(run, "a", "not yet")
+    app.dispatcher.advance(run)
+    state = other.state(run)
+    assert {"b": "skipped", "part": "skipped", "part/turn": "skipped"} == {
+        step: state.status(step) for step in ("b", "part", "part/turn")
+    }
+    other.retry(run, "a")
+    app.dispatcher.advance(run)
+    other.approve(run, "a")
+    app.dispatcher.advance(run)
+    other.done(run, "task", "I did")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["a", "b", "inside"] == effects(place)
+    assert ("ended", "done", "skipped") == (state.state, state.status("part"), state.status("other"))
+
+
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")
