@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from responder import schedule
-from responder.gate import Verdict, judge_criterion, may_run
+from responder.gate import Verdict, judge_criterion, may_run, waits_for_children
 from responder.means import Means
 from responder.state import RunState
 from responder.step import Step, waits_for_end_only, watched_by
@@ -169,13 +169,17 @@ def _awaited(step: Step, state: RunState, *, watching: bool) -> set[str]:
     return awaited | (watched_by(step) if watching else set())
 
 
-def left_over(step: Step, *, aborting: bool) -> str:
+def left_over(step: Step, state: RunState, *, aborting: bool) -> str:
     """Return why a step that never began is skipped when the run ends."""
     if aborting:
         return _ABORTED
     if step.start is not None and step.start.when:
         return "what it watched for never became true"
-    return _UNMET
+    if not all(state.ended_well(need) for need in state.playbook.needs[step.id]):
+        return _UNMET
+    if step.start is not None and state.unit(step.id).schedule.get("pending"):
+        return f"its time never came to be known: {step.start.not_before}"
+    return "another leaked credential of this incident is not dead" if waits_for_children(step) else _UNMET
 
 
 def past_limit(step: Step, unit: Unit, now: datetime) -> bool:

@@ -322,7 +322,7 @@ class Runner:
             return False
         left = next_skipped(state)
         if left:
-            reasons = [(step.id, {"reason": left_over(step, aborting=aborting)}) for step in left]
+            reasons = [(step.id, {"reason": left_over(step, state, aborting=aborting)}) for step in left]
             self._write(*(self._draft("skipped", step, facts) for step, facts in reasons))
             return True
         self._end()

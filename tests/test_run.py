@@ -701,6 +701,24 @@ exit: ["${{ steps.dead.verdict == 'dead' and children('look').dead }}"]
     assert 2 == len(app.runs())
 
 
+def test_what_waits_for_a_found_credential_to_die_says_so_when_it_lives_on(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    head = HEAD + "match: [{exposure: public}]\n"
+    written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n", "leaked-credential", head)
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: "@planted"}}
+  - {id: new, phase: recovery, action: clockwork.turn, needs: [look], with: {key: new}}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"look": "done", "new": "skipped"} == statuses(state)
+    assert "another leaked credential of this incident is not dead" == state.unit("new").error
+
+
 def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_being_contained(
     opened: OpenApp, place: Path
 ) -> None:

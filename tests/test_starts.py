@@ -275,6 +275,21 @@ def test_a_time_whose_anchor_has_not_happened_is_pending(opened: OpenApp, place:
     assert "hard stop" == of(app, run, "came_due")[0].facts["why"]
 
 
+def test_where_a_run_ends_before_a_time_is_known_that_is_the_reason(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     start: {not_before: incident.public_coverage_at + 1s}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert ("ended", "skipped") == (state.state, state.status("a"))
+    assert "its time never came to be known: incident.public_coverage_at + 1s" == state.unit("a").error
+
+
 def test_a_time_that_another_step_says_is_pending_until_that_has_ended(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
