@@ -232,8 +232,15 @@ def _forget_undoing(state: RunState, step: str) -> None:
     for name in (step, *needed):
         unit = state.units.get(f"{name}~undo")
         pending = unit is not None and (unit.ask or unit.status in {"waiting", "failed", "declined", "skipped"})
-        if name == step or pending:
+        if (name == step or pending) and not _may_have_happened(state, f"{name}~undo"):
             forget_step(state, f"{name}~undo")
+
+
+def _may_have_happened(state: RunState, step: str) -> bool:
+    """Tell whether something of a step is on its way, or was sent and nobody knows whether it took effect."""
+    items = state.items[step].values if step in state.items else ()
+    units = [state.units.get(address) for address in (step, *(f"{step}[{key}]" for key in items))]
+    return any(unit is not None and (unit.in_flight or unit.status == "applied") for unit in units)
 
 
 def forget_step(state: RunState, gone: str) -> None:

@@ -365,3 +365,25 @@ def test_a_way_back_that_is_asked_for_is_asked_for_again_when_the_mode_changes(o
     assert {
         "one": "undone", "two": "undone", "last": "failed", "two~undo": "done", "one~undo": "done",
     } == statuses(state)  # fmt: skip
+
+
+def test_a_way_back_whose_outcome_nobody_knows_is_asked_about_after_a_retry_too(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    failing(place)
+    (place / "world" / "lost-one back").write_text("1")
+    steps = """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}, retry: {attempts: 1}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    assert [("one~undo", "unknown")] == [(ask.unit, ask.kind) for ask in other.state(run).asks()]
+    other.retry(run, "last")
+    app.dispatcher.advance(run)
+    assert [("one~undo", "unknown")] == [(ask.unit, ask.kind) for ask in other.state(run).asks()]
+    other.decide(run, "one~undo", "happened")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "one back"] == effects(place)
+    assert ("undone", "done") == (state.status("one"), state.status("one~undo"))
