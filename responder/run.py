@@ -24,7 +24,7 @@ from responder.entry import Draft, Fence
 from responder.errors import HostExhausted, InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
-from responder.gate import Judged, Verdict, gate, paused
+from responder.gate import Judged, Verdict, gate, may_run, paused
 from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
@@ -192,6 +192,9 @@ class Runner:
         """Start a step with `start` when it is due; until then plan it and ask, as soon as that can be done."""
         if step.start is None:
             return False
+        barred = may_run(step, self.state)
+        if barred is not None:  # before its sub-playbook begins there are no inputs to read a time from
+            return self._skip(step, barred)
         facts = schedule.times(step.start, step, self.state, self._means).facts(unit.schedule.get("latest"))
         if facts != unit.schedule:
             self._write(self._draft("scheduled", step.id, facts))

@@ -306,6 +306,28 @@ def test_a_time_that_another_step_says_is_pending_until_that_has_ended(opened: O
     assert [True, False] == [entry.facts["pending"] for entry in of(app, run, "scheduled")]
 
 
+@pytest.mark.parametrize(("when", "ends"), [("true", "done"), ("false", "skipped")])
+def test_a_time_that_a_sub_playbook_is_given_is_read_when_that_begins(
+    opened: OpenApp, place: Path, when: str, ends: str
+) -> None:
+    app = opened()
+    head = "playbook: p\ntitle: t\nversion: 1\ninputs: {at: {}}\n"
+    takes = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: "${{ inputs.at }}"}}
+"""
+    written(place, takes, "inner", head)
+    name = written(
+        place,
+        """
+  - {id: asks, phase: analysis, action: clockwork.nothing, with: {says: "2020-01-01T00:00:00+00:00"}}
+  - {id: part, phase: analysis, playbook: inner, with: {at: "${{ steps.asks.says }}"}, if: "${{ WHEN }}"}
+""".replace("WHEN", when),
+    )
+    state = driven(app, begun(app, name))
+
+    assert {"asks": "done", "part": ends, "part/a": ends} == statuses(state)
+
+
 def test_a_time_that_is_none_fails_the_step_with_a_way_out(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
