@@ -77,6 +77,7 @@ class Worker:
         self._known = known
         self._state = known.state
         self._others_dead = others_dead
+        self._targets: dict[str, str] = {}  # of what was sent here; what a job was given may be older
 
     def do(self, job: Job) -> None:
         """Bring a job as far as it goes now. Only RecordError escapes: whatever else happens is recorded."""
@@ -250,6 +251,7 @@ class Worker:
 
     def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
         """Write the intent, send, and write what came of it."""
+        self._targets[job.address] = change.target
         orphan = left_behind(resolved.action, job.unit, self._means)
         for _ in range(_MOST_PERMITS):
             permit = Permit.starting_now()
@@ -326,7 +328,8 @@ class Worker:
 
     def _ask_what_happened(self, job: Job, reason: str) -> None:
         role = job.step.approval.role if job.step.approval else next(iter(self._state.playbook.roles), "")
-        text = f"Did this happen: {job.unit.planned.get('target', job.address)}? {reason}"
+        target = self._targets.get(job.address) or job.unit.planned.get("target", job.address)
+        text = f"Did this happen: {target}? {reason}"
         then = "leave it" if self._is_over(job) else "do it now"
         options = {"happened": "it took effect: go on", "not-happened": f"it did not: {then}"}
         asked = question("unknown", role, due_at=None, text=text, options=options)

@@ -279,6 +279,16 @@ def test_what_an_abort_keeps_from_starting_is_not_tried_again_and_stays_failed(o
     assert {"b": "failed", "clean": "done", "task": "done"} == statuses(app.state(run))
 
 
+def test_a_person_is_asked_about_what_was_sent_not_about_the_name_of_its_step(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "lost-the door").write_text("1")
+    step = "  - {id: say, phase: analysis, action: clockwork.say, with: {key: the door}}\n"
+    run = begun(app, written(place, step))
+    app.dispatcher.advance(run)
+
+    assert ["Did this happen: the door? the answer was lost"] == [ask.text for ask in app.state(run).asks()]
+
+
 SAID_TWICE = """
   - {id: say, phase: analysis, action: clockwork.say, with: {key: say}%s}
   - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [say]}
