@@ -231,7 +231,8 @@ class Runner:
         return told is not None
 
     def _names(self, step: Step, item: Any = None) -> dict[str, Any]:
-        return names(self.state, self._means, item, step.scope)
+        at_its_hard_stop = step.start is not None and self.state.unit(step.id).due
+        return names(self.state, self._means, item, step.scope, early=at_its_hard_stop)
 
     # One step or item --------------------------------------------------------------------------------------------
 

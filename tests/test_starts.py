@@ -119,6 +119,27 @@ def test_at_its_hard_stop_it_starts_whatever_its_needs_and_names_who_was_not_mov
     assert "halted" == state.state
 
 
+def test_at_its_hard_stop_it_starts_although_what_it_reads_is_still_under_way(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: ask, phase: analysis, action: human.decide,
+     with: {question: q, options: {wait: w, go: g}, role: commander, within: 3s, on_timeout: abort}}
+  - {id: kill, phase: containment, action: clockwork.turn, if: "${{ steps.ask.choice != 'wait' }}",
+     with: {key: kill, note: "${{ steps.ask.choice or 'nobody' }}"}, start: {hard_stop: incident.aware_at + 1s}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert ["kill"] == effects(place)
+    assert {"ask": "declined", "kill": "done"} == statuses(state)
+    assert [{"why": "hard stop", "not_ended_well": {"ask": "running"}}] == [
+        one.facts for one in of(app, run, "came_due")
+    ]
+
+
 def test_an_if_that_is_false_skips_it_at_the_hard_stop_too(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
