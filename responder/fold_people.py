@@ -41,6 +41,8 @@ def agreed(state: RunState, entry: Entry) -> None:
     ask = state.unit(entry.step).ask
     if ask is None or ask.digest != entry.facts["digest"] or entry.actor in ask.agreed:
         return
+    if entry.facts.get("role", ask.role) != ask.role:  # another role was asked meanwhile
+        return
     ask.agreed.append(entry.actor)
     if len(ask.agreed) >= ask.quorum or entry.facts.get("alone"):
         _approve(state, entry.step)

@@ -13,6 +13,7 @@ import pytest
 from conftest import OpenApp, leaked_value
 
 from responder.app import App
+from responder.approval import agree
 from responder.errors import HostExhausted, PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
 from responder.fold import fold
@@ -319,22 +320,13 @@ def test_what_can_be_read_back_is_not_sent_once_more_when_the_run_was_aborted(op
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.broken, with: {key: a}}\n"))
     thread = threading.Thread(target=app.drive, args=(run,))
     thread.start()
-    until_status(other, run, "a", "unknown")
+    until(other, run, lambda state: state.status("a") == "unknown")
     other.abort(run, "enough")
     thread.join(20)
     entries = [entry.event for entry in other.timeline(other.row(run).incident)]
 
     assert ("ended", "skipped") == ((state := other.state(run)).state, state.status("a"))
     assert "intended" not in entries[entries.index("aborted") :]
-
-
-def until_status(app: App, run: str, step: str, status: str) -> None:
-    """Wait until a step has a status."""
-    for _ in range(400):
-        if app.state(run).status(step) == status:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{step} was never {status}")
 
 
 def test_what_was_skipped_for_what_it_needs_waits_again_when_that_is_tried_again(opened: OpenApp, place: Path) -> None:
@@ -545,6 +537,38 @@ def test_a_for_each_that_nobody_answered_for_says_that_its_items_were_declined(o
 
     assert state.unit("each").error.startswith("2 of 2 items were declined (a, b): ")
     assert "declined" == state.unit("each").error_kind
+
+
+def test_an_agreement_that_comes_when_another_role_was_asked_does_not_count(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    step = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     approval: {role: commander, within: 1s, on_timeout: escalate(comms)}}
+  - {id: task, phase: analysis, action: human.task,
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, step))
+    threading.Thread(target=app.drive, args=(run,), daemon=True).start()
+    for role in ("commander", "comms"):
+        until(other, run, lambda state, role=role: any(ask.role == role for ask in state.asks() if ask.unit == "a"))
+        if role == "commander":
+            late = agree(other.state(run), "a", "carl")
+    other.say(other.row(run), late)
+    app.dispatcher.stop()
+    ask = other.state(run).question("a")
+
+    assert ask is not None
+    assert ("comms", []) == (ask.role, ask.agreed)
+    assert [] == effects(place)
+
+
+def until(app: App, run: str, holds: Callable[[RunState], bool]) -> None:
+    """Wait until something holds of a run."""
+    for _ in range(400):
+        if holds(app.state(run)):
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came to that")
 
 
 def test_a_decision_and_a_task_wait_for_people(opened: OpenApp, place: Path) -> None:
