@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from responder import schedule
-from responder.gate import Verdict, judge_criterion, may_run
+from responder.gate import Verdict, judge_criterion, may_run, waits_for_children
 from responder.means import Means
 from responder.state import RunState
 from responder.step import Step, waits_for_end_only, watched_by
@@ -17,6 +17,7 @@ Told = tuple[str, dict[str, Any]]
 
 _SHOWN = 5
 _ABORTED = "the run was aborted"
+_UNMET = "what it needs did not end well"
 
 
 def sum_up_items(step: Step, state: RunState, *, stopped: bool = False) -> Told:
@@ -97,6 +98,38 @@ def failed_for_good(state: RunState) -> list[str]:
     ]
 
 
+def starting_over(step: str, state: RunState) -> list[str]:
+    """Return what starts over when a person has a step tried again: of a sub-playbook, what ended badly in it."""
+    inner = state.playbook.inside(step)
+    bad = [one.id for one in inner if state.status(one.id) in ENDED and not state.ended_well(one.id)]
+    return [found for one in bad for found in starting_over(one, state)] or [step]
+
+
+def waits_again(step: str, state: RunState) -> list[str]:
+    """Return what was skipped because it needs a step, at first or at last, that a person has tried again."""
+    playbook, gone = state.playbook, set(_with_scopes(step))
+    unmet = [one for one in playbook.steps if state.status(one.id) == "skipped" and state.unit(one.id).error == _UNMET]
+    found: dict[str, None] = {}
+    while more := [one.id for one in unmet if one.id not in found and not gone.isdisjoint(playbook.needs[one.id])]:
+        for name in more:
+            found |= dict.fromkeys(inner.id for inner in playbook.whole(name) if state.status(inner.id) == "skipped")
+        gone |= found.keys()
+    return list(found)
+
+
+def _with_scopes(step: str) -> list[str]:
+    """Return a step, and the steps whose sub-playbooks it belongs to."""
+    parts = step.partition("[")[0].split("/")
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def starts_in_vain(state: RunState, address: str) -> bool:
+    """Tell whether a step that starts over goes no further, for an abort; what may have happened is read back."""
+    step = state.playbook.by_id.get(address.partition("[")[0])
+    goes_on = state.unit(address).in_flight or (step is not None and waits_for_end_only(step))
+    return state.state == "aborting" and not goes_on
+
+
 def under_way(state: RunState) -> list[tuple[Step, Unit]]:
     """Return the steps that were begun and have not ended: they are never skipped for having nothing to do."""
     pairs = [(step, state.unit(step.id)) for step in state.playbook.steps]
@@ -136,13 +169,17 @@ def _awaited(step: Step, state: RunState, *, watching: bool) -> set[str]:
     return awaited | (watched_by(step) if watching else set())
 
 
-def left_over(step: Step, *, aborting: bool) -> str:
+def left_over(step: Step, state: RunState, *, aborting: bool) -> str:
     """Return why a step that never began is skipped when the run ends."""
     if aborting:
         return _ABORTED
     if step.start is not None and step.start.when:
         return "what it watched for never became true"
-    return "what it needs did not end well"
+    if not all(state.ended_well(need) for need in state.playbook.needs[step.id]):
+        return _UNMET
+    if step.start is not None and state.unit(step.id).schedule.get("pending"):
+        return f"its time never came to be known: {step.start.not_before}"
+    return "another leaked credential of this incident is not dead" if waits_for_children(step) else _UNMET
 
 
 def past_limit(step: Step, unit: Unit, now: datetime) -> bool:

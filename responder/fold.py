@@ -6,7 +6,7 @@ from responder import fold_people, fold_steps
 from responder.correction import PREFIX, agreed, declined, proposed
 from responder.entry import Entry
 from responder.errors import RecordError
-from responder.fold_steps import begin, forget_step
+from responder.fold_steps import begin, forget_step, start_no_more
 from responder.incident import Credential
 from responder.playbook import Playbook
 from responder.state import RunState
@@ -86,10 +86,7 @@ def _resumed(state: RunState, _entry: Entry) -> None:
 def _aborted(state: RunState, _entry: Entry) -> None:
     if state.state == "ended":
         return
-    state.state = "aborting"
-    for unit in state.units.values():
-        if unit.ask is not None and unit.ask.kind != "unknown":  # what may have happened is asked all the same
-            unit.ask = None
+    start_no_more(state)
 
 
 def _opened_child(state: RunState, entry: Entry) -> None:
@@ -103,7 +100,7 @@ def _left_alone(state: RunState, entry: Entry) -> None:
 
 
 def _entered(state: RunState, entry: Entry) -> None:
-    begin(state.unit(entry.step), entry)
+    begin(state, entry)
     state.scopes[entry.step] = dict(entry.facts["inputs"])
 
 

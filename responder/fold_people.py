@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from responder.entry import Entry
-from responder.fold_steps import begin, end
+from responder.fold_steps import asks_in_vain, begin, end, forget_plan
 from responder.state import RunState
 from responder.unit import ENDED, Ask
 
@@ -14,9 +14,11 @@ def asked(state: RunState, entry: Entry) -> None:
     facts = entry.facts
     due = facts.get("due_at")
     unit = state.unit(entry.step)
+    if asks_in_vain(state, entry.step, facts["kind"]):
+        return  # the run was aborted while this was on its way
     if unit.status in ENDED or (facts["kind"] == "approval" and unit.approved and unit.approved == facts.get("digest")):
         return  # people were faster than whoever asked (again)
-    begin(unit, entry)
+    begin(state, entry)
     if facts["kind"] == "unknown":
         unit.status = "unknown"
     unit.ask = Ask(
@@ -38,6 +40,8 @@ def agreed(state: RunState, entry: Entry) -> None:
     """Count one person's agreement to exactly this digest."""
     ask = state.unit(entry.step).ask
     if ask is None or ask.digest != entry.facts["digest"] or entry.actor in ask.agreed:
+        return
+    if entry.facts.get("role", ask.role) != ask.role:  # another role was asked meanwhile
         return
     ask.agreed.append(entry.actor)
     if len(ask.agreed) >= ask.quorum or entry.facts.get("alone"):
@@ -64,7 +68,7 @@ def plan_again(state: RunState) -> None:
             unit.ask = None
         unit.approved = ""
         if unit.planned.get("digest"):
-            unit.planned = {}
+            forget_plan(unit)
 
 
 def _asks_for(state: RunState, entry: Entry, *kinds: str) -> bool:

@@ -38,7 +38,7 @@ def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool 
     if barred is not None:
         return barred
     if whatever_its_needs:
-        return _condition(step, state, means)
+        return _condition(step, state, means, early=True)
     needs = state.playbook.needs[step.id]
     for need in needs:
         if state.status(need) not in ENDED:
@@ -63,7 +63,7 @@ def may_run(step: Step, state: RunState) -> Judged | None:
     """Return what keeps a step from running whatever its needs: an abort, or the sub-playbook that it belongs to."""
     if state.state == "aborting" and not waits_for_end_only(step):
         return Judged(Verdict.BLOCKED, "the run is being aborted")
-    if not step.scope:
+    if not step.scope or step.id.endswith("~undo"):  # what is taken back may belong to one that has ended
         return None
     around = state.status(step.scope)
     if around == "waiting":
@@ -99,13 +99,13 @@ def waits_for_children(step: Step) -> bool:
     return step.action.startswith("notice.") and str(step.with_.get("template", "")).startswith("takedown")
 
 
-def _condition(step: Step, state: RunState, means: Means) -> Judged:
+def _condition(step: Step, state: RunState, means: Means, *, early: bool = False) -> Judged:
     verb = step.action.partition(".")[2] if step.action.startswith("credential.") else ""
     names_can = isinstance(step.condition, str) and "credential.can." in step.condition
     if step.condition != "":
         value: Any = step.condition
         if isinstance(step.condition, str):
-            value = evaluate(step.condition, names(state, means, scope=step.scope))
+            value = evaluate(step.condition, names(state, means, scope=step.scope, early=early))
         if not value:
             return Judged(Verdict.SKIP, f"{_shown(step.condition)} is {json.dumps(value, default=str)}")
     if names_can and verb and not step.with_.get("consumer") and not can(state, means, verb):

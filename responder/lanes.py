@@ -53,12 +53,20 @@ class Lanes:
             self._parked.setdefault(step, set()).add(address)
 
     def sort(self, step: str, state: RunState) -> None:
-        """Sort a step's items into those that nobody has begun and those that were begun; once, and after a restart."""
-        if step in self._untouched:
+        """Sort a step's items into those that nobody has begun and those that were begun.
+
+        Once, after a restart, and when a person has one tried again that had ended.
+        """
+        if step in self._untouched and self._known(step) + state.items[step].ended >= len(state.items[step].values):
             return
         units = [state.unit(f"{step}[{key}]") for key in state.items[step].values]
+        units = [unit for unit in units if unit.address not in self._busy]
         self._untouched[step] = deque(unit.address for unit in units if unit.status == "waiting")
         self._parked[step] = {unit.address for unit in units if unit.status not in ENDED and unit.status != "waiting"}
+
+    def _known(self, step: str) -> int:
+        """Return how many items of a step are in its hands."""
+        return len(self._untouched[step]) + len(self._parked[step]) + self._of_step[step]
 
     def candidates(self, step: Step, released: int | None) -> Iterator[str]:
         """Yield the items that may be started: those that were begun first, then new ones, while there is room.

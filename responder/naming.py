@@ -33,10 +33,11 @@ class _Lookup:
             return default
 
 
-def names(state: RunState, means: Means, item: Any = None, scope: str = "") -> dict[str, Any]:
+def names(state: RunState, means: Means, item: Any = None, scope: str = "", *, early: bool = False) -> dict[str, Any]:
     """Return everything that an expression of this run may read or call.
 
     `scope`: the step whose sub-playbook the expression stands in, so that its names mean its own steps and inputs.
+    `early`: what it reads need not have ended; what is not there yet is null.
     """
 
     def own(step: str) -> str:
@@ -50,7 +51,7 @@ def names(state: RunState, means: Means, item: Any = None, scope: str = "") -> d
         "connections": {
             name: {"account": one.account, "provider": one.provider} for name, one in means.settings.connections.items()
         },
-        "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[own(step)])),
+        "steps": _Lookup(lambda step: outputs(state, state.playbook.by_id[own(step)], early=early)),
         "credential": {"can": _Lookup(lambda verb: can(state, means, verb)), "shape": shape(state, means)},
         "people": state.people,
         "audiences": started.get("audiences", {}),

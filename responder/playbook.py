@@ -80,6 +80,10 @@ class Playbook(PlaybookFile):
         """Return the steps of a sub-playbook, those of its own sub-playbooks left out."""
         return [one for one in self.steps if one.scope == step]
 
+    def whole(self, step: str) -> list[Step]:
+        """Return a step, and of a sub-playbook every step in it, however deep."""
+        return [one for one in self.steps if one.id == step or one.id.startswith(f"{step}/")]
+
     def with_steps(self, more: tuple[Step, ...]) -> "Playbook":
         """Return this playbook with more steps at its end."""
         return self._with((*self.steps, *more))

@@ -24,7 +24,7 @@ from responder.entry import Draft, Fence
 from responder.errors import HostExhausted, InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
-from responder.gate import Judged, Verdict, gate, paused
+from responder.gate import Judged, Verdict, gate, may_run, paused
 from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
@@ -62,7 +62,7 @@ class Runner:
         self._worker = Worker(means, timeline, self._fence, self._tracking, others_dead=others_dead)
         self._finished: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._lanes = Lanes()
-        hands = Hands(self._write, self._start_unit, self._expire, self._stands_still)
+        hands = Hands(self._write, self._start_item, self._expire, self._stands_still)
         self._fanout = FanOut(self.state, means, self._lanes, hands)
 
     def advance(self, stopping: Callable[[], bool] = lambda: False) -> Pause:
@@ -137,18 +137,21 @@ class Runner:
             unit = self.state.unit(step.id)
             if step.id in self._lanes or (unit.status in ENDED and not self._must_undo(step, unit)):
                 continue
-            try:
-                moved |= self._start_step(step, unit)
-            except (RecordError, HostExhausted):
-                raise
-            except InputError as error:
-                self._write(self._draft("failed", step.id, {"error": str(error), "kind": "refused"}))
-                moved = True
-            except Exception as error:  # noqa: BLE001 - a defect in a template or provider must not end the run
-                told = f"A defect while {step.id} was prepared: {type(error).__name__}: {error}"
-                self._write(self._draft("failed", step.id, {"error": told, "kind": "defect"}))
-                moved = True
+            moved |= self._prepared(step.id, partial(self._start_step, step, unit))
         return moved
+
+    def _prepared(self, address: str, start: Callable[[], bool]) -> bool:
+        """Start a step or item; what cannot be prepared fails. Tell whether anything was started or written."""
+        try:
+            return start()
+        except (RecordError, HostExhausted):
+            raise
+        except InputError as error:
+            self._write(self._draft("failed", address, {"error": str(error), "kind": "refused"}))
+        except Exception as error:  # noqa: BLE001 - a defect in a template or provider must not end the run
+            told = f"A defect while {address} was prepared: {type(error).__name__}: {error}"
+            self._write(self._draft("failed", address, {"error": told, "kind": "defect"}))
+        return True
 
     def _must_undo(self, step: Step, unit: Unit) -> bool:
         return step.on_error == "undo" and unit.status == "failed" and step.id not in self.state.undoing
@@ -189,6 +192,9 @@ class Runner:
         """Start a step with `start` when it is due; until then plan it and ask, as soon as that can be done."""
         if step.start is None:
             return False
+        barred = may_run(step, self.state)
+        if barred is not None:  # before its sub-playbook begins there are no inputs to read a time from
+            return self._skip(step, barred)
         facts = schedule.times(step.start, step, self.state, self._means).facts(unit.schedule.get("latest"))
         if facts != unit.schedule:
             self._write(self._draft("scheduled", step.id, facts))
@@ -225,9 +231,14 @@ class Runner:
         return told is not None
 
     def _names(self, step: Step, item: Any = None) -> dict[str, Any]:
-        return names(self.state, self._means, item, step.scope)
+        at_its_hard_stop = step.start is not None and self.state.unit(step.id).due
+        return names(self.state, self._means, item, step.scope, early=at_its_hard_stop)
 
     # One step or item --------------------------------------------------------------------------------------------
+
+    def _start_item(self, step: Step, unit: Unit, item: Any) -> bool:
+        """Start an item; one that cannot be prepared fails alone, and what others have sent is followed up."""
+        return self._prepared(unit.address, partial(self._start_unit, step, unit, item))
 
     def _start_unit(self, step: Step, unit: Unit, item: Any) -> bool:
         """Start a step or item in a thread, unless it waits for people or for a time."""
@@ -315,7 +326,7 @@ class Runner:
             return False
         left = next_skipped(state)
         if left:
-            reasons = [(step.id, {"reason": left_over(step, aborting=aborting)}) for step in left]
+            reasons = [(step.id, {"reason": left_over(step, state, aborting=aborting)}) for step in left]
             self._write(*(self._draft("skipped", step, facts) for step, facts in reasons))
             return True
         self._end()

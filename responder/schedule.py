@@ -54,7 +54,7 @@ def _moment(text: str, step: Step, state: RunState, means: Means) -> datetime | 
     """Return a time that a playbook writes; None where it hangs on something that has not happened."""
     value: Any = text
     if "${{" in text:
-        value = evaluate(text, names(state, means, scope=step.scope))
+        value = evaluate(text, names(state, means, scope=step.scope, early=True))
         if value is None:
             return None
         if isinstance(value, datetime):

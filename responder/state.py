@@ -140,8 +140,8 @@ def _lifted(value: Any) -> Any:
     return value
 
 
-def outputs(state: RunState, step: Step) -> Outputs:
-    """Return a step's outputs; those of a step that did not end well are null."""
+def outputs(state: RunState, step: Step, *, early: bool = False) -> Outputs:
+    """Return a step's outputs; those of a step that did not end well are null, and `early` those of one under way."""
     unit = state.unit(step.id)
     facts: dict[str, Any] = {**unit.facts, "status": unit.status}
     if step.id in state.items:
@@ -158,4 +158,5 @@ def outputs(state: RunState, step: Step) -> Outputs:
             key: Outputs({**item.facts, "status": item.status}, lenient=True)
             for key, item in zip(state.items[step.id].values, items, strict=True)
         }
-    return Outputs(facts, lenient=unit.status not in {"done", "unchanged", "running", "applied"})
+    strict = {"done", "unchanged"} if early else {"done", "unchanged", "running", "applied"}
+    return Outputs(facts, lenient=unit.status not in strict)

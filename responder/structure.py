@@ -46,7 +46,7 @@ def whole_problems(playbook: Playbook, source: Source) -> list[Problem]:
             continue  # it was judged in the file that says it
         problems += _known(deadline.role, playbook.roles, "role", source.place(("deadlines", name, "role")))
         if deadline.condition:
-            problems += _expression(deadline.condition, playbook, source, ("deadlines", name, "if"), ids)
+            problems += _deadline_condition(deadline.condition, playbook, source, ("deadlines", name, "if"), ids)
     for number, match in enumerate(playbook.match):
         for key in match.keys() - MATCH_KEYS:
             problems.append(
@@ -105,19 +105,52 @@ def _references(
         ("start", step.start.model_dump() if step.start else None),
     ):
         problems += _expression(value, playbook, source, (*place, key), ids)
-    if step.start and any(re.search(r"\bnow\b", text) for text in expressions_in(step.start.when)):
-        told = "`when` reads `now`, and a clock is not watched"
-        problems.append(Problem(told, source.place((*place, "start", "when")), "say a time with `not_before`"))
+    problems += _clocks(step, source, place)
     if step.id in step.needs:
         problems.append(Problem(f"the step {step.id!r} needs itself", source.place((*place, "needs"))))
-    if step.for_each is None and "item" in _roots([step.condition, step.with_]):
-        problems.append(Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place)))
-    return problems
+    return problems or list(_items(step, source, place))
 
 
-def _roots(value: Any) -> set[str]:
-    text = repr(value)
-    return {"item"} if re.search(r"\$\{\{[^}]*\bitem\b", text) else set()
+def _deadline_condition(
+    text: str, playbook: Playbook, source: Source, place: tuple[str | int, ...], ids: list[str]
+) -> list[Problem]:
+    """Return what is wrong with the `if` of a deadline, which counts whatever has become of the steps."""
+    problems = _expression(text, playbook, source, place, ids)
+    if problems:
+        return problems
+    if "${{" not in text:
+        return [
+            Problem(
+                "`if` is an expression, and this would always count as true", source.place(place), "write ${{ ... }}"
+            )
+        ]
+    found = references(text)
+    if found.steps or found.ended or found.always:
+        told = "a deadline's `if` reads a step, and would always count as true"
+        return [Problem(told, source.place(place), "let it read `incident`, `inputs` or `facts`")]
+    return []
+
+
+def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield where a `start` reads the clock: nothing watches that, and a time counted from it would never come."""
+    if step.start is None:
+        return
+    for key in ("when", "not_before", "hard_stop"):
+        if any(re.search(r"\bnow\b", text) for text in expressions_in(getattr(step.start, key))):
+            what, way = "a clock is not watched", "say a time with `not_before`"
+            if key != "when":
+                what, way = "such a time moves on with every look", "count it from a moment or from what a step says"
+            yield Problem(f"`{key}` reads `now`, and {what}", source.place((*place, "start", key)), way)
+
+
+def _items(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Yield where an expression reads `item`, and there is none."""
+    if step.for_each is None and references([step.condition, step.with_]).item:
+        yield Problem(f"the step {step.id!r} reads `item` and has no `for_each`", source.place(place))
+    once = {"if": step.condition, "for_each": step.for_each, "gate": step.gate}
+    for key in (key for key, value in once.items() if step.for_each is not None and references(value).item):
+        told = f"`{key}` reads `item`, and is judged once for all items"
+        yield Problem(told, source.place((*place, key)), "leave out of `for_each` what is not meant")
 
 
 def _expression(

@@ -34,7 +34,8 @@ def taking_back(failed: Step, state: RunState, means: Means) -> dict[str, Any]:
 
 
 def _concerned(failed: Step, state: RunState) -> list[Step]:
-    return [failed, *(state.playbook.by_id[need] for need in state.playbook.needs[failed.id])]
+    needed = [step for need in state.playbook.needs[failed.id] for step in state.playbook.whole(need)]
+    return list({step.id: step for step in (failed, *needed) if not step.id.endswith("~undo")}.values())
 
 
 def _under_way(step: Step, state: RunState) -> bool:

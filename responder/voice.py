@@ -12,6 +12,7 @@ from responder.chain import verify
 from responder.correction import PREFIX, Correction
 from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
+from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
 from responder.errors import Problem, RequestError, SettingsError
 from responder.finding import moment
@@ -211,14 +212,23 @@ class Voice:
         """Let a failed, declined or undone step start over; return whether an executor is there to do it."""
         row = self.row(run)
         state = self.state(row.run)
-        again = [] if state.state == "ended" else [one for one in state.units if state.status(one) in _TRIED_AGAIN]
-        if step not in again:
+        ended_badly = [one for one in state.units if state.status(one) in _TRIED_AGAIN and state.state != "ended"]
+        if step not in ended_badly:
             raise RequestError(
                 f"The step {step} is {state.standing_of(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
-                remedy=f"such are: {', '.join(again) or 'none'}" if state.state != "ended" else "the run has ended",
+                remedy=f"such are: {', '.join(ended_badly) or 'none'}" if state.state != "ended" else "the run has ended",
             )
-        self.say(row, Draft("retried", {}, row.run, step, self.decides(state)))
+        over = [one for one in starting_over(step, state) if not starts_in_vain(state, one)]
+        if not over:
+            raise RequestError(
+                f"The run is being aborted, and {step} does not start any more",
+                where=row.run,
+                remedy="only steps with `always()` or `failed()` still do; begin another run for the rest",
+            )
+        person = self.decides(state)
+        again = [(one, waits_again(one, state)) for one in over]
+        self.say(row, *(Draft("retried", {"again": more} if more else {}, row.run, one, person) for one, more in again))
         return self.attendance.attended(row)
 
     def note(self, run: str, text: str, source: str = "", next_at: datetime | None = None) -> None:

@@ -41,7 +41,7 @@ from responder.modes import switching
 from responder.notice import SendNotice
 from responder.offspring import children_of
 from responder.orphan import asks_nobody, in_words, left_behind
-from responder.playbook import Step
+from responder.playbook import Step, waits_for_end_only
 from responder.proposal import change_of, proposed, signed
 from responder.resolve import Resolved, rebuild
 from responder.store import Also
@@ -77,6 +77,7 @@ class Worker:
         self._known = known
         self._state = known.state
         self._others_dead = others_dead
+        self._targets: dict[str, str] = {}  # of what was sent here; what a job was given may be older
 
     def do(self, job: Job) -> None:
         """Bring a job as far as it goes now. Only RecordError escapes: whatever else happens is recorded."""
@@ -213,6 +214,9 @@ class Worker:
             self._already(job, resolved, planned, recovering=recovering)
             return
         change, facts = planned
+        if recovering and self._is_over(job):
+            self.append(job, "not_sent", {"reason": "it did not take effect, and the run is being aborted"})
+            return
         if self._needs_agreement(job, facts["digest"]):
             drafts = [Draft("planned", facts, self._fence.run, job.address)]
             if "[" not in job.address:
@@ -238,11 +242,16 @@ class Worker:
     def _identity(self, resolved: Resolved, access: Access) -> Identity:
         return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
 
+    def _is_over(self, job: Job) -> bool:
+        """Tell whether an abort keeps a change from being sent once more."""
+        return self._state.state == "aborting" and not waits_for_end_only(job.step)
+
     def _needs_agreement(self, job: Job, digest: str) -> bool:
         return job.step.approval is not None and job.unit.approved != digest
 
     def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
         """Write the intent, send, and write what came of it."""
+        self._targets[job.address] = change.target
         orphan = left_behind(resolved.action, job.unit, self._means)
         for _ in range(_MOST_PERMITS):
             permit = Permit.starting_now()
@@ -319,8 +328,10 @@ class Worker:
 
     def _ask_what_happened(self, job: Job, reason: str) -> None:
         role = job.step.approval.role if job.step.approval else next(iter(self._state.playbook.roles), "")
-        text = f"Did this happen: {job.unit.planned.get('target', job.address)}? {reason}"
-        options = {"happened": "it took effect: go on", "not-happened": "it did not: do it now"}
+        target = self._targets.get(job.address) or job.unit.planned.get("target", job.address)
+        text = f"Did this happen: {target}? {reason}"
+        then = "leave it" if self._is_over(job) else "do it now"
+        options = {"happened": "it took effect: go on", "not-happened": f"it did not: {then}"}
         asked = question("unknown", role, due_at=None, text=text, options=options)
         self.append(job, "unknown", {"reason": reason}, Draft("asked", asked, self._fence.run, job.address))
 

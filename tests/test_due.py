@@ -311,6 +311,14 @@ def told(deadlines: str) -> list[str]:
             "  y: {from: 'min(submitted(x), incident.aware_at)', within: 4h, role: legal}", "p.yaml:7:13:",
             "wait for each other's submission: x, y", id="a circle of two",
         ),
+        pytest.param(
+            "  x: {from: incident.aware_at, within: 4h, role: legal, if: \"${{ steps.a.status == 'done' }}\"}",
+            "p.yaml:7:61:", "a deadline's `if` reads a step", id="an if that reads a step",
+        ),
+        pytest.param(
+            "  x: {from: incident.aware_at, within: 4h, role: legal, if: 'false'}", "p.yaml:7:61:",
+            "`if` is an expression", id="an if that is no expression",
+        ),
     ],
 )  # fmt: skip
 def test_a_playbook_says_where_a_deadline_is_wrong(deadlines: str, where: str, what: str) -> None:

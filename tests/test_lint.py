@@ -91,6 +91,12 @@ PROCEED = "approval: {role: commander, within: 5m, on_timeout: proceed}"
             id="external, unapproved",
         ),
         pytest.param(
+            f"action: clockwork.look, with: {{key: a}}, {APPROVAL}",
+            "{role",
+            "changes nothing, so its `approval` would never be asked for",
+            id="a read with an approval",
+        ),
+        pytest.param(
             f"action: clockwork.final, with: {{key: a}}, {PROCEED}",
             "{role",
             "silence is no agreement",

@@ -36,9 +36,6 @@ def problems(text: str) -> list[str]:
         pytest.param(
             STEP % ", with: {x: ['${{ inputs.hst }}']}", "did you mean 'host'?", id="an unknown input, deep inside"
         ),
-        pytest.param(
-            STEP % ", with: {x: '${{ item }}'}", "reads `item` and has no `for_each`", id="an item of nothing"
-        ),
         pytest.param(STEP % ", if: 'x'", "`if` is an expression", id="a condition that is none"),
         pytest.param(STEP % ", meets: e", "there is no deadline 'e'", id="an unknown deadline"),
         pytest.param(
@@ -76,6 +73,17 @@ def problems(text: str) -> list[str]:
             "wait for each other: a, b",
             id="a circle through an end",
         ),
+        pytest.param(
+            STEP % ", with: {x: '${{ item }}'}", "reads `item` and has no `for_each`", id="an item of nothing"
+        ),
+        pytest.param(
+            STEP % ", for_each: [{id: b}], if: '${{ item.go }}'", "`if` reads `item`", id="an if for each item"
+        ),
+        pytest.param(
+            STEP % ", for_each: [{id: b}], waves: [1], gate: '${{ item.go }}'",
+            "`gate` reads `item`",
+            id="a gate for each item",
+        ),
         pytest.param(STEP % ", on_eror: abort", "did you mean 'on_error'?", id="a misspelt key"),
         pytest.param("  - {id: A b, phase: analysis, action: clockwork.turn}\n", "p.yaml:8:", id="an id that is none"),
         pytest.param("  - {id: a, phase: later, action: clockwork.turn}\n", "phase", id="an unknown phase"),
@@ -89,6 +97,13 @@ def test_what_is_wrong_has_its_place(steps: str, said: str) -> None:
 
     assert any(said in line for line in found), found
     assert all(line.startswith("p.yaml:") for line in found)
+
+
+def test_a_step_that_is_called_like_an_item_is_none() -> None:
+    second = STEP % ", with: {x: '${{ steps[\"action-item\"].y }}'}"
+    playbook = parsed((STEP % "").replace("id: a", "id: action-item") + second)
+
+    assert ("action-item",) == playbook.needs["a"]
 
 
 def test_everything_is_told_at_once() -> None:

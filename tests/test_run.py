@@ -13,8 +13,10 @@ import pytest
 from conftest import OpenApp, leaked_value
 
 from responder.app import App
+from responder.approval import agree
 from responder.errors import HostExhausted, PlanRefused, RecordError, RequestError, SettingsError
 from responder.finding import Exposure, Finding
+from responder.fold import fold
 from responder.state import RunState
 from responder.testing.loopback import Loopback, Reply
 
@@ -199,6 +201,166 @@ def test_what_waits_for_an_end_only_starts_when_an_abort_kept_what_it_needs_from
     assert ["clean"] == effects(place)
 
 
+ASKS_TO_CLEAN = """
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, if: "${{ always() }}",
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: other, phase: analysis, action: clockwork.turn, with: {key: other},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+"""
+
+
+def test_what_cleans_up_is_asked_for_all_the_same_when_a_run_is_aborted(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    run = begun(app, written(place, ASKS_TO_CLEAN))
+    app.dispatcher.advance(run)
+    other.abort(run, "enough")
+    app.dispatcher.advance(run)
+    assert ["clean"] == [ask.unit for ask in other.state(run).asks()]
+    other.approve(run, "clean")
+    app.dispatcher.advance(run)
+
+    assert {"clean": "done", "other": "skipped"} == statuses(app.state(run))
+    assert ["clean"] == effects(place)
+
+
+def test_what_is_asked_in_the_moment_of_an_abort_is_not_asked(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    run = begun(app, written(place, ASKS_TO_CLEAN))
+    app.dispatcher.advance(run)
+    entries = app.timeline(app.row(run).incident)
+    started = next(entry for entry in entries if entry.event == "started")
+    late = [entry for entry in entries if entry.event == "asked"]
+    first = [entry for entry in entries if entry.event != "asked"]
+    state = fold(run, [*first, started._replace(event="aborted", facts={"reason": "enough"}), *late])
+
+    assert ["clean"] == [ask.unit for ask in state.asks()]
+
+
+def test_a_failure_that_aborts_lets_nobody_be_asked_for_what_starts_no_more(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "denied-x").write_text("1")
+    (place / "world" / "refuse-b").write_text("1")
+    steps = """
+  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b, c], waves: [2], retry: {attempts: 1},
+     with: {key: "${{ item }}"}}
+  - {id: wait, phase: analysis, action: human.task,
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x}, needs: [wait], on_error: abort}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    assert {"move": "gate", "wait": "task"} == {ask.unit: ask.kind for ask in other.state(run).asks()}
+    other.done(run, "wait", "I did")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert {"move": "skipped", "wait": "done", "look": "failed"} == statuses(state)
+    assert ("ended", []) == (state.state, state.asks())
+
+
+def test_what_an_abort_keeps_from_starting_is_not_tried_again_and_stays_failed(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "refuse-b").write_text("1")
+    (place / "world" / "refuse-clean").write_text("1")
+    steps = """
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, retry: {attempts: 1}, on_error: abort}
+  - {id: clean, phase: analysis, action: clockwork.turn, with: {key: clean}, retry: {attempts: 1}, needs: [b],
+     if: "${{ always() }}"}
+  - {id: task, phase: analysis, action: human.task, if: "${{ always() }}",
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    with pytest.raises(RequestError, match="The run is being aborted, and b does not start any more"):
+        other.retry(run, "b")
+    other.retry(run, "clean")
+    other.done(run, "task", "I did")
+    app.dispatcher.advance(run)
+
+    assert {"b": "failed", "clean": "done", "task": "done"} == statuses(app.state(run))
+
+
+def test_a_person_is_asked_about_what_was_sent_not_about_the_name_of_its_step(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "lost-the door").write_text("1")
+    step = "  - {id: say, phase: analysis, action: clockwork.say, with: {key: the door}}\n"
+    run = begun(app, written(place, step))
+    app.dispatcher.advance(run)
+
+    assert ["Did this happen: the door? the answer was lost"] == [ask.text for ask in app.state(run).asks()]
+
+
+SAID_TWICE = """
+  - {id: say, phase: analysis, action: clockwork.say, with: {key: say}%s}
+  - {id: after, phase: analysis, action: clockwork.turn, with: {key: after}, needs: [say]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "done", "status"), [("", 1, "skipped"), (', if: "${{ always() }}"', 2, "done")], ids=["any", "cleans up"]
+)
+def test_what_did_not_happen_is_not_sent_once_more_when_the_run_was_aborted(
+    opened: OpenApp, place: Path, more: str, done: int, status: str
+) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "lost-say").write_text("1")
+    run = begun(app, written(place, SAID_TWICE % more))
+    app.dispatcher.advance(run)
+    other.abort(run, "the text is wrong")
+    other.decide(run, "say", "not-happened")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["say"] * done == effects(place)
+    assert ("ended", status, "skipped") == (state.state, state.status("say"), state.status("after"))
+
+
+def test_what_can_be_read_back_is_not_sent_once_more_when_the_run_was_aborted(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.broken, with: {key: a}}\n"))
+    thread = threading.Thread(target=app.drive, args=(run,))
+    thread.start()
+    until(other, run, lambda state: state.status("a") == "unknown")
+    other.abort(run, "enough")
+    thread.join(20)
+    entries = [entry.event for entry in other.timeline(other.row(run).incident)]
+
+    assert ("ended", "skipped") == ((state := other.state(run)).state, state.status("a"))
+    assert "intended" not in entries[entries.index("aborted") :]
+
+
+def test_what_was_skipped_for_what_it_needs_waits_again_when_that_is_tried_again(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    written(place, "  - {id: turn, phase: analysis, action: clockwork.turn, with: {key: inside}}\n", "inner")
+    steps = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     approval: {role: commander, within: 1h, on_timeout: abort}}
+  - {id: b, phase: analysis, action: clockwork.turn, with: {key: b}, needs: [a]}
+  - {id: part, phase: analysis, playbook: inner, needs: [b]}
+  - {id: other, phase: analysis, action: clockwork.turn, with: {key: other}, if: "${{ false }}"}
+  - {id: task, phase: analysis, action: human.task, if: "${{ always() }}", needs: [b],
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    other.decline(run, "a", "not yet")
+    app.dispatcher.advance(run)
+    state = other.state(run)
+    assert {"b": "skipped", "part": "skipped", "part/turn": "skipped"} == {
+        step: state.status(step) for step in ("b", "part", "part/turn")
+    }
+    other.retry(run, "a")
+    app.dispatcher.advance(run)
+    other.approve(run, "a")
+    app.dispatcher.advance(run)
+    other.done(run, "task", "I did")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["a", "b", "inside"] == effects(place)
+    assert ("ended", "done", "skipped") == (state.state, state.status("part"), state.status("other"))
+
+
 def test_unavailable_is_tried_again_until_it_answers(opened: OpenApp, place: Path) -> None:
     app = opened()
     (place / "world" / "unavailable-a").write_text("2")
@@ -232,6 +394,23 @@ def test_items_are_done_each_by_itself_at_most_so_many_at_once(opened: OpenApp, 
 
     assert ["of h1", "of h2"] == effects(place)
     assert state.unit("after").facts["says"] is True
+
+
+def test_an_item_that_cannot_be_prepared_fails_alone_and_what_others_sent_is_followed_up(
+    opened: OpenApp, place: Path
+) -> None:
+    app = opened()
+    (place / "world" / "lost-a").write_text("1")
+    each = """
+  - {id: each, phase: analysis, action: clockwork.turn, for_each: [{id: a, key: a}, {id: b}, {id: c, key: c}],
+     with: {key: "${{ item.key }}"}}
+"""
+    state = driven(app, begun(app, written(place, each)))
+
+    assert {"a", "c"} == set(effects(place))
+    assert ["done", "failed", "done"] == [state.status(f"each[{key}]") for key in "abc"]
+    assert "1 of 3 items failed (b): 'item.key' reads something that does not exist" in state.unit("each").error
+    assert "halted" == state.state
 
 
 def test_a_run_has_at_most_sixty_four_steps_under_way(opened: OpenApp, place: Path) -> None:
@@ -358,6 +537,38 @@ def test_a_for_each_that_nobody_answered_for_says_that_its_items_were_declined(o
 
     assert state.unit("each").error.startswith("2 of 2 items were declined (a, b): ")
     assert "declined" == state.unit("each").error_kind
+
+
+def test_an_agreement_that_comes_when_another_role_was_asked_does_not_count(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    step = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     approval: {role: commander, within: 1s, on_timeout: escalate(comms)}}
+  - {id: task, phase: analysis, action: human.task,
+     with: {role: commander, instructions: i, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, step))
+    threading.Thread(target=app.drive, args=(run,), daemon=True).start()
+    for role in ("commander", "comms"):
+        until(other, run, lambda state, role=role: any(ask.role == role for ask in state.asks() if ask.unit == "a"))
+        if role == "commander":
+            late = agree(other.state(run), "a", "carl")
+    other.say(other.row(run), late)
+    app.dispatcher.stop()
+    ask = other.state(run).question("a")
+
+    assert ask is not None
+    assert ("comms", []) == (ask.role, ask.agreed)
+    assert [] == effects(place)
+
+
+def until(app: App, run: str, holds: Callable[[RunState], bool]) -> None:
+    """Wait until something holds of a run."""
+    for _ in range(400):
+        if holds(app.state(run)):
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came to that")
 
 
 def test_a_decision_and_a_task_wait_for_people(opened: OpenApp, place: Path) -> None:
@@ -524,6 +735,24 @@ exit: ["${{ steps.dead.verdict == 'dead' and children('look').dead }}"]
     assert 2 == len(app.runs())
 
 
+def test_what_waits_for_a_found_credential_to_die_says_so_when_it_lives_on(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    head = HEAD + "match: [{exposure: public}]\n"
+    written(place, "  - {id: a, phase: analysis, action: clockwork.nothing}\n", "leaked-credential", head)
+    name = written(
+        place,
+        """
+  - {id: look, phase: analysis, action: clockwork.look, with: {key: x, find: "@planted"}}
+  - {id: new, phase: recovery, action: clockwork.turn, needs: [look], with: {key: new}}
+""",
+    )
+
+    state = driven(app, begun(app, name))
+
+    assert {"look": "done", "new": "skipped"} == statuses(state)
+    assert "another leaked credential of this incident is not dead" == state.unit("new").error
+
+
 def test_a_found_credential_of_ours_that_no_playbook_fits_keeps_the_run_from_being_contained(
     opened: OpenApp, place: Path
 ) -> None:
@@ -608,6 +837,22 @@ def test_a_step_that_takes_longer_than_its_limit_fails(opened: OpenApp, place: P
 
     assert "failed" == state.status("a")
     assert "limit" in state.unit("a").error
+
+
+def test_nobody_is_asked_about_an_item_of_a_step_that_took_longer_than_its_limit(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    each = """
+  - {id: each, phase: analysis, action: human.decide, for_each: [a, b], limit: 1s,
+     with: {question: "q ${{ item }}", role: commander, options: {x: x, y: y}, within: 1h, on_timeout: abort}}
+"""
+    run = begun(app, written(place, each))
+    state = driven(app, run)
+    assert ("halted", "failed", []) == (state.state, state.status("each"), state.asks())
+    assert "it took longer than its limit" in state.unit("each").error
+
+    other.retry(run, "each")
+    app.dispatcher.advance(run)
+    assert ["each[a]", "each[b]"] == sorted(ask.unit for ask in other.state(run).asks())
 
 
 def test_an_issued_value_is_sealed_and_stands_nowhere(opened: OpenApp, place: Path) -> None:

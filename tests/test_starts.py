@@ -119,6 +119,27 @@ def test_at_its_hard_stop_it_starts_whatever_its_needs_and_names_who_was_not_mov
     assert "halted" == state.state
 
 
+def test_at_its_hard_stop_it_starts_although_what_it_reads_is_still_under_way(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: ask, phase: analysis, action: human.decide,
+     with: {question: q, options: {wait: w, go: g}, role: commander, within: 3s, on_timeout: abort}}
+  - {id: kill, phase: containment, action: clockwork.turn, if: "${{ steps.ask.choice != 'wait' }}",
+     with: {key: kill, note: "${{ steps.ask.choice or 'nobody' }}"}, start: {hard_stop: incident.aware_at + 1s}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert ["kill"] == effects(place)
+    assert {"ask": "declined", "kill": "done"} == statuses(state)
+    assert [{"why": "hard stop", "not_ended_well": {"ask": "running"}}] == [
+        one.facts for one in of(app, run, "came_due")
+    ]
+
+
 def test_an_if_that_is_false_skips_it_at_the_hard_stop_too(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
@@ -275,6 +296,59 @@ def test_a_time_whose_anchor_has_not_happened_is_pending(opened: OpenApp, place:
     assert "hard stop" == of(app, run, "came_due")[0].facts["why"]
 
 
+def test_where_a_run_ends_before_a_time_is_known_that_is_the_reason(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a},
+     start: {not_before: incident.public_coverage_at + 1s}}
+""",
+    )
+    state = driven(app, begun(app, name))
+
+    assert ("ended", "skipped") == (state.state, state.status("a"))
+    assert "its time never came to be known: incident.public_coverage_at + 1s" == state.unit("a").error
+
+
+def test_a_time_that_another_step_says_is_pending_until_that_has_ended(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    name = written(
+        place,
+        """
+  - {id: asks, phase: analysis, action: clockwork.nothing, with: {seconds: 0.3, says: "2020-01-01T00:00:00+00:00"}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: "${{ steps.asks.says }}"}}
+""",
+    )
+    run = begun(app, name)
+    state = driven(app, run)
+
+    assert {"asks": "done", "a": "done"} == statuses(state)
+    assert [True, False] == [entry.facts["pending"] for entry in of(app, run, "scheduled")]
+
+
+@pytest.mark.parametrize(("when", "ends"), [("true", "done"), ("false", "skipped")])
+def test_a_time_that_a_sub_playbook_is_given_is_read_when_that_begins(
+    opened: OpenApp, place: Path, when: str, ends: str
+) -> None:
+    app = opened()
+    head = "playbook: p\ntitle: t\nversion: 1\ninputs: {at: {}}\n"
+    takes = """
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: "${{ inputs.at }}"}}
+"""
+    written(place, takes, "inner", head)
+    name = written(
+        place,
+        """
+  - {id: asks, phase: analysis, action: clockwork.nothing, with: {says: "2020-01-01T00:00:00+00:00"}}
+  - {id: part, phase: analysis, playbook: inner, with: {at: "${{ steps.asks.says }}"}, if: "${{ WHEN }}"}
+""".replace("WHEN", when),
+    )
+    state = driven(app, begun(app, name))
+
+    assert {"asks": "done", "part": ends, "part/a": ends} == statuses(state)
+
+
 def test_a_time_that_is_none_fails_the_step_with_a_way_out(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(
@@ -314,6 +388,8 @@ def test_what_was_signed_is_kept_when_the_time_moves_earlier() -> None:
         ("{}", "`start` says nothing"),
         ("{when: soon}", "`when` is an expression"),
         ('{when: "${{ now > incident.aware_at }}"}', "a clock is not watched"),
+        ("{not_before: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
+        ("{hard_stop: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
         ('{not_before: "${{ steps.nowhere.at }}"}', "there is no step 'nowhere'"),
         ("{not_after: x}", "not_after"),
     ],

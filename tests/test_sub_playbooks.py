@@ -88,6 +88,22 @@ def test_a_failed_child_fails_the_parent_and_a_retry_takes_both_up_again(opened:
     assert ["x live", "after"] == effects(place)
 
 
+def test_a_retry_of_the_parent_lets_what_failed_inside_it_start_over(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    inner(place)
+    (place / "world" / "denied-x").write_text("1")
+    written(place, "  - {id: part, phase: analysis, playbook: inner, with: {what: x}}\n", "outer")
+    run = begun(app, written(place, "  - {id: whole, phase: analysis, playbook: outer}\n"))
+    assert ("halted", "failed") == ((state := driven(app, run)).state, state.status("whole"))
+
+    app.retry(run, "whole")
+    app.resume(run)
+    state = app.state(run)
+    assert {"done"} == set(statuses(state).values())
+    assert ["x live"] == effects(place)
+    assert 1 == sum(entry.event == "entered" and entry.step == "whole" for entry in app.timeline(state.incident["id"]))
+
+
 def test_what_failed_and_did_not_matter_can_be_retried_inside_a_sub_playbook_that_ended_well(
     opened: OpenApp, place: Path
 ) -> None:

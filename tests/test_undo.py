@@ -7,6 +7,7 @@ from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
 from responder.app import App
+from responder.modes import read_mode, switched
 from responder.view import view
 
 FAILS = """
@@ -199,6 +200,34 @@ def test_inside_a_sub_playbook_all_is_taken_back_before_that_fails(opened: OpenA
     assert "part/last failed" in state.unit("part").error
 
 
+def test_what_a_sub_playbook_changed_that_a_failed_step_needs_is_taken_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    failing(place)
+    written(place, STEPS, "inner")
+    steps = """
+  - {id: part, phase: analysis, playbook: inner}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [part], on_error: undo}
+"""
+    run = begun(app, written(place, steps))
+    state = driven(app, run)
+
+    assert ["one", "two", "deaf", "two back", "one back"] == effects(place)
+    assert {
+        "part": "undone", "part/one": "undone", "part/two": "undone", "part/deaf": "done", "last": "failed",
+        "part/two~undo": "done", "part/one~undo": "done",
+    } == statuses(state)  # fmt: skip
+    undoing = next(entry for entry in app.timeline(app.row(run).incident) if entry.event == "undoing")
+    assert [{"step": "part/deaf", "reason": "this action cannot be taken back"}] == undoing.facts["kept"]
+
+    (place / "world" / "effects.jsonl").unlink()  # the world is as it was
+    app.retry(run, "part")
+    app.retry(run, "last")
+    app.resume(run)
+    state = app.state(run)
+    assert ["one", "two"] == effects(place)
+    assert ("ended", "done", "done") == (state.state, state.status("part"), state.status("last"))
+
+
 def test_what_two_failures_would_take_back_is_taken_back_once(opened: OpenApp, place: Path) -> None:
     app = opened()
     failing(place, often=2)
@@ -304,3 +333,57 @@ def test_of_items_only_what_failed_to_be_taken_back_is_tried_again(opened: OpenA
     assert ["a~undo", "b", "b back", "a~undo back"] == effects(place)
     assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in ("a~undo", "b", "c")]
     assert ("halted", "done") == (state.state, state.status("each~undo"))
+
+
+def test_items_whose_answer_was_lost_while_they_were_taken_back_are_read_back(opened: OpenApp, place: Path) -> None:
+    app = opened()
+    (place / "world" / "refuse-c").write_text("9")
+    (place / "world" / "lost-a back").write_text("1")
+    (place / "world" / "lost-b back").write_text("1")
+    each = """
+  - {id: each, phase: analysis, action: clockwork.swing, for_each: [a, b, c], max_parallel: 1,
+     retry: {attempts: 2}, with: {key: "${{ item }}"}, on_error: undo}
+"""
+    state = driven(app, begun(app, written(place, each)))
+
+    assert ["a", "b", "a back", "b back"] == effects(place)
+    assert ["undone", "undone", "failed"] == [state.status(f"each[{key}]") for key in "abc"]
+    assert ("halted", "done") == (state.state, state.status("each~undo"))
+
+
+def test_a_way_back_that_is_asked_for_is_asked_for_again_when_the_mode_changes(opened: OpenApp, place: Path) -> None:
+    app, other, run = asking_for_the_way_back(opened, place)
+    facts = read_mode("A2 until 4h", other.means.clock.now())
+    other.dispatcher.timeline(other.row(run).incident).append(switched(other.state(run), facts, "300 holders", "carl"))
+    app.dispatcher.advance(run)
+    assert ["two~undo"] == [ask.unit for ask in other.state(run).asks()]
+    other.approve(run, "two~undo")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "two", "two back", "one back"] == effects(place)
+    assert {
+        "one": "undone", "two": "undone", "last": "failed", "two~undo": "done", "one~undo": "done",
+    } == statuses(state)  # fmt: skip
+
+
+def test_a_way_back_whose_outcome_nobody_knows_is_asked_about_after_a_retry_too(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    failing(place)
+    (place / "world" / "lost-one back").write_text("1")
+    steps = """
+  - {id: one, phase: analysis, action: clockwork.swing, with: {key: one}, retry: {attempts: 1}}
+  - {id: last, phase: analysis, action: clockwork.look, with: {key: x}, needs: [one], on_error: undo}
+"""
+    run = begun(app, written(place, steps))
+    app.dispatcher.advance(run)
+    assert [("one~undo", "unknown")] == [(ask.unit, ask.kind) for ask in other.state(run).asks()]
+    other.retry(run, "last")
+    app.dispatcher.advance(run)
+    assert [("one~undo", "unknown")] == [(ask.unit, ask.kind) for ask in other.state(run).asks()]
+    other.decide(run, "one~undo", "happened")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["one", "one back"] == effects(place)
+    assert ("undone", "done") == (state.status("one"), state.status("one~undo"))

@@ -252,6 +252,29 @@ def test_an_item_that_could_not_be_planned_at_first_is_asked_for_while_others_wa
     assert "done" == state.status("move")
 
 
+def test_an_item_that_is_tried_again_while_the_gate_asks_goes_before_the_next_wave(
+    opened: OpenApp, place: Path
+) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "refuse-b").write_text("1")
+    name = written(
+        place,
+        """
+  - {id: move, phase: analysis, action: clockwork.turn, for_each: [a, b, c], waves: [2], retry: {attempts: 1},
+     with: {key: "${{ item }}"}}
+""",
+    )
+    run = begun(app, name)
+    app.dispatcher.advance(run)
+    assert [("move", "gate")] == [(ask.unit, ask.kind) for ask in other.state(run).asks()]
+    other.retry(run, "move[b]")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert ["a", "b", "c"] == effects(place)
+    assert ("ended", []) == (state.state, state.asks())
+
+
 def test_a_retry_after_a_stop_at_the_gate_judges_the_gate_again(opened: OpenApp, place: Path) -> None:
     app = opened()
     name = written(

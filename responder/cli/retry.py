@@ -14,8 +14,8 @@ from responder.cli.group import Command
 def command(run: str, step: str) -> Exit:
     """Let a failed or declined step start over.
 
-    Of a `for_each`, the items that failed start over; what ended well stays. What was to take a step back is a step
-    like any other: `retry RUN STEP~undo`.
+    Of a `for_each`, the items that failed start over, and of a sub-playbook the steps; what ended well stays. What was
+    to take a step back is a step like any other: `retry RUN STEP~undo`.
     """
     call = current()
     with call.open_existing() as app:

@@ -75,6 +75,7 @@ class References(NamedTuple):
     inputs: frozenset[str] = frozenset()
     children: frozenset[str] = frozenset()
     always: bool = False
+    item: bool = False
 
     def __or__(self, other: "References") -> "References":
         """Return what either reads."""
@@ -84,6 +85,7 @@ class References(NamedTuple):
             self.inputs | other.inputs,
             self.children | other.children,
             self.always or other.always,
+            self.item or other.item,
         )
 
 

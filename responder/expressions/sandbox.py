@@ -110,6 +110,7 @@ def references_of(expression: str) -> References:
         frozenset(inputs),
         frozenset(calls["children"]),
         "always" in names,
+        "item" in names,
     )
 
 

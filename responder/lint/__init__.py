@@ -26,7 +26,12 @@ class Rule(NamedTuple):
 RULES = (
     Rule("action", "error", "A step's action does not exist.", steps.actions),
     Rule("arguments", "error", "An argument is unknown, missing, or of another type.", steps.arguments),
-    Rule("approval", "error", "A step must ask people and does not, or takes silence for agreement.", steps.approvals),
+    Rule(
+        "approval",
+        "error",
+        "A step must ask people and does not, takes silence for agreement, or changes nothing to ask for.",
+        steps.approvals,
+    ),
     Rule("template", "error", "A template does not exist, or is broken.", notices.templates),
     Rule("field", "error", "A template is given a field that it does not have.", notices.unknown_fields),
     Rule("unfilled", "error", "A field of a template is filled by nobody.", notices.unfilled_fields),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from responder.action import Effect
 from responder.arguments import action_of, argument_problems
 from responder.errors import DocumentError, PlaybookError, Problem
 from responder.guards import step_problems
@@ -29,7 +30,7 @@ def arguments(book: Book) -> Iterator[Problem]:
 
 
 def approvals(book: Book) -> Iterator[Problem]:
-    """Yield the steps that must ask people and do not, or take silence for agreement."""
+    """Yield the steps that must ask people and do not, take silence for agreement, or would never ask."""
     for step, place in book.steps():
         action, template = book.action(step), book.template(step)
         if action is None:
@@ -37,6 +38,9 @@ def approvals(book: Book) -> Iterator[Problem]:
         external = template is not None and template.front.external and action is SendNotice
         for problem in step_problems(step, action.effect, external=external):
             yield problem._replace(where=place.of("approval") if step.approval else place.of("id"))
+        if step.approval is not None and action.effect is Effect.READ:
+            told = f"{step.action} changes nothing, so its `approval` would never be asked for"
+            yield Problem(told, place.of("approval"), "let a `human.decide` come before it, or leave `approval` out")
 
 
 def postmortem(book: Book) -> Iterator[Problem]:
