@@ -14,6 +14,7 @@ from town import COMMAND, KILL, TWO, Build, Town, until, values_of
 from websockets.exceptions import ConnectionClosed
 
 from responder.drill.world.slack import Person
+from responder.drill.world.slack.limits import TIERS
 from responder.lines import Lines
 from responder.slack.blocks import safe
 from responder.slack.reception import Reception
@@ -167,7 +168,7 @@ def test_a_storm_of_too_many_requests_loses_and_doubles_nothing(town: Town) -> N
         ended(town, reception, channel)
 
         assert expected(town, reception) == lines(town, channel)
-        assert "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts)
+        until(lambda: "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts))
 
 
 def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go_first(town: Town) -> None:
@@ -182,6 +183,61 @@ def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go
         refused = [one for one in town.slack.diary.sent(kind="call") if one.outcome == "ratelimited"]
         assert len(refused) <= 3
         assert expected(town, reception) == lines(town, channel)
+
+
+def test_what_people_wait_for_does_not_wait_for_what_slack_limits(town: Town) -> None:
+    town.playbook(MANY + KILL)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        until(lambda: town.person("ines").pins(channel))
+        town.slack.limits.tiers = {3: 1}  # an edit a minute, and as many looks into the channel
+        desk = reception.desk.speaking_for("ines")
+        desk.set(town.state(reception).run, "severity", "P3")
+        until(lambda: "P3" in json.dumps(town.person("ines").pins(channel)))
+        desk.set(town.state(reception).run, "severity", "P2")
+        until(lambda: reception.speaker._limits["chat.update "].left)
+        reception.desk.update(town.entries(reception)[0].incident, "all is well", "ines")
+        until(lambda: "all is well" in town.text_of("ines", channel))
+        desk.approve(town.state(reception).run, "kill")
+        ended(town, reception, channel)
+        town.slack.limits.tiers = {}
+        reception.speaker._limits.clear()
+        until(lambda: "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts))
+
+        looks = town.slack.diary.sent(kind="call", name="conversations.history")
+        assert [] == [one for one in looks if one.outcome == "ratelimited"]
+
+
+def test_a_card_that_changes_all_the_time_leaves_most_edits_to_questions(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        run, began = town.state(reception).run, time.monotonic()
+        while time.monotonic() - began < 5:
+            reception.desk.speaking_for("ines").set(run, "severity", f"P{1 + int(time.monotonic() * 5) % 4}")
+            time.sleep(0.1)
+
+        edits = len(town.slack.diary.sent(kind="call", name="chat.update"))
+        assert 1 <= edits <= 5 * TIERS[3] * 0.7 / 60 + 1
+
+
+def test_a_channel_that_somebody_archives_keeps_no_other_waiting(town: Town) -> None:
+    with town.listening() as reception:
+        archived = town.begun()
+        town.asked("ines", archived, "kill")
+        town.slack.channels[archived].archived = True
+        reception.desk.speaking_for("ruth").note(town.state(reception).run, "this channel is gone")
+        until(lambda: "is_archived" in reception.keeper.trouble)
+
+        channel = town.begun(finding=json.dumps({"connection": "cw", "key_id": "k2"}), beside=archived)
+        town.answered("ines", channel, town.asked("ines", channel, "kill"))
+        ended(town, reception, channel)
+
+        town.slack.channels[archived].archived = False
+        until(lambda: not reception.keeper.trouble)
+        assert "this channel is gone" in town.text_of("ines", archived)
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -231,7 +287,7 @@ def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
         ended(town, reception, channel)
 
         # The question, the card, and the first news, which may be the last ones, too: what is not known is looked up.
-        until(lambda: len(lost) == 3 and not reception.keeper._behind)
+        until(lambda: len(lost) == 3 and not any(kept.is_behind for kept in reception.keeper._kept.values()))
 
         assert expected(town, reception) == lines(town, channel)
         texts = Counter(one["text"] for one in posts(town, channel))
@@ -324,7 +380,7 @@ def test_whoever_is_suspect_hears_nothing_and_decides_nothing(town: Town) -> Non
             shown = town.form(leo, "Refused")
         before = len(posts(town, channel))
         reception.desk.speaking_for("ruth").note(town.state(reception).run, "leo must not read this")
-        until(lambda: any(board.silent for _, board in reception.keeper._boards.values()))
+        until(lambda: any(kept.board.silent for kept in reception.keeper._kept.values()))
         time.sleep(1.5)
 
         assert "suspect" in json.dumps(shown)
