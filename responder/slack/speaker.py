@@ -12,6 +12,10 @@ from responder.transport import Transport
 
 _SECONDS = 10
 _LIMITED = 429
+_AGAIN_SECONDS = 2.0
+_BROKEN = 500
+_FAILED = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
+"""Slack's words for its own trouble: after these, what was asked may have happened all the same."""
 _MOST_PAGES = 10
 _GONE = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
 
@@ -94,9 +98,11 @@ class Speaker:
                 limit.wait_for(later)
                 raise later from None
             code = error.response.get("error") if isinstance(error.response.data, dict) else "unreadable"
+            if code in _FAILED or error.response.status_code >= _BROKEN:
+                raise Later(method, _AGAIN_SECONDS) from None
             raise Refused(method, str(code)) from None
         except Exception as error:
-            raise Later(method, 2.0) from error
+            raise Later(method, _AGAIN_SECONDS) from error
         return data if isinstance(data, dict) else {}
 
 

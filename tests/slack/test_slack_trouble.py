@@ -294,6 +294,31 @@ def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
         assert [] == [text for text, count in texts.items() if count > 1]
 
 
+@pytest.mark.parametrize(("status", "said"), [(504, "no JSON: <html>"), (200, "internal_error")])
+def test_a_message_that_was_posted_while_slack_says_that_it_is_broken_comes_once(
+    town: Town, status: int, said: str
+) -> None:
+    with town.listening() as reception:
+        broken: list[str] = []
+        call = reception.speaker.client.api_call
+
+        def breaking(method: str, **parts: Any) -> Any:
+            answer = call(method, **parts)
+            if method == "chat.postMessage" and len(broken) < 2:
+                broken.append(method)
+                answer.data, answer.status_code = {"ok": False, "error": said}, status
+                answer.validate()
+            return answer
+
+        reception.speaker.client.api_call = breaking  # type: ignore[method-assign] - Slack did it, and fails then
+        channel = town.begun()
+        town.answered("ines", channel, town.asked("ines", channel, "kill"))
+        ended(town, reception, channel)
+
+        texts = Counter(one["text"] for one in posts(town, channel))
+        assert [] == [text for text, count in texts.items() if count > 1]
+
+
 def test_a_listener_that_leaves_leaves_no_button_whose_question_was_answered(town: Town) -> None:
     with town.listening() as reception:
         channel = town.begun()
