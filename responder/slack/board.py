@@ -72,6 +72,8 @@ class Board:
         self._channel = ""
         self._read = False
         """Whether it is known what stands in the channel."""
+        self._pinned = ""
+        """The card of which Slack was asked that it be pinned, and said yes or no."""
         self._upto = 0
         """Up to which entry the thread has told what happened."""
         self._edited = float("-inf")
@@ -262,14 +264,20 @@ class Board:
         promises = [str(facts.get("next_at") or "") for facts in told if facts.get("source") == UPDATE]
         promised = datetime.fromisoformat(promises[-1]) if promises and promises[-1] else None
         says, blocks = card(views, self._slack_ids, standing.lead, closed=standing.closed, promised=promised)
-        new = _CARD not in self._shown
         self._show(_CARD, says, blocks, {})
-        if new:
-            try:
-                self._write("pins.add", channel=self._channel, timestamp=self._shown[_CARD].ts)
-            except Refused as refused:
-                if refused.code != "already_pinned":
-                    raise
+        self._pin(self._shown[_CARD].ts)
+
+    def _pin(self, ts: str) -> None:
+        """Pin the card: also one that was posted before, for nobody knows what came of it where an answer was lost."""
+        if ts == self._pinned:
+            return
+        try:
+            self._write("pins.add", channel=self._channel, timestamp=ts)
+        except Refused as refused:
+            self._pinned = ts
+            if refused.code != "already_pinned":
+                raise
+        self._pinned = ts
 
     def _news(self) -> None:
         """Tell what happened since, many lines in one message; items of a step are counted, and not listed."""

@@ -319,6 +319,25 @@ def test_a_message_that_was_posted_while_slack_says_that_it_is_broken_comes_once
         assert [] == [text for text, count in texts.items() if count > 1]
 
 
+def test_a_card_is_pinned_although_the_answer_to_that_was_lost(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        lost: list[str] = []
+        call = reception.speaker.client.api_call
+
+        def losing(method: str, **parts: Any) -> Any:
+            if method == "pins.add" and not lost:
+                lost.append(method)
+                raise TimeoutError
+            return call(method, **parts)
+
+        reception.speaker.client.api_call = losing  # type: ignore[method-assign] - it is never asked
+        channel = town.begun()
+        until(lambda: town.person("ruth").pins(channel))
+
+        assert ["pins.add"] == lost
+
+
 def test_a_listener_that_leaves_leaves_no_button_whose_question_was_answered(town: Town) -> None:
     with town.listening() as reception:
         channel = town.begun()
