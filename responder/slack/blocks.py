@@ -12,6 +12,8 @@ Block = dict[str, Any]
 
 _SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 1900
 _MOST_CONTEXT = 10
+MOST_SEEN = 10
+"""How many choices Slack shows beside one another; of more, people choose in a menu."""
 _METADATA = 3000
 _CONTEXT = 1900
 _WORD = 40
@@ -155,12 +157,12 @@ def select(options: Sequence[Block], initial: str = "") -> Block:
 
 def ticks(options: Sequence[Block]) -> Block:
     """Return choices of which any may be ticked."""
-    return {"type": "checkboxes", "options": list(options)[:10]}
+    return {"type": "checkboxes", "options": list(options)[:MOST_SEEN]}
 
 
 def radio(options: Sequence[Block], initial: str = "") -> Block:
     """Return a few choices that are all seen at once."""
-    shown = list(options)[:10]
+    shown = list(options)[:MOST_SEEN]
     chosen = next((one for one in shown if one["value"] == initial), None)
     return {"type": "radio_buttons", "options": shown, **({"initial_option": chosen} if chosen else {})}
 

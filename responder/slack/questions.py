@@ -5,6 +5,7 @@ from typing import Any
 
 from responder.entry import Entry
 from responder.slack.blocks import (
+    MOST_SEEN,
     Block,
     asked,
     button,
@@ -19,6 +20,7 @@ from responder.slack.blocks import (
     readable,
     safe,
     section,
+    select,
     text_input,
 )
 from responder.view import AskView
@@ -123,7 +125,7 @@ def answering(ask: AskView, act: str) -> Block:
         blocks += _meanings(ask)
         short = all(len(meaning) <= _SHORT for meaning in ask.options.values())
         shown = [option(name, name, meaning if short else "") for name, meaning in ask.options.items()]
-        blocks.append(asked("choice", "Your choice", radio(shown)))
+        blocks.append(asked("choice", "Your choice", radio(shown) if len(shown) <= MOST_SEEN else select(shown)))
         return modal("Decide", blocks, callback=ANSWER, submit="Decide", about=about)
     return modal("Approve", blocks, callback=ANSWER, submit="Approve", about=about)
 

@@ -205,6 +205,15 @@ def test_text_is_cut_where_that_does_not_hurt(text: str, shown: str) -> None:
     assert shown == cut(text, 10)
 
 
+def test_of_many_options_each_can_be_chosen() -> None:
+    for count in (2, 10, 12, 60):
+        options = {f"option-{n}": "what it means" for n in range(count)}
+        blocks = answering(ask("which one?", kind="decide", options=options), "accept")["blocks"]
+
+        assert [one["value"] for one in blocks[-1]["element"]["options"]] == list(options)
+        assert () == problems_of(blocks, "modal")
+
+
 def test_a_card_names_who_is_awaited_before_the_clocks_and_the_next_clock_first() -> None:
     texts = list(mrkdwn(card([run("x", 5)], IDS, "ines", closed=False)[1]))
     awaited, clocks = (next(n for n, text in enumerate(texts) if word in text) for word in ("*Awaited*", "in time:"))
