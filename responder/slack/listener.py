@@ -157,7 +157,7 @@ class Listener:
 
         def timeline() -> Block:
             self._person(body)
-            return said("Timeline", self._desk.timeline(self._desk.app.row(run).incident)[-2900:])
+            return said("Timeline", self._desk.timeline(self._desk.app.row(run).incident))
 
         self._later(lambda: self._open(body, "Timeline", timeline))
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import leaked_value
 from test_world_contracts import CONTRACTS, described
 from test_world_slack_contracts import as_described
-from town import KILL, TWO, Town, until
+from town import KILL, TWO, Build, Town, until
 
 from responder.drill.world.slack import Impossible
 from responder.errors import RequestError
@@ -174,6 +174,24 @@ def test_words_of_the_command(town: Town) -> None:
         assert "Offered to leo" in town.says("ines", "handover <@ULEO>", channel)
         town.says("ines", "abort it was a drill", channel)
         assert "aborted" in [e.event for e in town.entries(reception)]
+
+
+def test_the_timeline_shows_what_happened_last_however_long_it_is(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        for number in range(25):
+            reception.desk.speaking_for("ines").note(town.state(reception).run, f"{'long & ' * 30}, number {number}")
+        town.says("ines", "timeline", channel)
+        said = town.private("ines", channel)[-1]["blocks"][0]["text"]["text"]
+        ines = town.person("ines")
+        ines.click("timeline", channel=channel, ts=until(lambda: ines.pins(channel))[0]["ts"])
+        shown = town.form(ines, "Timeline")["blocks"][0]["text"]["text"]
+
+        assert said.endswith("number 24")
+        assert said.startswith("<!date")
+        assert said == shown
 
 
 def test_the_lead_passes_when_it_is_taken(town: Town) -> None:
