@@ -239,7 +239,7 @@ class Board:
         """Tell what somebody wants everybody to read; each once, in the order in which it was said."""
         for entry in self._sight.entries:
             if entry.event == "noted" and entry.facts.get("source") == UPDATE and entry.seq > self._upto:
-                says = f"{entry.actor}: {entry.facts['text']}"
+                says = safe(f"{entry.actor}: {entry.facts['text']}")
                 told = [section(f"📣 *{safe(entry.actor)}* {moment(entry.at)}\n{safe(entry.facts['text'])}")]
                 self._show(f"update:{entry.seq}", says, told, {})
 

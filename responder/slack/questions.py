@@ -58,7 +58,7 @@ def question(ask: AskView, slack_ids: dict[str, str]) -> tuple[str, list[Block]]
     second = [button("Decline…", f"{ANSWER}:decline", {**value, "act": "decline"}, "danger")]
     first = button(f"{_VERBS.get(ask.kind, 'Answer')}…", f"{ANSWER}:accept", {**value, "act": "accept"}, "primary")
     blocks.append(buttons(first, *(second if ask.kind in {"approval", "task", "gate", "decide"} else [])))
-    return f"{told} ({ask.step})" if ask.title else told, blocks
+    return safe(f"{told} ({ask.step})" if ask.title else told), blocks
 
 
 def what(ask: AskView) -> str:
@@ -163,7 +163,7 @@ def _told(entry: Entry) -> str:
 def answered(title: str, told: str) -> tuple[str, list[Block]]:
     """Return what takes the place of a question once it is answered: no button is left."""
     mark = next((one for word, one in _BECAME.items() if told.startswith(word)), "✔️")
-    return f"{title}: {told}", [section(f"{mark} *{safe(title)}*: {safe(told)}")]
+    return safe(f"{title}: {told}"), [section(f"{mark} *{safe(title)}*: {safe(told)}")]
 
 
 def handover(giver: str, receiver: str, incident: str, slack_ids: dict[str, str]) -> tuple[str, list[Block]]:

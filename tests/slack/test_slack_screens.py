@@ -142,6 +142,18 @@ def test_nothing_that_is_quoted_calls_anybody(name: str, shown: dict[str, Any]) 
     assert [] == [text for text in texts if "<!channel" in text or "<@UEVIL" in text or "<https://evil" in text]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        question(ask(NASTY)._replace(title=NASTY), IDS)[0],
+        answered(NASTY, NASTY)[0],
+        card([run(NASTY, 2)], IDS, "ines", closed=False)[0],
+    ],
+)
+def test_what_a_notification_quotes_calls_nobody(told: str) -> None:
+    assert ("<" in told, ">" in told) == (False, False)
+
+
 def mrkdwn(node: Any) -> Iterator[str]:
     """Yield every text in which Slack reads markup."""
     if isinstance(node, list):
