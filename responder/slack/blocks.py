@@ -22,6 +22,7 @@ _TOKEN = 100
 """How long what Slack reads as one thing is at most."""
 _TODAY = timedelta(hours=12)
 _DIGEST = re.compile(r"\s*\[sha256:[0-9a-f]+\]")
+_ADDRESS = re.compile(r"<(?:mailto:)?((?<=:)[^|<>]+|https?://[^|<>]+)(?:\|[^<>]*)?>")
 _STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -31,6 +32,15 @@ def safe(text: object) -> str:
     Slack: "Formatting text for app surfaces", escaping.
     """
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def typed(text: object) -> str:
+    """Return text of a message or a command as a person typed it: Slack escapes it, and marks addresses.
+
+    Else a value that is taken from a message is another one than what leaked, and a note is not what was said.
+    """
+    told = _ADDRESS.sub(lambda found: found[1], str(text))
+    return told.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def cut(text: str, most: int) -> str:

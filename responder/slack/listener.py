@@ -15,7 +15,7 @@ from slack_bolt import App as Bolt
 
 from responder.clock import monotonic
 from responder.errors import RequestError, ResponderError
-from responder.slack.blocks import Block, modal, plain, section, unpacked
+from responder.slack.blocks import Block, modal, plain, section, typed, unpacked
 from responder.slack.desk import Desk
 from responder.slack.forms import FOUND, INPUTS, PLAN, refused, said, working
 from responder.slack.identity import Somebody, checked, somebody
@@ -200,7 +200,7 @@ class Listener:
         def form() -> Block:
             person = self._person(body)
             link = f"slack://channel?team={self._team}&id={channel.get('id')}&message={message.get('ts')}"
-            name = self._desk.take_message(str(message.get("text") or ""), place, link, person)
+            name = self._desk.take_message(typed(message.get("text") or ""), place, link, person)
             shown = self._form(body, {"held": name, "url": link, "kind": "private"})
             ask = section(f"Delete the message once this has begun: whoever reads {place} can read the credential.")
             return {**shown, "blocks": [ask, *shown["blocks"]]}
@@ -224,7 +224,7 @@ class Listener:
         try:
             person = self._person({"user": {"id": user}, "team_id": body.get("team_id")})
             found = self._message(channel, ts)
-            self._desk.note_message(incident, str(found.get("text") or ""), f"slack:{channel}:{ts}", person)
+            self._desk.note_message(incident, typed(found.get("text") or ""), f"slack:{channel}:{ts}", person)
         except ResponderError as error:
             self._speaker.write("chat.postEphemeral", channel=channel, user=user, text=told(error))
 
@@ -234,7 +234,7 @@ class Listener:
 
     def _command(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         ack()
-        word, _, rest = str(body.get("text") or "").strip().partition(" ")
+        word, _, rest = typed(body.get("text") or "").strip().partition(" ")
         if not word:
             self._later(lambda: self._open(body, "Respond to a leak", lambda: self._form(body, {})))
             return

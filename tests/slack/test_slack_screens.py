@@ -15,7 +15,7 @@ from responder.plan import Plan, PlannedStep
 from responder.playbook import Input, Playbook
 from responder.progress import ItemsView, StepView
 from responder.settings import Person
-from responder.slack.blocks import cut, day, due, moment, readable
+from responder.slack.blocks import cut, day, due, moment, readable, typed
 from responder.slack.card import card
 from responder.slack.forms import finding_form, inputs_form, join_form, plan_form, refused, said, working
 from responder.slack.questions import answered, answering, handover, question
@@ -242,6 +242,20 @@ def test_a_card_shows_a_bar_for_many_items_alone() -> None:
 
     assert "Issue\\n▓▓▓░░░░░░░ 97 of 300, *3 failed*" in shown
     assert "0 of 1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("a &lt; b &amp;&amp; c &gt; d", "a < b && c > d"),
+        ("&amp;lt; as it is written", "&lt; as it is written"),
+        ("see <https://evil.example/a?b=1&amp;c=2|evil.example/a>", "see https://evil.example/a?b=1&c=2"),
+        ("write to <mailto:ines@lumen.example|ines@lumen.example>", "write to ines@lumen.example"),
+        ("to <@UINES> &lt;@ULEO&gt;", "to <@UINES> <@ULEO>"),
+    ],
+)
+def test_what_somebody_wrote_is_read_as_they_typed_it(told: str, meant: str) -> None:
+    assert meant == typed(told)
 
 
 def test_words_are_short_and_harmless() -> None:
