@@ -99,6 +99,16 @@ def section(text: str, accessory: Block | None = None) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, _SECTION)}, **more}
 
 
+def paragraphs(lines: Iterable[str]) -> list[Block]:
+    """Return lines in as many paragraphs as they need: none is cut off that fits into one."""
+    texts = [""]
+    for line in lines:
+        if texts[-1] and len(texts[-1]) + len(line) >= _SECTION:
+            texts.append("")
+        texts[-1] += f"\n{line}" if texts[-1] else line
+    return [section(text) for text in texts if text]
+
+
 def fields(pairs: Iterable[tuple[str, str]]) -> Block:
     """Return short facts in two columns, which a phone shows below one another."""
     shown = [{"type": "mrkdwn", "text": cut(f"*{name}*\n{value}", _FIELD)} for name, value in pairs]

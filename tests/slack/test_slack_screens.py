@@ -15,11 +15,13 @@ from responder.plan import Plan, PlannedStep
 from responder.playbook import Input, Playbook
 from responder.progress import ItemsView, StepView
 from responder.settings import Person
-from responder.slack.blocks import cut, day, due, moment, readable, typed
+from responder.slack.blocks import cut, day, due, moment, readable, safe, typed
 from responder.slack.card import card
 from responder.slack.forms import finding_form, inputs_form, join_form, plan_form, refused, said, working
+from responder.slack.preview import preview
 from responder.slack.questions import answered, answering, handover, question
 from responder.slack.words import HELP, happened, review, told
+from responder.state import RunState
 from responder.view import AskView, RunView
 
 ROOT = Path(__file__).parent.parent.parent
@@ -215,6 +217,27 @@ def test_a_time_on_another_day_is_shown_with_its_day() -> None:
 )
 def test_text_is_cut_where_that_does_not_hurt(text: str, shown: str) -> None:
     assert shown == cut(text, 10)
+
+
+def test_a_plan_shows_every_step_however_many_a_phase_has() -> None:
+    steps = tuple(one._replace(phase="containment", effect="final") for one in plan("a target & more", 60).steps)
+    blocks = plan_form(plan("x", 1)._replace(steps=steps), {})["blocks"]
+
+    shown = "\n".join(mrkdwn(blocks))
+    assert [] == [one.id for one in steps if f"*{one.id}*" not in shown]
+    assert () == problems_of(blocks, "modal")
+
+
+@pytest.mark.parametrize("line", ["a <b> & c " * 8, "&" * 3000, "short"])
+def test_a_message_is_seen_whole_before_it_is_signed(line: str) -> None:
+    text = "\n".join([f"{line} {n}." for n in range(3000 // len(line))] + ["the end"])
+    state = RunState("run-1")
+    state.unit("kill").planned = {"effect": "message", "text": text}
+    blocks = preview(ask(), state)
+
+    quoted = [line.removeprefix("> ") for block in blocks[1:] for line in block["text"]["text"].splitlines()]
+    assert safe("".join(text.splitlines())) == "".join(quoted)
+    assert () == problems_of(blocks, "modal")
 
 
 def test_of_many_options_each_can_be_chosen() -> None:
