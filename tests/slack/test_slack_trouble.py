@@ -1,11 +1,13 @@
 """Slack in trouble, and we in trouble: nothing is lost, nothing comes twice, and the order is kept."""
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from conftest import leaked_value
 from town import COMMAND, KILL, TWO, Build, Town, until, values_of
 from websockets.exceptions import ConnectionClosed
 
+from responder.cli.slack import _until
 from responder.drill.world.slack import Person
 from responder.drill.world.slack.limits import TIERS
 from responder.lines import Lines
@@ -109,6 +112,24 @@ def test_connections_that_break_off_without_a_farewell_are_made_anew(build: Buil
 
         assert "Recorded" == town.answered("ines", channel, ts)
         ended(town, reception, channel)
+
+
+def test_whoever_listens_is_told_that_slack_refuses_the_app_token_and_when_it_takes_it_again(build: Build) -> None:
+    town, told, stopping = build("socket"), list[str](), threading.Event()
+    call: Any = SimpleNamespace(say=told.append)
+    with town.listening() as reception, ThreadPoolExecutor() as pool:
+        pool.submit(_until, stopping, call, reception)
+        try:
+            town.slack.app.app_scopes = frozenset()
+            town.slack.courier.board.drop()
+            until(lambda: told)
+            town.slack.app.app_scopes = frozenset({"connections:write"})
+            until(lambda: len(told) == 2)
+        finally:
+            stopping.set()
+
+    assert told[0].startswith("Nobody at Slack is heard: apps.connections.open: missing_scope. ")
+    assert "Slack is heard again." == told[1]
 
 
 def test_an_acknowledgement_whose_connection_ended_goes_over_another(build: Build) -> None:
