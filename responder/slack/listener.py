@@ -30,6 +30,8 @@ _AT_ONCE_SECONDS = 0.6
 """How long an acknowledgement waits for what it could show; Slack waits for three seconds, people for one."""
 _ON_ITS_WAY_SECONDS = 1.0
 """How long an acknowledgement may be on its way."""
+_TRIES, _AGAIN_SECONDS = 4, 3.0
+"""How often a modal is tried to be filled, and how long between two tries at most."""
 _log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
@@ -96,7 +98,18 @@ class Listener:
 
     def _fill(self, view: str, make: Callable[[], Block]) -> None:
         """Show in a modal what comes of something, a refusal included."""
-        self._speaker.write("views.update", view_id=view, view=self._shown(make))
+        self._show(view, self._shown(make))
+
+    def _show(self, view: str, shown: Block) -> None:
+        """Show something in a modal, later where Slack wants to wait: else it says for ever that it takes a moment."""
+        for _ in range(_TRIES):
+            try:
+                self._speaker.write("views.update", view_id=view, view=shown)
+            except Later as later:
+                time.sleep(min(later.seconds, _AGAIN_SECONDS))
+            else:
+                return
+        _log.warning("what came of something could not be shown: Slack takes no modal")
 
     def _shown(self, make: Callable[[], Block]) -> Block:
         """Return what comes of something as a modal, a refusal included."""
@@ -126,7 +139,7 @@ class Listener:
                 def follow() -> None:
                     shown = outcome.result()
                     time.sleep(max(0.0, _ON_ITS_WAY_SECONDS - (monotonic() - since)))
-                    self._speaker.write("views.update", view_id=view["id"], view=shown)
+                    self._show(view["id"], shown)
 
                 self._later(follow)
             else:

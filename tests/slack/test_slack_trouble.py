@@ -385,6 +385,29 @@ def test_a_listener_leaves_at_once_when_slack_is_away(town: Town) -> None:
     assert time.monotonic() - since < 10
 
 
+@pytest.mark.parametrize("wait", ["unreachable", "limited"])
+def test_a_modal_shows_what_comes_of_it_although_slack_wants_to_wait(build: Build, wait: str) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        call = reception.speaker.client.api_call
+        tried: list[str] = []
+
+        def late(method: str, **parts: Any) -> Any:
+            if method == "views.update" and not tried:
+                tried.append(method)
+                if wait == "unreachable":
+                    raise TimeoutError
+                town.slack.storm(1)
+            return call(method, **parts)
+
+        reception.speaker.client.api_call = late  # type: ignore[method-assign] - the first one does not get through
+
+        assert "Recorded" == town.answered("ines", channel, ts)
+        assert tried
+
+
 def test_two_people_who_click_at_once_count_once_each(town: Town) -> None:
     town.playbook(TWO)
     with town.listening() as reception:
