@@ -12,6 +12,7 @@ Block = dict[str, Any]
 
 _SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 1900
 _MOST_CONTEXT = 10
+_MOST_CHOICES = 100
 MOST_SEEN = 10
 """How many choices Slack shows beside one another; of more, people choose in a menu."""
 _METADATA = 3000
@@ -169,10 +170,15 @@ def text_input(*, lines: bool = False, initial: str = "", placeholder: str = "")
 
 
 def select(options: Sequence[Block], initial: str = "") -> Block:
-    """Return a menu of at most a hundred choices."""
-    shown = list(options)[:100] or [option("nothing to choose", "none")]
+    """Return a menu; of more choices than Slack has in one list, in groups that are named after their first."""
+    shown = list(options) or [option("nothing to choose", "none")]
     chosen = next((one for one in shown if one["value"] == initial), None)
-    return {"type": "static_select", "options": shown, **({"initial_option": chosen} if chosen else {})}
+    begun = {"initial_option": chosen} if chosen else {}
+    if len(shown) <= _MOST_CHOICES:
+        return {"type": "static_select", "options": shown, **begun}
+    parts = [shown[start : start + _MOST_CHOICES] for start in range(0, len(shown), _MOST_CHOICES)][:_MOST_CHOICES]
+    groups = [{"label": plain(cut(f"From {part[0]['text']['text']}", _OPTION)), "options": part} for part in parts]
+    return {"type": "static_select", "option_groups": groups, **begun}
 
 
 def ticks(options: Sequence[Block]) -> Block:

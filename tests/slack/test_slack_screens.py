@@ -240,6 +240,15 @@ def test_a_message_is_seen_whole_before_it_is_signed(line: str) -> None:
     assert () == problems_of(blocks, "modal")
 
 
+def test_of_many_people_each_can_be_chosen() -> None:
+    people = {f"p{n}": Person.model_validate({"name": f"Person {n}"}) for n in range(250)}
+    blocks = inputs_form(book("x"), people, {})["blocks"]
+
+    groups = next(one["element"]["option_groups"] for one in blocks if "option_groups" in one.get("element", {}))
+    assert [one["value"] for group in groups for one in group["options"]] == list(people)
+    assert () == problems_of(blocks, "modal")
+
+
 def test_of_many_options_each_can_be_chosen() -> None:
     for count in (2, 10, 12, 60):
         options = {f"option-{n}": "what it means" for n in range(count)}
