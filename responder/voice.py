@@ -217,7 +217,9 @@ class Voice:
             raise RequestError(
                 f"The step {step} is {state.standing_of(step)}; only failed, declined and undone ones are tried again",
                 where=row.run,
-                remedy=f"such are: {', '.join(ended_badly) or 'none'}" if state.state != "ended" else "the run has ended",
+                remedy="the run has ended"
+                if state.state == "ended"
+                else f"such are: {', '.join(ended_badly) or 'none'}",
             )
         over = [one for one in starting_over(step, state) if not starts_in_vain(state, one)]
         if not over:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from responder.slack.reception import Reception
 
 
+_DOCTOR = "Questions are open in a terminal, too; `responder doctor` looks at the tokens."
+
+
 @click.group("slack", cls=Subgroup, invoke_without_command=True, params=global_options(hidden=True, environment=False))
 @click.pass_context
 def command(ctx: click.Context) -> Exit | None:
@@ -85,9 +88,13 @@ def _begin(reception: "Reception", address: str) -> str:
 
 
 def _until(stopping: threading.Event, call: Call, reception: "Reception") -> None:
-    """Wait until stopped, and say when Slack does not take what is said, and when it does again."""
-    told, silent = "", list[str]()
+    """Wait until stopped, and say when Slack is not heard or does not take what is said, and when it does again."""
+    told, deaf, silent = "", "", list[str]()
     while not stopping.wait(1.0):
+        why = reception.deaf
+        if bool(why) != bool(deaf):
+            call.say(f"Nobody at Slack is heard: {why}. {_DOCTOR}" if why else "Slack is heard again.")
+        deaf = why
         trouble = reception.keeper.trouble
         if bool(trouble) != bool(told):
             call.say(f"Slack does not take what is said: {trouble}" if trouble else "Slack takes what is said again.")

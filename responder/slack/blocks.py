@@ -12,6 +12,9 @@ Block = dict[str, Any]
 
 _SECTION, _HEADER, _BUTTON, _TITLE, _OPTION, _FIELD = 2900, 148, 74, 24, 74, 1900
 _MOST_CONTEXT = 10
+_MOST_CHOICES = 100
+MOST_SEEN = 10
+"""How many choices Slack shows beside one another; of more, people choose in a menu."""
 _METADATA = 3000
 _CONTEXT = 1900
 _WORD = 40
@@ -20,6 +23,7 @@ _TOKEN = 100
 """How long what Slack reads as one thing is at most."""
 _TODAY = timedelta(hours=12)
 _DIGEST = re.compile(r"\s*\[sha256:[0-9a-f]+\]")
+_ADDRESS = re.compile(r"<(?:mailto:)?((?<=:)[^|<>]+|https?://[^|<>]+)(?:\|[^<>]*)?>")
 _STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -29,6 +33,15 @@ def safe(text: object) -> str:
     Slack: "Formatting text for app surfaces", escaping.
     """
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def typed(text: object) -> str:
+    """Return text of a message or a command as a person typed it: Slack escapes it, and marks addresses.
+
+    Else a value that is taken from a message is another one than what leaked, and a note is not what was said.
+    """
+    told = _ADDRESS.sub(lambda found: found[1], str(text))
+    return told.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def cut(text: str, most: int) -> str:
@@ -85,6 +98,16 @@ def section(text: str, accessory: Block | None = None) -> Block:
     """Return a paragraph of mrkdwn, with a button beside it."""
     more = {"accessory": accessory} if accessory is not None else {}
     return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, _SECTION)}, **more}
+
+
+def paragraphs(lines: Iterable[str]) -> list[Block]:
+    """Return lines in as many paragraphs as they need: none is cut off that fits into one."""
+    texts = [""]
+    for line in lines:
+        if texts[-1] and len(texts[-1]) + len(line) >= _SECTION:
+            texts.append("")
+        texts[-1] += f"\n{line}" if texts[-1] else line
+    return [section(text) for text in texts if text]
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> Block:
@@ -147,20 +170,25 @@ def text_input(*, lines: bool = False, initial: str = "", placeholder: str = "")
 
 
 def select(options: Sequence[Block], initial: str = "") -> Block:
-    """Return a menu of at most a hundred choices."""
-    shown = list(options)[:100] or [option("nothing to choose", "none")]
+    """Return a menu; of more choices than Slack has in one list, in groups that are named after their first."""
+    shown = list(options) or [option("nothing to choose", "none")]
     chosen = next((one for one in shown if one["value"] == initial), None)
-    return {"type": "static_select", "options": shown, **({"initial_option": chosen} if chosen else {})}
+    begun = {"initial_option": chosen} if chosen else {}
+    if len(shown) <= _MOST_CHOICES:
+        return {"type": "static_select", "options": shown, **begun}
+    parts = [shown[start : start + _MOST_CHOICES] for start in range(0, len(shown), _MOST_CHOICES)][:_MOST_CHOICES]
+    groups = [{"label": plain(cut(f"From {part[0]['text']['text']}", _OPTION)), "options": part} for part in parts]
+    return {"type": "static_select", "option_groups": groups, **begun}
 
 
 def ticks(options: Sequence[Block]) -> Block:
     """Return choices of which any may be ticked."""
-    return {"type": "checkboxes", "options": list(options)[:10]}
+    return {"type": "checkboxes", "options": list(options)[:MOST_SEEN]}
 
 
 def radio(options: Sequence[Block], initial: str = "") -> Block:
     """Return a few choices that are all seen at once."""
-    shown = list(options)[:10]
+    shown = list(options)[:MOST_SEEN]
     chosen = next((one for one in shown if one["value"] == initial), None)
     return {"type": "radio_buttons", "options": shown, **({"initial_option": chosen} if chosen else {})}
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from responder.lines import Lines
@@ -28,8 +29,10 @@ EVENT = "responder_view"
 _CARD, _NEWS = "card", "news"
 UPDATE = "update"
 """The source of a note that everybody in the channel is to read."""
-_EVERY_SECONDS = 1.0
-"""How often the card is edited at most, and news are told."""
+EVERY_SECONDS = 2.0
+"""How often a card is edited at most, and news are told, all channels together: Slack takes about fifty edits a minute,
+and a message a second in each channel, and questions need some of both.
+"""
 _CHECK_SECONDS = 30.0
 _MOST_NEWS = 2800
 _CANNOT_COME = frozenset({"already_in_channel", "user_not_found", "cant_invite_self", "cant_invite"})
@@ -69,9 +72,13 @@ class Board:
         self._channel = ""
         self._read = False
         """Whether it is known what stands in the channel."""
+        self._pinned = ""
+        """The card of which Slack was asked that it be pinned, and said yes or no."""
         self._upto = 0
         """Up to which entry the thread has told what happened."""
         self._edited = float("-inf")
+        self.spoke = float("-inf")
+        """When Slack last took something for the channel."""
         self._looked = float("-inf")
         self._heard: list[str] = []
         self.silent = ""
@@ -82,11 +89,12 @@ class Board:
         """The channel's id; empty while there is none."""
         return self._channel
 
-    def update(self, *, last: bool = False) -> bool:
+    def update(self, every: float = EVERY_SECONDS, *, last: bool = False) -> bool:
         """Bring the channel up to date; tell whether everything was said, or some of it is said a moment later.
 
-        Later where Slack wants to wait, Refused where it says no; what was not said is said the next time.
-        `last`: there is no moment later, so that the card is edited now.
+        Later where Slack wants to wait with what people wait for, Refused where it says no; what was not said is said
+        the next time. `every`: how often card and news are told at most. `last`: there is no moment later, so that the
+        card is edited now.
         """
         self._channel = channel_of(self._sight.states)
         main = self._sight.main
@@ -95,15 +103,27 @@ class Board:
             return True
         if not self._read:
             self._recognise()
-        self._questions()
-        self._handover()
-        self._updates()
+        waits = self._in_turn(*self._questions(), self._handover, self._updates)
         now = time.monotonic()
-        if now - self._edited < _EVERY_SECONDS and not last:
-            return False
-        self._edited = now
-        self._card()
-        return self._news()
+        told = last or now - self._edited >= every
+        if told:
+            self._edited = now
+            told = self._in_turn(self._card, self._news) is None
+        if waits is not None:
+            raise waits
+        return told and self._upto >= self._sight.entries[-1].seq
+
+    def _in_turn(self, *parts: Callable[[], None]) -> Later | None:
+        """Say each part; return why some of it waits. What Slack limits keeps nothing back that it takes meanwhile."""
+        waits: Later | None = None
+        for part in parts:
+            try:
+                part()
+            except Later as later:
+                if not later.limited:
+                    raise
+                waits = waits or later
+        return waits
 
     # Whether it may be heard here --------------------------------------------------------------------------------
 
@@ -168,30 +188,39 @@ class Board:
     def _write(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Say something; where it is not known whether it was said, the channel is read before anything more is."""
         try:
-            return self._speaker.write(method, **arguments)
-        except Later:
-            self._read = False
+            answer = self._speaker.write(method, **arguments)
+        except Later as later:
+            self._read = self._read and later.limited
             raise
         except Refused as refused:
             if refused.code == "message_not_found":  # somebody deleted it
                 self._read = False
             raise
+        self.spoke = time.monotonic()
+        return answer
 
     # What is said ------------------------------------------------------------------------------------------------
 
-    def _questions(self) -> None:
-        """Ask what is asked, and take the buttons away where it is not asked any more."""
+    def _questions(self) -> list[Callable[[], None]]:
+        """Return what asks each question, and what takes the buttons of each away that is not asked any more."""
         open_now = {key(ask): ask for seen in self._sight.views() for ask in seen.awaiting}
-        for marker, ask in open_now.items():
-            if marker not in self._shown:
-                self._invite(ask)
-            says, blocks = question(ask, self._slack_ids)
-            self._show(marker, says, blocks, _question(ask))
-        for marker, shown in list(self._shown.items()):
-            if marker.startswith("ask:") and shown.open and marker not in open_now:
-                told = outcome(self._sight.entries, shown.about)
-                says, blocks = answered(str(shown.about.get("what", "")), told)
-                self._show(marker, says, blocks, shown.about, still=False)
+        closed = [
+            partial(self._answered, marker, shown)
+            for marker, shown in self._shown.items()
+            if marker.startswith("ask:") and shown.open and marker not in open_now
+        ]
+        return [*(partial(self._ask, marker, ask) for marker, ask in open_now.items()), *closed]
+
+    def _ask(self, marker: str, ask: AskView) -> None:
+        if marker not in self._shown:
+            self._invite(ask)
+        says, blocks = question(ask, self._slack_ids)
+        self._show(marker, says, blocks, _question(ask))
+
+    def _answered(self, marker: str, shown: _Shown) -> None:
+        told = outcome(self._sight.entries, shown.about)
+        says, blocks = answered(str(shown.about.get("what", "")), told)
+        self._show(marker, says, blocks, shown.about, still=False)
 
     def _handover(self) -> None:
         """Ask whoever the lead is offered to whether they take it."""
@@ -210,7 +239,7 @@ class Board:
         """Tell what somebody wants everybody to read; each once, in the order in which it was said."""
         for entry in self._sight.entries:
             if entry.event == "noted" and entry.facts.get("source") == UPDATE and entry.seq > self._upto:
-                says = f"{entry.actor}: {entry.facts['text']}"
+                says = safe(f"{entry.actor}: {entry.facts['text']}")
                 told = [section(f"📣 *{safe(entry.actor)}* {moment(entry.at)}\n{safe(entry.facts['text'])}")]
                 self._show(f"update:{entry.seq}", says, told, {})
 
@@ -235,24 +264,27 @@ class Board:
         promises = [str(facts.get("next_at") or "") for facts in told if facts.get("source") == UPDATE]
         promised = datetime.fromisoformat(promises[-1]) if promises and promises[-1] else None
         says, blocks = card(views, self._slack_ids, standing.lead, closed=standing.closed, promised=promised)
-        new = _CARD not in self._shown
         self._show(_CARD, says, blocks, {})
-        if new:
-            try:
-                self._write("pins.add", channel=self._channel, timestamp=self._shown[_CARD].ts)
-            except Refused as refused:
-                if refused.code != "already_pinned":
-                    raise
+        self._pin(self._shown[_CARD].ts)
 
-    def _news(self) -> bool:
-        """Tell what happened since, many lines in one message; items of a step are counted, and not listed.
+    def _pin(self, ts: str) -> None:
+        """Pin the card: also one that was posted before, for nobody knows what came of it where an answer was lost."""
+        if ts == self._pinned:
+            return
+        try:
+            self._write("pins.add", channel=self._channel, timestamp=ts)
+        except Refused as refused:
+            self._pinned = ts
+            if refused.code != "already_pinned":
+                raise
+        self._pinned = ts
 
-        Tell whether that was all, or more than fits.
-        """
+    def _news(self) -> None:
+        """Tell what happened since, many lines in one message; items of a step are counted, and not listed."""
         main = self._sight.main
         entries = self._sight.entries
         if main is None or not entries or entries[-1].seq <= self._upto or _CARD not in self._shown:
-            return True
+            return
         lines = Lines(main.run)
         list(lines.of(entries[: self._upto], main))  # what was told already decides what is worth telling now
         told: list[str] = []
@@ -269,7 +301,6 @@ class Board:
             more = {"text": text, "blocks": [section(text)], "metadata": metadata, "unfurl_links": False}
             self._write("chat.postMessage", channel=self._channel, thread_ts=self._shown[_CARD].ts, **more)
         self._upto = upto
-        return upto == entries[-1].seq
 
 
 def _question(ask: AskView) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from responder.slack.blocks import (
     mention,
     modal,
     option,
+    paragraphs,
     radio,
     readable,
     safe,
@@ -122,18 +123,17 @@ def plan_form(plan: Plan, about: Mapping[str, Any]) -> Block:
     """
     blocks = [section(f"*{safe(plan.title)}*\n{safe(plan.credential)}, {safe(plan.ownership)}")]
     if plan.problems:
-        told = "\n".join(f"• {readable(problem)}" for problem in plan.problems)
-        blocks.append(section(f"🛑 *It may not begin*\n{told}"))
+        blocks += paragraphs(["🛑 *It may not begin*", *(f"• {readable(problem)}" for problem in plan.problems)])
     blocks.append(context(safe(summary(plan))))
     for phase in dict.fromkeys(step.phase for step in plan.steps):
         steps = [step for step in plan.steps if step.phase == phase]
         quiet = [safe(step.id) for step in steps if _is_quiet(step)]
         shown = [_step(step) for step in steps if not _is_quiet(step)]
         shown += [f"👁️ {', '.join(quiet)}"] if quiet else []
-        blocks += [divider(), section(f"*{safe(_label(phase))}*\n" + "\n".join(shown))]
+        blocks += [divider(), *paragraphs([f"*{safe(_label(phase))}*", *shown])]
     if plan.deadlines:
         rows = sorted(plan.deadlines, key=lambda row: str(row.get("due_at") or "9"))
-        blocks += [divider(), section("*By when*\n" + "\n".join(map(_deadline, rows)))]
+        blocks += [divider(), *paragraphs(["*By when*", *map(_deadline, rows)])]
     blocks.append(context("🔴 final · 🟠 can be taken back · ✉️ tells somebody · 👁️ reads · ✋ asks first"))
     if plan.problems or about.get("dry"):
         return modal("The plan", blocks, about=about)

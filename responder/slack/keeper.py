@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from responder.app import App
@@ -11,7 +12,7 @@ from responder.calling import call, called
 from responder.errors import ResponderError
 from responder.room import awaited, channel_of, room, tried
 from responder.settings import Connection
-from responder.slack.board import Board
+from responder.slack.board import EVERY_SECONDS, Board
 from responder.slack.sight import Sight
 from responder.slack.speaker import Later, Patience, Refused, Speaker
 
@@ -25,30 +26,51 @@ _ANYWAY_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Kept:
+    """The channel of one incident, and how it stands with it."""
+
+    sight: Sight
+    board: Board
+    done: float = float("-inf")
+    """When it was up to date."""
+    is_behind: bool = False
+    patience: Patience = field(default_factory=Patience)
+    trouble: str = ""
+    """Why Slack does not take what is said there."""
+    since: float = 0.0
+
+    def silent_for(self) -> float:
+        """Return for how many seconds Slack has taken nothing that is said there, though something is to be said."""
+        return time.monotonic() - max(self.since, self.board.spoke) if self.trouble else 0.0
+
+
 class Keeper:
     """One thread that looks after all channels; what people wait for goes before what is only told."""
 
     def __init__(self, app: App, speaker: Speaker, connection: Connection, call_after: float = CALL_SECONDS) -> None:
         self._app = app
         self._call_after = call_after
-        self._since: float | None = None
         self._speaker = speaker
         self._connection = connection
-        self._boards: dict[str, tuple[Sight, Board]] = {}
-        self._done: dict[str, float] = {}
-        self._behind: set[str] = set()
+        self._kept: dict[str, _Kept] = {}
         self._first = True
         self._lately: set[str] = set()
         self.patience = Patience()
+        """With Slack as a whole; each channel has its own beside it, so that none waits for another's trouble."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
-        self.trouble = ""
+
+    @property
+    def trouble(self) -> str:
         """Why Slack does not take what is said; empty where it does."""
+        return next((kept.trouble for kept in list(self._kept.values()) if kept.trouble), "")
 
     @property
     def silent(self) -> list[str]:
         """Where nothing is said, and why: the channel, or who is in it, may be on the other side."""
-        return sorted(f"{incident}: {board.silent}" for incident, (_, board) in self._boards.items() if board.silent)
+        held = list(self._kept.items())
+        return sorted(f"{incident}: {kept.board.silent}" for incident, kept in held if kept.board.silent)
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -59,12 +81,12 @@ class Keeper:
         self._stop.set()
         if self._thread.ident is not None:  # it was begun
             self._thread.join()
-        for incident, (sight, board) in self._boards.items():
+        for incident, kept in self._kept.items():
             if self.patience.left:
                 return  # Slack is away: whoever listens next says it
             try:
-                sight.look()
-                self._update(board, last=True)
+                kept.sight.look()
+                self._update(kept, last=True)
             except ResponderError as error:
                 _log.warning("%s is not brought up to date: %s", incident, error)
 
@@ -80,40 +102,43 @@ class Keeper:
     def look(self) -> None:
         """Look at every incident once, and bring what changed up to date."""
         for incident in self._open():
-            sight, board = self._board(incident)
-            fresh = sight.look()
-            due = time.monotonic() - self._done.get(incident, float("-inf")) > _ANYWAY_SECONDS
-            if not (fresh or due or incident in self._behind):
+            kept = self._keeping(incident)
+            fresh = kept.sight.look()
+            if not (fresh or kept.is_behind or time.monotonic() - kept.done > _ANYWAY_SECONDS):
                 continue
-            self._see_to_a_room(sight)
-            self._behind.add(incident)
-            if not self.patience.left and self._update(board) and not fresh:
-                self._done[incident] = time.monotonic()
-                self._behind.discard(incident)
-            self._call(sight, board)
+            self._see_to_a_room(kept.sight)
+            kept.is_behind = True
+            waits = self.patience.left or kept.patience.left
+            if not waits and self._update(kept) and not fresh:
+                kept.done, kept.is_behind = time.monotonic(), False
+            self._call(kept)
 
-    def _update(self, board: Board, *, last: bool = False) -> bool:
+    def _update(self, kept: _Kept, *, last: bool = False) -> bool:
         """Bring a channel up to date; tell whether everything was said, and Slack took it."""
+        busy = max(1, sum(one.is_behind and not one.patience.left for one in self._kept.values()))
         try:
-            said = board.update(last=last)
+            said = kept.board.update(EVERY_SECONDS * busy, last=last)
         except Later as later:
-            self.patience.wait_for(later)
-            self.trouble = str(later)
+            if not later.limited:  # else the others, and what has another limit, may go on
+                self.patience.wait_for(later)
+            trouble = str(later)
         except Refused as refused:
-            self.patience.wait_for(Later(str(refused), _REFUSED_SECONDS))
-            self.trouble = str(refused)
+            kept.patience.wait_for(Later(str(refused), _REFUSED_SECONDS))
+            trouble = str(refused)
         else:
-            self.trouble, self._since = "", None
+            kept.trouble = ""
             return said
-        self._since = time.monotonic() if self._since is None else self._since
+        kept.since = kept.since if kept.trouble else time.monotonic()
+        kept.trouble = trouble
         return False
 
-    def _call(self, sight: Sight, board: Board) -> None:
+    def _call(self, kept: _Kept) -> None:
         """Ask by mail what cannot be asked in the channel: there is none, or Slack is away, or must not hear it."""
+        sight, board = kept.sight, kept.board
         main = sight.main
         why = board.silent
-        if self._since is not None and time.monotonic() - self._since >= self._call_after:
-            why = f"Slack does not take messages: {self.trouble}"
+        if kept.trouble and kept.silent_for() >= self._call_after:
+            why = f"Slack does not take messages: {kept.trouble}"
         if not why and not board.channel and tried(sight.states) and not awaited(sight.states):
             why = "no channel could be opened"
         if main is None or not why:
@@ -130,7 +155,7 @@ class Keeper:
         if self._first:
             self._first = False
             self._lately = {row.incident for row in rows if self._is_recent(row.incident)}
-        wanted = {row.incident for row in rows if row.state != "ended"} | self._lately | self._boards.keys()
+        wanted = {row.incident for row in rows if row.state != "ended"} | self._lately | self._kept.keys()
         return [*dict.fromkeys(row.incident for row in rows if row.incident in wanted)]
 
     def _is_recent(self, incident: str) -> bool:
@@ -140,14 +165,12 @@ class Keeper:
         last = store.rows(incident, head.seq - 1) if head is not None else []
         return bool(last) and self._app.means.clock.now() - datetime.fromisoformat(last[-1].at) < _LATELY
 
-    def _board(self, incident: str) -> tuple[Sight, Board]:
-        if incident not in self._boards:
+    def _keeping(self, incident: str) -> _Kept:
+        if incident not in self._kept:
             sight = Sight(self._app, incident)
-            self._boards[incident] = (
-                sight,
-                Board(self._speaker, self._app.means.settings, self._connection, sight, self._is_leaked),
-            )
-        return self._boards[incident]
+            board = Board(self._speaker, self._app.means.settings, self._connection, sight, self._is_leaked)
+            self._kept[incident] = _Kept(sight, board)
+        return self._kept[incident]
 
     def _is_leaked(self) -> bool:
         """Tell whether a finding, of any incident, names the token that we speak with."""

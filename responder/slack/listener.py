@@ -15,7 +15,7 @@ from slack_bolt import App as Bolt
 
 from responder.clock import monotonic
 from responder.errors import RequestError, ResponderError
-from responder.slack.blocks import Block, modal, plain, section, unpacked
+from responder.slack.blocks import Block, modal, plain, section, typed, unpacked
 from responder.slack.desk import Desk
 from responder.slack.forms import FOUND, INPUTS, PLAN, refused, said, working
 from responder.slack.identity import Somebody, checked, somebody
@@ -30,6 +30,8 @@ _AT_ONCE_SECONDS = 0.6
 """How long an acknowledgement waits for what it could show; Slack waits for three seconds, people for one."""
 _ON_ITS_WAY_SECONDS = 1.0
 """How long an acknowledgement may be on its way."""
+_TRIES, _AGAIN_SECONDS = 4, 3.0
+"""How often a modal is tried to be filled, and how long between two tries at most."""
 _log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
@@ -96,7 +98,18 @@ class Listener:
 
     def _fill(self, view: str, make: Callable[[], Block]) -> None:
         """Show in a modal what comes of something, a refusal included."""
-        self._speaker.write("views.update", view_id=view, view=self._shown(make))
+        self._show(view, self._shown(make))
+
+    def _show(self, view: str, shown: Block) -> None:
+        """Show something in a modal, later where Slack wants to wait: else it says for ever that it takes a moment."""
+        for _ in range(_TRIES):
+            try:
+                self._speaker.write("views.update", view_id=view, view=shown)
+            except Later as later:
+                time.sleep(min(later.seconds, _AGAIN_SECONDS))
+            else:
+                return
+        _log.warning("what came of something could not be shown: Slack takes no modal")
 
     def _shown(self, make: Callable[[], Block]) -> Block:
         """Return what comes of something as a modal, a refusal included."""
@@ -126,7 +139,7 @@ class Listener:
                 def follow() -> None:
                     shown = outcome.result()
                     time.sleep(max(0.0, _ON_ITS_WAY_SECONDS - (monotonic() - since)))
-                    self._speaker.write("views.update", view_id=view["id"], view=shown)
+                    self._show(view["id"], shown)
 
                 self._later(follow)
             else:
@@ -157,7 +170,7 @@ class Listener:
 
         def timeline() -> Block:
             self._person(body)
-            return said("Timeline", self._desk.timeline(self._desk.app.row(run).incident)[-2900:])
+            return said("Timeline", self._desk.timeline(self._desk.app.row(run).incident))
 
         self._later(lambda: self._open(body, "Timeline", timeline))
 
@@ -200,7 +213,7 @@ class Listener:
         def form() -> Block:
             person = self._person(body)
             link = f"slack://channel?team={self._team}&id={channel.get('id')}&message={message.get('ts')}"
-            name = self._desk.take_message(str(message.get("text") or ""), place, link, person)
+            name = self._desk.take_message(typed(message.get("text") or ""), place, link, person)
             shown = self._form(body, {"held": name, "url": link, "kind": "private"})
             ask = section(f"Delete the message once this has begun: whoever reads {place} can read the credential.")
             return {**shown, "blocks": [ask, *shown["blocks"]]}
@@ -224,7 +237,7 @@ class Listener:
         try:
             person = self._person({"user": {"id": user}, "team_id": body.get("team_id")})
             found = self._message(channel, ts)
-            self._desk.note_message(incident, str(found.get("text") or ""), f"slack:{channel}:{ts}", person)
+            self._desk.note_message(incident, typed(found.get("text") or ""), f"slack:{channel}:{ts}", person)
         except ResponderError as error:
             self._speaker.write("chat.postEphemeral", channel=channel, user=user, text=told(error))
 
@@ -234,7 +247,7 @@ class Listener:
 
     def _command(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         ack()
-        word, _, rest = str(body.get("text") or "").strip().partition(" ")
+        word, _, rest = typed(body.get("text") or "").strip().partition(" ")
         if not word:
             self._later(lambda: self._open(body, "Respond to a leak", lambda: self._form(body, {})))
             return

@@ -1,14 +1,16 @@
 """What a message will say, shown before somebody signs it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from responder.slack.blocks import Block, context, safe, section
+from responder.slack.blocks import Block, context, paragraphs, safe, section
 from responder.state import RunState
 from responder.view import AskView
 
 _PIECE = 2700
 _MOST_PIECES = 6
+_ESCAPED = 5
+"""How many characters one is at most once it is escaped."""
 
 
 def preview(ask: AskView, state: RunState) -> list[Block]:
@@ -23,11 +25,17 @@ def preview(ask: AskView, state: RunState) -> list[Block]:
         return []
     to = str(given.get("to") or given.get("channel") or planned.get("to") or "")
     head = f"*To* {safe(to)}" + (f"\n*Subject* {safe(given['subject'])}" if given.get("subject") else "")
-    pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
-    blocks = [section(head), *(section("\n".join(f"> {safe(line)}" for line in one.splitlines())) for one in pieces)]
+    pieces = paragraphs(_quoted(text))
     more = f"the first of {ask.items}; the others differ in what is theirs" if ask.items > 1 else ""
     cut = "the rest is in the terminal: `responder status`" if len(pieces) > _MOST_PIECES else ""
-    return [*blocks[: _MOST_PIECES + 1], *([context(more, cut)] if more or cut else [])]
+    return [section(head), *pieces[:_MOST_PIECES], *([context(more, cut)] if more or cut else [])]
+
+
+def _quoted(text: str) -> Iterator[str]:
+    """Yield the lines of a text as they are quoted, each as long as a paragraph takes once it is escaped."""
+    for line in text.splitlines():
+        size = _PIECE if len(safe(line)) <= _PIECE else _PIECE // _ESCAPED
+        yield from (f"> {safe(line[start : start + size])}" for start in range(0, len(line) or 1, size))
 
 
 def _planned(ask: AskView, state: RunState) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from responder.entry import Entry
 from responder.slack.blocks import (
+    MOST_SEEN,
     Block,
     asked,
     button,
@@ -19,6 +20,7 @@ from responder.slack.blocks import (
     readable,
     safe,
     section,
+    select,
     text_input,
 )
 from responder.view import AskView
@@ -56,7 +58,7 @@ def question(ask: AskView, slack_ids: dict[str, str]) -> tuple[str, list[Block]]
     second = [button("Decline…", f"{ANSWER}:decline", {**value, "act": "decline"}, "danger")]
     first = button(f"{_VERBS.get(ask.kind, 'Answer')}…", f"{ANSWER}:accept", {**value, "act": "accept"}, "primary")
     blocks.append(buttons(first, *(second if ask.kind in {"approval", "task", "gate", "decide"} else [])))
-    return f"{told} ({ask.step})" if ask.title else told, blocks
+    return safe(f"{told} ({ask.step})" if ask.title else told), blocks
 
 
 def what(ask: AskView) -> str:
@@ -123,7 +125,7 @@ def answering(ask: AskView, act: str) -> Block:
         blocks += _meanings(ask)
         short = all(len(meaning) <= _SHORT for meaning in ask.options.values())
         shown = [option(name, name, meaning if short else "") for name, meaning in ask.options.items()]
-        blocks.append(asked("choice", "Your choice", radio(shown)))
+        blocks.append(asked("choice", "Your choice", radio(shown) if len(shown) <= MOST_SEEN else select(shown)))
         return modal("Decide", blocks, callback=ANSWER, submit="Decide", about=about)
     return modal("Approve", blocks, callback=ANSWER, submit="Approve", about=about)
 
@@ -161,7 +163,7 @@ def _told(entry: Entry) -> str:
 def answered(title: str, told: str) -> tuple[str, list[Block]]:
     """Return what takes the place of a question once it is answered: no button is left."""
     mark = next((one for word, one in _BECAME.items() if told.startswith(word)), "✔️")
-    return f"{title}: {told}", [section(f"{mark} *{safe(title)}*: {safe(told)}")]
+    return safe(f"{title}: {told}"), [section(f"{mark} *{safe(title)}*: {safe(told)}")]
 
 
 def handover(giver: str, receiver: str, incident: str, slack_ids: dict[str, str]) -> tuple[str, list[Block]]:

@@ -51,6 +51,11 @@ class Reception:
         self._sockets: Sockets | None = None
         self._server: WSGIServer | None = None
 
+    @property
+    def deaf(self) -> str:
+        """Why nobody is heard by Socket Mode; empty where that works, or is not used."""
+        return self._sockets.trouble if self._sockets is not None else ""
+
     def start(self) -> None:
         """Begin to advance runs and to keep channels."""
         self.app.take_in_secrets()

@@ -59,6 +59,16 @@ class Socket(BaseSocketModeClient):
         self._connection: ClientConnection | None = None
         self._closing = False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether something may come on it."""
+        return self._connection is not None and not self.done.is_set()
+
+    @property
+    def was_held(self) -> bool:
+        """Whether it was ever made."""
+        return self._connection is not None
+
     def hold(self) -> None:
         """Connect, and read to the end."""
         try:
@@ -120,6 +130,13 @@ class Sockets:
         self._closing = threading.Event()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="envelope")
         self._open: dict[Socket, threading.Thread] = {}
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody is heard; empty while a connection is held, and while one is made anew without trouble."""
+        with self._lock:
+            return "" if any(each.is_held for each in self._open) else self._trouble
 
     def start(self) -> None:
         """Connect, in threads, and again where Slack is away."""
@@ -145,10 +162,12 @@ class Sockets:
                 url = str(self._speaker.write("apps.connections.open").get("url"))
             except (Later, Refused) as error:
                 _log.warning("Slack cannot be heard: %s", error)
+                self._trouble = str(error)
                 pause = max(pause, error.seconds if isinstance(error, Later) else 0.0)
             else:
                 socket = self._opened(url)
                 socket.done.wait()
+                self._trouble = "" if socket.was_held else "its WebSocket cannot be reached"
                 pause = 0.0 if socket.is_refreshed else pause
             self._closing.wait(max(0.0, began + pause - monotonic()))
 

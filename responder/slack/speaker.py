@@ -12,6 +12,10 @@ from responder.transport import Transport
 
 _SECONDS = 10
 _LIMITED = 429
+_AGAIN_SECONDS = 2.0
+_BROKEN = 500
+_FAILED = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
+"""Slack's words for its own trouble: after these, what was asked may have happened all the same."""
 _MOST_PAGES = 10
 _GONE = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
 
@@ -32,9 +36,11 @@ class Refused(Exception):
 class Later(Exception):
     """Slack cannot be reached, or wants to be left alone for some seconds."""
 
-    def __init__(self, method: str, seconds: float) -> None:
+    def __init__(self, method: str, seconds: float, *, limited: bool = False) -> None:
+        """`limited`: Slack has this method asked less often, and did nothing; else nobody knows what it did."""
         super().__init__(f"{method}: again in {seconds:g} s")
         self.seconds = seconds
+        self.limited = limited
 
 
 class Speaker:
@@ -43,6 +49,8 @@ class Speaker:
     def __init__(self, client: WebClient, redactor: Redactor) -> None:
         self.client = client
         self._redactor = redactor
+        self._limits: dict[str, Patience] = {}
+        """What Slack wants to be asked less often, each by itself: a message waits for no edit, nor the other way."""
 
     @classmethod
     def with_token(cls, token: Secret, base_url: str, transport: Transport, redactor: Redactor) -> "Speaker":
@@ -77,15 +85,24 @@ class Speaker:
                 return
 
     def _call(self, method: str, verb: str, parts: dict[str, Any]) -> dict[str, Any]:
+        # Each method is counted by itself, but for messages, of which each channel takes about one a second.
+        place = str(parts.get("json", {}).get("channel", "")) if method == "chat.postMessage" else ""
+        limit = self._limits.setdefault(f"{method} {place}", Patience())
+        if limit.left:
+            raise Later(method, limit.left, limited=True)
         try:
             data = self.client.api_call(method, http_verb=verb, **parts).data
         except SlackApiError as error:
             if error.response.status_code == _LIMITED:
-                raise Later(method, float(error.response.headers.get("Retry-After") or 1)) from None
+                later = Later(method, float(error.response.headers.get("Retry-After") or 1), limited=True)
+                limit.wait_for(later)
+                raise later from None
             code = error.response.get("error") if isinstance(error.response.data, dict) else "unreadable"
+            if code in _FAILED or error.response.status_code >= _BROKEN:
+                raise Later(method, _AGAIN_SECONDS) from None
             raise Refused(method, str(code)) from None
         except Exception as error:
-            raise Later(method, 2.0) from error
+            raise Later(method, _AGAIN_SECONDS) from error
         return data if isinstance(data, dict) else {}
 
 

@@ -15,6 +15,7 @@ HELP = (
     "• `postmortem` shows the review\n• `abort REASON` lets no further step start\n• `close` closes the incident"
 )
 _MOST_REVIEW = 2700
+_MOST_HAPPENED = 2800
 _HIDDEN = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _RULE = re.compile(r"^\|[-| ]+\|\n|^\| *\| *\|\n", re.MULTILINE)
@@ -32,13 +33,18 @@ def review(markdown: str) -> str:
 
 
 def happened(told: Iterable[tuple[datetime, str]]) -> str:
-    """Return lines of a record, each with its time; what is said again at once is said once."""
+    """Return lines of a record, each with its time; what is said again at once is said once.
+
+    Where they do not all fit into a paragraph, the newest ones do: they are what is asked for.
+    """
     lines: list[str] = []
     before = ""
     for at, line in told:
         if line != before:
             lines.append(f"{moment(at)} {readable(line)}")
         before = line
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > _MOST_HAPPENED:
+        del lines[0]
     return "\n".join(lines)
 
 

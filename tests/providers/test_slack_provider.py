@@ -68,6 +68,15 @@ def test_opening_takes_few_requests_however_many_are_invited(bench: Bench) -> No
     ]
 
 
+def test_somebody_whose_account_is_closed_costs_nobody_the_channel(bench: Bench) -> None:
+    bench.live.world.slack.deactivate("UTOMAS")
+    act(bench, OPEN)
+
+    members = channel(bench, "inc-1").members
+    assert ("UINES" in members, "UTOMAS" in members) == (True, False)
+    assert isinstance(OPEN.plan(bench.client()), Unchanged)
+
+
 @pytest.mark.parametrize("method", ["conversations.create", "chat.postMessage", "conversations.invite"])
 def test_wherever_opening_stopped_it_is_finished_and_nothing_is_done_twice(bench: Bench, method: str) -> None:
     change = OPEN.plan(bench.client())

@@ -7,7 +7,7 @@ import pytest
 from conftest import leaked_value
 from test_world_contracts import CONTRACTS, described
 from test_world_slack_contracts import as_described
-from town import KILL, TWO, Town, until
+from town import KILL, TWO, Build, Town, until
 
 from responder.drill.world.slack import Impossible
 from responder.errors import RequestError
@@ -176,6 +176,24 @@ def test_words_of_the_command(town: Town) -> None:
         assert "aborted" in [e.event for e in town.entries(reception)]
 
 
+def test_the_timeline_shows_what_happened_last_however_long_it_is(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        for number in range(25):
+            reception.desk.speaking_for("ines").note(town.state(reception).run, f"{'long & ' * 30}, number {number}")
+        town.says("ines", "timeline", channel)
+        said = town.private("ines", channel)[-1]["blocks"][0]["text"]["text"]
+        ines = town.person("ines")
+        ines.click("timeline", channel=channel, ts=until(lambda: ines.pins(channel))[0]["ts"])
+        shown = town.form(ines, "Timeline")["blocks"][0]["text"]["text"]
+
+        assert said.endswith("number 24")
+        assert said.startswith("<!date")
+        assert said == shown
+
+
 def test_the_lead_passes_when_it_is_taken(town: Town) -> None:
     with town.listening() as reception:
         channel = town.begun()
@@ -218,6 +236,37 @@ def test_a_reaction_puts_a_message_on_the_timeline_once(town: Town) -> None:
         until(noted)
         town.slack.courier.settle()
         assert ["The CDN still serves it"] == noted()
+
+
+def test_what_people_write_is_on_the_record_as_they_typed_it(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        ts = town.person("ines").say(channel, "a &lt; b &amp; c").ts  # as Slack passes on what was typed
+        town.person("ines").react(channel, ts, "pushpin")
+        town.says("ines", "note x &gt; y", channel)
+
+        def noted() -> list[str]:
+            return sorted(e.facts["text"] for e in town.entries(reception) if e.event == "noted")
+
+        until(lambda: len(noted()) == 2)
+        assert ["a < b & c", "x > y"] == noted()
+
+
+def test_a_leaked_value_in_a_message_is_taken_as_it_was_typed(build: Build) -> None:
+    town = build("socket")
+    value = "p&ss<w0rd>" * 3
+    sent = json.dumps({"value": value, "connection": "cw", "key_id": "k9"})
+    with town.listening() as reception:
+        ines = town.person("ines")
+        ines.join("general")
+        ts = ines.say("general", sent.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")).ts
+        assert ines.message_shortcut("respond_to_message", "general", ts).ok
+        town.form(ines, "Respond to a leak")
+
+        found = waiting(reception.app.means)[0].finding
+        assert reception.app.means.sealer.secret(value).fingerprint == found.fingerprint
 
 
 def test_a_message_with_a_key_becomes_a_finding_and_its_channel_an_exposure(town: Town) -> None:

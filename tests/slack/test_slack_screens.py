@@ -15,11 +15,13 @@ from responder.plan import Plan, PlannedStep
 from responder.playbook import Input, Playbook
 from responder.progress import ItemsView, StepView
 from responder.settings import Person
-from responder.slack.blocks import cut, day, due, moment, readable
+from responder.slack.blocks import cut, day, due, moment, readable, safe, typed
 from responder.slack.card import card
 from responder.slack.forms import finding_form, inputs_form, join_form, plan_form, refused, said, working
+from responder.slack.preview import preview
 from responder.slack.questions import answered, answering, handover, question
 from responder.slack.words import HELP, happened, review, told
+from responder.state import RunState
 from responder.view import AskView, RunView
 
 ROOT = Path(__file__).parent.parent.parent
@@ -142,6 +144,18 @@ def test_nothing_that_is_quoted_calls_anybody(name: str, shown: dict[str, Any]) 
     assert [] == [text for text in texts if "<!channel" in text or "<@UEVIL" in text or "<https://evil" in text]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        question(ask(NASTY)._replace(title=NASTY), IDS)[0],
+        answered(NASTY, NASTY)[0],
+        card([run(NASTY, 2)], IDS, "ines", closed=False)[0],
+    ],
+)
+def test_what_a_notification_quotes_calls_nobody(told: str) -> None:
+    assert ("<" in told, ">" in told) == (False, False)
+
+
 def mrkdwn(node: Any) -> Iterator[str]:
     """Yield every text in which Slack reads markup."""
     if isinstance(node, list):
@@ -205,6 +219,45 @@ def test_text_is_cut_where_that_does_not_hurt(text: str, shown: str) -> None:
     assert shown == cut(text, 10)
 
 
+def test_a_plan_shows_every_step_however_many_a_phase_has() -> None:
+    steps = tuple(one._replace(phase="containment", effect="final") for one in plan("a target & more", 60).steps)
+    blocks = plan_form(plan("x", 1)._replace(steps=steps), {})["blocks"]
+
+    shown = "\n".join(mrkdwn(blocks))
+    assert [] == [one.id for one in steps if f"*{one.id}*" not in shown]
+    assert () == problems_of(blocks, "modal")
+
+
+@pytest.mark.parametrize("line", ["a <b> & c " * 8, "&" * 3000, "short"])
+def test_a_message_is_seen_whole_before_it_is_signed(line: str) -> None:
+    text = "\n".join([f"{line} {n}." for n in range(3000 // len(line))] + ["the end"])
+    state = RunState("run-1")
+    state.unit("kill").planned = {"effect": "message", "text": text}
+    blocks = preview(ask(), state)
+
+    quoted = [line.removeprefix("> ") for block in blocks[1:] for line in block["text"]["text"].splitlines()]
+    assert safe("".join(text.splitlines())) == "".join(quoted)
+    assert () == problems_of(blocks, "modal")
+
+
+def test_of_many_people_each_can_be_chosen() -> None:
+    people = {f"p{n}": Person.model_validate({"name": f"Person {n}"}) for n in range(250)}
+    blocks = inputs_form(book("x"), people, {})["blocks"]
+
+    groups = next(one["element"]["option_groups"] for one in blocks if "option_groups" in one.get("element", {}))
+    assert [one["value"] for group in groups for one in group["options"]] == list(people)
+    assert () == problems_of(blocks, "modal")
+
+
+def test_of_many_options_each_can_be_chosen() -> None:
+    for count in (2, 10, 12, 60):
+        options = {f"option-{n}": "what it means" for n in range(count)}
+        blocks = answering(ask("which one?", kind="decide", options=options), "accept")["blocks"]
+
+        assert [one["value"] for one in blocks[-1]["element"]["options"]] == list(options)
+        assert () == problems_of(blocks, "modal")
+
+
 def test_a_card_names_who_is_awaited_before_the_clocks_and_the_next_clock_first() -> None:
     texts = list(mrkdwn(card([run("x", 5)], IDS, "ines", closed=False)[1]))
     awaited, clocks = (next(n for n, text in enumerate(texts) if word in text) for word in ("*Awaited*", "in time:"))
@@ -221,6 +274,20 @@ def test_a_card_shows_a_bar_for_many_items_alone() -> None:
 
     assert "Issue\\n▓▓▓░░░░░░░ 97 of 300, *3 failed*" in shown
     assert "0 of 1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("a &lt; b &amp;&amp; c &gt; d", "a < b && c > d"),
+        ("&amp;lt; as it is written", "&lt; as it is written"),
+        ("see <https://evil.example/a?b=1&amp;c=2|evil.example/a>", "see https://evil.example/a?b=1&c=2"),
+        ("write to <mailto:ines@lumen.example|ines@lumen.example>", "write to ines@lumen.example"),
+        ("to <@UINES> &lt;@ULEO&gt;", "to <@UINES> <@ULEO>"),
+    ],
+)
+def test_what_somebody_wrote_is_read_as_they_typed_it(told: str, meant: str) -> None:
+    assert meant == typed(told)
 
 
 def test_words_are_short_and_harmless() -> None:

@@ -3,11 +3,13 @@
 import json
 import re
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,9 @@ from conftest import leaked_value
 from town import COMMAND, KILL, TWO, Build, Town, until, values_of
 from websockets.exceptions import ConnectionClosed
 
+from responder.cli.slack import _until
 from responder.drill.world.slack import Person
+from responder.drill.world.slack.limits import TIERS
 from responder.errors import RequestError, SettingsError
 from responder.lines import Lines
 from responder.slack.blocks import safe
@@ -137,6 +141,24 @@ def test_connections_that_break_off_without_a_farewell_are_made_anew(build: Buil
         ended(town, reception, channel)
 
 
+def test_whoever_listens_is_told_that_slack_refuses_the_app_token_and_when_it_takes_it_again(build: Build) -> None:
+    town, told, stopping = build("socket"), list[str](), threading.Event()
+    call: Any = SimpleNamespace(say=told.append)
+    with town.listening() as reception, ThreadPoolExecutor() as pool:
+        pool.submit(_until, stopping, call, reception)
+        try:
+            town.slack.app.app_scopes = frozenset()
+            town.slack.courier.board.drop()
+            until(lambda: told)
+            town.slack.app.app_scopes = frozenset({"connections:write"})
+            until(lambda: len(told) == 2)
+        finally:
+            stopping.set()
+
+    assert told[0].startswith("Nobody at Slack is heard: apps.connections.open: missing_scope. ")
+    assert "Slack is heard again." == told[1]
+
+
 def test_an_acknowledgement_whose_connection_ended_goes_over_another(build: Build) -> None:
     town = build("socket")
     with town.listening() as reception:
@@ -194,7 +216,7 @@ def test_a_storm_of_too_many_requests_loses_and_doubles_nothing(town: Town) -> N
         ended(town, reception, channel)
 
         assert expected(town, reception) == lines(town, channel)
-        assert "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts)
+        until(lambda: "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts))
 
 
 def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go_first(town: Town) -> None:
@@ -209,6 +231,61 @@ def test_a_channel_that_takes_a_message_a_second_is_not_flooded_and_questions_go
         refused = [one for one in town.slack.diary.sent(kind="call") if one.outcome == "ratelimited"]
         assert len(refused) <= 3
         assert expected(town, reception) == lines(town, channel)
+
+
+def test_what_people_wait_for_does_not_wait_for_what_slack_limits(town: Town) -> None:
+    town.playbook(MANY + KILL)
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        until(lambda: town.person("ines").pins(channel))
+        town.slack.limits.tiers = {3: 1}  # an edit a minute, and as many looks into the channel
+        desk = reception.desk.speaking_for("ines")
+        desk.set(town.state(reception).run, "severity", "P3")
+        until(lambda: "P3" in json.dumps(town.person("ines").pins(channel)))
+        desk.set(town.state(reception).run, "severity", "P2")
+        until(lambda: reception.speaker._limits["chat.update "].left)
+        reception.desk.update(town.entries(reception)[0].incident, "all is well", "ines")
+        until(lambda: "all is well" in town.text_of("ines", channel))
+        desk.approve(town.state(reception).run, "kill")
+        ended(town, reception, channel)
+        town.slack.limits.tiers = {}
+        reception.speaker._limits.clear()
+        until(lambda: "agreed by ines" in next(one["text"] for one in posts(town, channel) if one["ts"] == ts))
+
+        looks = town.slack.diary.sent(kind="call", name="conversations.history")
+        assert [] == [one for one in looks if one.outcome == "ratelimited"]
+
+
+def test_a_card_that_changes_all_the_time_leaves_most_edits_to_questions(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        town.asked("ines", channel, "kill")
+        run, began = town.state(reception).run, time.monotonic()
+        while time.monotonic() - began < 5:
+            reception.desk.speaking_for("ines").set(run, "severity", f"P{1 + int(time.monotonic() * 5) % 4}")
+            time.sleep(0.1)
+
+        edits = len(town.slack.diary.sent(kind="call", name="chat.update"))
+        assert 1 <= edits <= 5 * TIERS[3] * 0.7 / 60 + 1
+
+
+def test_a_channel_that_somebody_archives_keeps_no_other_waiting(town: Town) -> None:
+    with town.listening() as reception:
+        archived = town.begun()
+        town.asked("ines", archived, "kill")
+        town.slack.channels[archived].archived = True
+        reception.desk.speaking_for("ruth").note(town.state(reception).run, "this channel is gone")
+        until(lambda: "is_archived" in reception.keeper.trouble)
+
+        channel = town.begun(finding=json.dumps({"connection": "cw", "key_id": "k2"}), beside=archived)
+        town.answered("ines", channel, town.asked("ines", channel, "kill"))
+        ended(town, reception, channel)
+
+        town.slack.channels[archived].archived = False
+        until(lambda: not reception.keeper.trouble)
+        assert "this channel is gone" in town.text_of("ines", archived)
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -258,11 +335,55 @@ def test_a_message_whose_answer_was_lost_comes_once(town: Town) -> None:
         ended(town, reception, channel)
 
         # The question, the card, and the first news, which may be the last ones, too: what is not known is looked up.
-        until(lambda: len(lost) == 3 and not reception.keeper._behind)
+        until(lambda: len(lost) == 3 and not any(kept.is_behind for kept in reception.keeper._kept.values()))
 
         assert expected(town, reception) == lines(town, channel)
         texts = Counter(one["text"] for one in posts(town, channel))
         assert [] == [text for text, count in texts.items() if count > 1]
+
+
+@pytest.mark.parametrize(("status", "said"), [(504, "no JSON: <html>"), (200, "internal_error")])
+def test_a_message_that_was_posted_while_slack_says_that_it_is_broken_comes_once(
+    town: Town, status: int, said: str
+) -> None:
+    with town.listening() as reception:
+        broken: list[str] = []
+        call = reception.speaker.client.api_call
+
+        def breaking(method: str, **parts: Any) -> Any:
+            answer = call(method, **parts)
+            if method == "chat.postMessage" and len(broken) < 2:
+                broken.append(method)
+                answer.data, answer.status_code = {"ok": False, "error": said}, status
+                answer.validate()
+            return answer
+
+        reception.speaker.client.api_call = breaking  # type: ignore[method-assign] - Slack did it, and fails then
+        channel = town.begun()
+        town.answered("ines", channel, town.asked("ines", channel, "kill"))
+        ended(town, reception, channel)
+
+        texts = Counter(one["text"] for one in posts(town, channel))
+        assert [] == [text for text, count in texts.items() if count > 1]
+
+
+def test_a_card_is_pinned_although_the_answer_to_that_was_lost(build: Build) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        lost: list[str] = []
+        call = reception.speaker.client.api_call
+
+        def losing(method: str, **parts: Any) -> Any:
+            if method == "pins.add" and not lost:
+                lost.append(method)
+                raise TimeoutError
+            return call(method, **parts)
+
+        reception.speaker.client.api_call = losing  # type: ignore[method-assign] - it is never asked
+        channel = town.begun()
+        until(lambda: town.person("ruth").pins(channel))
+
+        assert ["pins.add"] == lost
 
 
 def test_a_listener_that_leaves_leaves_no_button_whose_question_was_answered(town: Town) -> None:
@@ -289,6 +410,29 @@ def test_a_listener_leaves_at_once_when_slack_is_away(town: Town) -> None:
         since = time.monotonic()
 
     assert time.monotonic() - since < 10
+
+
+@pytest.mark.parametrize("wait", ["unreachable", "limited"])
+def test_a_modal_shows_what_comes_of_it_although_slack_wants_to_wait(build: Build, wait: str) -> None:
+    town = build("socket")
+    with town.listening() as reception:
+        channel = town.begun()
+        ts = town.asked("ines", channel, "kill")
+        call = reception.speaker.client.api_call
+        tried: list[str] = []
+
+        def late(method: str, **parts: Any) -> Any:
+            if method == "views.update" and not tried:
+                tried.append(method)
+                if wait == "unreachable":
+                    raise TimeoutError
+                town.slack.storm(1)
+            return call(method, **parts)
+
+        reception.speaker.client.api_call = late  # type: ignore[method-assign] - the first one does not get through
+
+        assert "Recorded" == town.answered("ines", channel, ts)
+        assert tried
 
 
 def test_two_people_who_click_at_once_count_once_each(town: Town) -> None:
@@ -351,7 +495,7 @@ def test_whoever_is_suspect_hears_nothing_and_decides_nothing(town: Town) -> Non
             shown = town.form(leo, "Refused")
         before = len(posts(town, channel))
         reception.desk.speaking_for("ruth").note(town.state(reception).run, "leo must not read this")
-        until(lambda: any(board.silent for _, board in reception.keeper._boards.values()))
+        until(lambda: any(kept.board.silent for kept in reception.keeper._kept.values()))
         time.sleep(1.5)
 
         assert "suspect" in json.dumps(shown)

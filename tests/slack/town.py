@@ -115,7 +115,11 @@ class Town:
     # What people do ----------------------------------------------------------------------------------------------
 
     def begun(self, who: str = "ruth", **more: str) -> str:
-        """Begin a response from the command to the second, explicit act; return the incident's channel."""
+        """Begin a response from the command to the second, explicit act; return the incident's channel.
+
+        `beside`: the channel of the response that there is already.
+        """
+        beside = more.pop("beside", "")
         person = self.person(who)
         assert person.command(COMMAND).ok
         self.form(person, "Respond to a leak")
@@ -128,11 +132,12 @@ class Town:
         assert person.submit().ok
         self.form(person, "Begun")
         person.close(everything=True)
-        return self.channel(who)
+        return self.channel(who, beside)
 
-    def channel(self, who: str = "ruth") -> str:
+    def channel(self, who: str = "ruth", beside: str = "") -> str:
         def found() -> list[str]:
-            return [str(one["id"]) for one in self.person(who).channels() if one["name"].startswith("inc-")]
+            seen = [one for one in self.person(who).channels() if one["name"].startswith("inc-")]
+            return [str(one["id"]) for one in seen if one["id"] != beside]
 
         return str(until(found)[0])
 

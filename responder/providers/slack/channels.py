@@ -11,12 +11,15 @@ from responder.providers.slack.messages import EVENT, listeners, marker_of, mess
 
 _MANAGE = "channels:manage, groups:write"
 _PEOPLE = "users:read.email"
+_ACCOUNTS = "users:read"
 _SOON = 3600
 _OPENING = "This channel was opened for an incident. What is decided here is recorded."
 
 
 class OpenChannel(Action):
     """Open a channel and invite people. Facts: `channel` (its id), `name`.
+
+    Whose account is closed is not invited: somebody who left costs nobody the channel.
 
     Its first message bears our marker. A channel of the same name without it is somebody else's, and is left
     alone; one that an earlier try opened and did not get to mark is empty, and is taken up.
@@ -25,7 +28,7 @@ class OpenChannel(Action):
     name: ClassVar[str] = "slack.open_channel"
     effect: ClassVar[Effect] = Effect.REVERSIBLE
     permissions: ClassVar[tuple[str, ...]] = (
-        "channels:manage, groups:write", "channels:read", "channels:history", "chat:write", _PEOPLE
+        "channels:manage, groups:write", "channels:read", "channels:history", "chat:write", _PEOPLE, _ACCOUNTS
     )  # fmt: skip
 
     channel: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")]
@@ -88,8 +91,7 @@ class OpenChannel(Action):
             done.append("marked")
         missing = people if "created" in done else _missing(client, found, people)
         if missing:
-            users = ",".join(sorted(missing))
-            client.write("conversations.invite", _MANAGE, channel=found["id"], users=users)
+            _invite(client, str(found["id"]), missing)
         return Outcome({"channel": found["id"], "name": self.channel})
 
     def verify(self, client: Client, change: Change) -> Verdict:
@@ -120,7 +122,25 @@ def _missing(client: Client, channel: dict[str, Any], people: frozenset[str]) ->
     if not people:
         return people
     inside = client.pages("conversations.members", "channels:read", "members", 50, channel=channel["id"])
-    return people - set(inside)
+    return _reachable(client, people - set(inside))
+
+
+def _invite(client: Client, channel: str, people: frozenset[str]) -> None:
+    """Invite people; Slack refuses all where it refuses one, so that closed accounts are left out then."""
+    try:
+        client.write("conversations.invite", _MANAGE, channel=channel, users=",".join(sorted(people)))
+    except ProviderError:
+        left = _reachable(client, people)
+        if left == people:
+            raise
+        if left:
+            client.write("conversations.invite", _MANAGE, channel=channel, users=",".join(sorted(left)))
+
+
+def _reachable(client: Client, people: frozenset[str]) -> frozenset[str]:
+    """Return those whose account is not closed."""
+    infos = {one: client.read("users.info", _ACCOUNTS, user=one).get("user") or {} for one in sorted(people)}
+    return frozenset(one for one, info in infos.items() if not info.get("deleted"))
 
 
 def _is_marked(client: Client, channel: dict[str, Any]) -> bool:
