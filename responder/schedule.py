@@ -1,11 +1,9 @@
 """When a step with `start` starts: never before, at once when, and at the latest."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
-from responder.durations import duration
+from responder.appointed import HOW, read_appointed
 from responder.errors import InputError, PlaybookError
 from responder.expressions import evaluate
 from responder.gate import Judged, Verdict, gate, may_run
@@ -14,9 +12,6 @@ from responder.naming import incident_fact, names
 from responder.state import RunState
 from responder.step import Start, Step, read_by
 from responder.unit import ENDED, ENDED_WELL
-
-_ANCHORED = r"incident\.(?P<anchor>[a-z_]+_at)(?:\s*\+\s*(?P<span>\S+))?"
-_LOCAL = r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\s+(?P<zone>\S+))?"
 
 
 class Times(NamedTuple):
@@ -59,35 +54,14 @@ def _moment(text: str, step: Step, state: RunState, means: Means) -> datetime | 
             return None
         if isinstance(value, datetime):
             return value
-    found = re.fullmatch(_ANCHORED, str(value).strip())
     try:
-        if found:
-            anchor = incident_fact(state, found["anchor"])
-            if not isinstance(anchor, datetime):
-                return None
-            return anchor + duration(found["span"]) if found["span"] else anchor
-        return local_time(str(value), str(state.started.get("organisation", {}).get("time_zone", "UTC")))
-    except (KeyError, ValueError, OverflowError) as error:
-        raise PlaybookError(
-            f"{str(value)!r} is not a time: {error}",
-            where=f"step {step.id}",
-            remedy="write `incident.aware_at + 24h`, or `2026-12-01 09:00 Europe/Berlin`",
-        ) from None
-
-
-def local_time(text: str, zone: str) -> datetime:
-    """Return a local time with its zone, or with an offset. ValueError where it is none."""
-    found = re.fullmatch(_LOCAL, text.strip())
-    if found is None:
-        moment = datetime.fromisoformat(text.strip())
-        if moment.tzinfo is None:
-            raise ValueError("it names no zone")
-        return moment
-    try:
-        chosen = ZoneInfo(found["zone"] or zone)
-    except (OSError, ValueError, KeyError):
-        raise ValueError(f"the time zone {found['zone'] or zone!r} is not known") from None
-    return datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=chosen)
+        found = read_appointed(str(value), str(state.started.get("organisation", {}).get("time_zone", "UTC")))
+        if found.moment is not None:
+            return found.moment
+        anchor = incident_fact(state, found.anchor)
+        return anchor + found.span if isinstance(anchor, datetime) else None
+    except (ValueError, OverflowError) as error:
+        raise PlaybookError(f"{str(value)!r} is not a time: {error}", where=f"step {step.id}", remedy=HOW) from None
 
 
 def readable(step: Step, state: RunState) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from responder.appointed import HOW, read_appointed
 from responder.due import deadline_problems
 from responder.errors import PlaybookError, Problem
 from responder.expressions import expressions_in, references
@@ -132,7 +133,7 @@ def _deadline_condition(
 
 
 def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:
-    """Yield where a `start` reads the clock: nothing watches that, and a time counted from it would never come."""
+    """Yield where a `start` says no time, or reads the clock, which nothing watches: its time would never come."""
     if step.start is None:
         return
     for key in ("when", "not_before", "hard_stop"):
@@ -141,6 +142,13 @@ def _clocks(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterato
             if key != "when":
                 what, way = "such a time moves on with every look", "count it from a moment or from what a step says"
             yield Problem(f"`{key}` reads `now`, and {what}", source.place((*place, "start", key)), way)
+    for key in ("not_before", "hard_stop"):
+        text = getattr(step.start, key)
+        if text and "${{" not in text:
+            try:
+                read_appointed(text)
+            except (ValueError, OverflowError) as error:
+                yield Problem(f"{text!r} is not a time: {error}", source.place((*place, "start", key)), HOW)
 
 
 def _items(step: Step, source: Source, place: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -48,7 +48,7 @@ unit subject
 leaks
 action incident rendition timeline playbook
 ticket
-transport installation said step due chain entry
+transport installation said step due chain entry appointed
 sqlite postgres
 finding settings store answer programs expressions anchors
 sealing source dates

@@ -10,10 +10,11 @@ from replies import replying
 from test_run import begun, driven, effects, statuses, written
 
 from responder.app import App
+from responder.appointed import local_time
 from responder.entry import Entry
 from responder.errors import PlaybookError
 from responder.reading import parse_playbook
-from responder.schedule import Times, local_time
+from responder.schedule import Times
 from responder.view import view
 
 
@@ -354,7 +355,7 @@ def test_a_time_that_is_none_fails_the_step_with_a_way_out(opened: OpenApp, plac
     name = written(
         place,
         """
-  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: tomorrow at noon}}
+  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}, start: {not_before: "${{ 'tomorrow at noon' }}"}}
 """,
     )
     state = driven(app, begun(app, name))
@@ -368,6 +369,7 @@ def test_local_times_have_a_zone_or_that_of_the_organisation() -> None:
     assert datetime(2026, 12, 1, 8, tzinfo=UTC) == local_time("2026-12-01 09:00 Europe/Berlin", "UTC")
     assert datetime(2026, 7, 1, 7, tzinfo=UTC) == local_time("2026-07-01 09:00", "Europe/Berlin")
     assert datetime(2026, 12, 1, 10, tzinfo=UTC) == local_time("2026-12-01T09:00:00-01:00", "Europe/Berlin")
+    assert datetime(2027, 3, 28, 1, tzinfo=UTC) == local_time("2027-03-28 02:30 Europe/Berlin", "UTC")  # it is skipped
     with pytest.raises(ValueError, match="not known"):
         local_time("2026-12-01 09:00 Mars/Base", "UTC")
 
@@ -390,6 +392,10 @@ def test_what_was_signed_is_kept_when_the_time_moves_earlier() -> None:
         ('{when: "${{ now > incident.aware_at }}"}', "a clock is not watched"),
         ("{not_before: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
         ("{hard_stop: \"${{ after(now, '1h') }}\"}", "moves on with every look"),
+        ("{hard_stop: incident.awre_at + 1h}", "did you mean 'aware_at'?"),
+        ("{hard_stop: incident.aware_at + soon}", "'incident.aware_at + soon' is not a time"),
+        ("{not_before: tomorrow at noon}", "'tomorrow at noon' is not a time"),
+        ("{not_before: 2026-12-01 09:00 Mars/Base}", "the time zone 'Mars/Base' is not known"),
         ('{not_before: "${{ steps.nowhere.at }}"}', "there is no step 'nowhere'"),
         ("{not_after: x}", "not_after"),
     ],
