@@ -37,15 +37,19 @@ def find_config(environment: Mapping[str, str]) -> Path | None:
     if named:
         return Path(named)
     home = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".config")
-    return next(
-        (path for path in (Path("responder.yaml"), home / "responder" / "responder.yaml") if path.is_file()), None
-    )
+    places = (Path("responder.yaml"), home / "responder" / "responder.yaml")
+    # One that leads nowhere, or is a folder, is refused where it is read: else another record would be looked into.
+    return next((path for path in places if path.exists() or path.is_symlink()), None)
 
 
 def location(
     given: str | None, environment: Mapping[str, str], config: Path | None = None, settings: Settings | None = None
 ) -> Location:
     """Return where the record is: as given, RESPONDER_STORE, the configuration's, or the user's own file."""
+    if given is not None and not given.strip():
+        raise SettingsError(
+            "No record is named", where="--store", remedy="name a file or a URL, or leave the option out"
+        )
     named = given or environment.get("RESPONDER_STORE")
     if named and "://" in named:
         return _on_server(named)

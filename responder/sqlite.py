@@ -36,8 +36,26 @@ CREATE INDEX locks_of_run ON locks (run);
 }
 """What brings a file from the format before to each format; nothing that is written already is changed."""
 _GONE = "moved: "
+_LOOKS, _MAKING_SECONDS = 20, 1.0
+"""How often, and for how long, it is looked whether a file without a byte is just being made."""
 _ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * len(Row._fields))})"  # noqa: S608 - question marks alone
 _RUN = "run, incident, playbook, state, epoch, wake_at, executor, heartbeat"
+
+
+def _check_filled(path: Path) -> None:
+    """Refuse a file without a byte, which SQLite would take for a new record: an old one was cut off there.
+
+    One that another process is just making has its first page a moment later.
+    """
+    for _ in range(_LOOKS):
+        if not path.is_file() or path.stat().st_size:
+            return
+        time.sleep(_MAKING_SECONDS / _LOOKS)
+    raise RecordError(
+        "The file of the record is empty",
+        where=str(path),
+        remedy="restore it from a backup; if there never was a record in it, remove the file",
+    )
 
 
 class SQLiteStore:
@@ -53,6 +71,7 @@ class SQLiteStore:
         """Which file it was when it was opened; None for a record in memory."""
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_filled(path)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             try:
                 self._open()

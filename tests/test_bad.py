@@ -161,6 +161,24 @@ def test_every_bad_configuration_has_its_test() -> None:
     assert {path.stem for path in (BAD / "configurations").iterdir()} == set(CONFIGURATIONS)
 
 
+@pytest.mark.parametrize("made", ["a link that leads nowhere", "a folder"])
+def test_a_configuration_here_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RESPONDER_CONFIG", raising=False)
+    here = tmp_path / "responder.yaml"
+    here.mkdir() if made == "a folder" else here.symlink_to("nowhere")
+
+    check(CliRunner().invoke(group, ["--store", "r.db", "status"]), 2, "responder.yaml", "cannot be read")
+
+
+def test_a_record_that_is_named_by_nothing_is_not_the_user_s_own(good: Path) -> None:
+    result = CliRunner().invoke(group, ["--config", str(good / "responder.yaml"), "--store", "", "status"])
+
+    check(result, 2, "--store", "No record is named")
+
+
 # Databases ----------------------------------------------------------------------------------------
 
 
@@ -212,6 +230,15 @@ def test_a_truncated_database_is_an_error_and_not_an_empty_record(begun: tuple[P
     database(place).write_bytes(data[: len(data) // 2])
 
     check(with_run(place, run, command), 6, "r.db", "The record cannot be read or written")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_database_cut_down_to_nothing_is_no_new_record(begun: tuple[Path, str], command: list[str]) -> None:
+    place, run = begun
+    database(place).write_bytes(b"")
+
+    check(with_run(place, run, command), 6, "r.db", "The file of the record is empty")
+    assert b"" == database(place).read_bytes()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -76,6 +76,12 @@ def begin(options: Options, tell: Told = lambda _: None) -> Drill:
     faults = parse_faults(options.faults)
     if options.slack:
         _check_slack(options)
+    if options.workers and "://" not in (options.store or ""):
+        raise RequestError(
+            "Workers need a record that many hosts share",
+            where=f"--workers {options.workers}",
+            remedy="--store postgresql://HOST/DATABASE",
+        )
     if any(fault.name == "stop" for fault in faults) and not options.workers:
         raise RequestError(
             "Only one of several workers can be stopped and continued", remedy="--store postgresql://HOST/DATABASE"

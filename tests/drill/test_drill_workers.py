@@ -47,3 +47,10 @@ def test_a_database_with_a_record_is_left_alone(server: Server, wanted: Ending, 
 def test_one_process_alone_cannot_be_stopped_and_replaced(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="several workers"):
         begin(Options(PLAYBOOK, tmp_path, faults=("stop:kill:before-apply",)))
+
+
+def test_workers_need_a_record_that_they_share(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="many hosts share"):
+        begin(Options(PLAYBOOK, tmp_path, store=str(tmp_path / "r.db"), workers=2))
+
+    assert [] == list(tmp_path.iterdir())  # and no run was begun
