@@ -20,6 +20,7 @@ from responder.errors import OutcomeUnknown, PermitExpired, ResponderError
 from responder.registry import Registry
 from responder.sqlite import SQLiteStore
 from responder.store import Head, Row
+from responder.threads import Threads
 from responder.transport import Transport
 
 SPEED = 1000.0
@@ -188,6 +189,17 @@ class Client(clockwork.World):
             return left > 0
 
 
+class _Threads(Threads):
+    """The threads of executors that may die in one of them: it is no defect, and need not be told."""
+
+    def do(self, call: Callable[[], None]) -> None:
+        def until_killed() -> None:
+            with suppress(Killed):
+                call()
+
+        super().do(until_killed)
+
+
 class House:
     """One installation whose executors come and go: the record and the world stay."""
 
@@ -198,6 +210,7 @@ class House:
         self._place = place
         self._clock = ScaledClock(time.time(), datetime.now(UTC), SPEED)
         self._ids = SeededIds(7)
+        self._threads = _Threads()
 
     def opened(self, person: str = "ann", death: Death | None = None) -> tuple[App, Life]:
         """Return a new executor, or a person's own process, and its life."""
@@ -214,6 +227,7 @@ class House:
             transport=Transport(self._pattern.means.sealer),
             clock=self._clock,
             ids=self._ids,
+            threads=self._threads,
             hook=life.passes,
             _identities={},
             _secrets={},
@@ -228,6 +242,7 @@ class House:
                 self.world.faults[name] = 0
 
     def close(self) -> None:
+        self._threads.close()
         self.memory.close()
 
 
