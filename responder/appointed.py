@@ -4,11 +4,10 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from responder.anchors import CLOCKS, PROVEN
+from responder.anchors import read_anchor
 from responder.dates import Calendar, zone_named
 from responder.durations import duration
 from responder.errors import InputError
-from responder.source import nearest
 
 HOW = "write `incident.aware_at + 24h`, or `2026-12-01 09:00 Europe/Berlin`"
 _ANCHORED = r"incident\.(?P<anchor>[a-z_]+_at)(?:\s*\+\s*(?P<span>\S+))?"
@@ -28,11 +27,7 @@ def read_appointed(text: str, zone: str = "UTC") -> Appointed:
     found = re.fullmatch(_ANCHORED, text.strip())
     if found is None:
         return Appointed(moment=local_time(text, zone))
-    known = [*CLOCKS, PROVEN]
-    if found["anchor"] not in known:
-        near = nearest(found["anchor"], known)
-        told = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
-        raise ValueError(f"an incident has no moment {found['anchor']!r}; {told}")
+    read_anchor(f"incident.{found['anchor']}")  # the moments are those of deadlines
     return Appointed(found["anchor"], duration(found["span"]) if found["span"] else timedelta())
 
 

@@ -126,8 +126,7 @@ def _with_scopes(step: str) -> list[str]:
 def starts_in_vain(state: RunState, address: str) -> bool:
     """Tell whether a step that starts over goes no further, for an abort; what may have happened is read back."""
     step = state.playbook.by_id.get(address.partition("[")[0])
-    goes_on = state.unit(address).in_flight or (step is not None and waits_for_end_only(step))
-    return state.state == "aborting" and not goes_on
+    return state.stops(step) and not state.unit(address).in_flight
 
 
 def under_way(state: RunState) -> list[tuple[Step, Unit]]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from responder.action import Observed
 from responder.entry import Entry
 from responder.state import RunState
-from responder.step import waits_for_end_only
 from responder.unit import ENDED, Items, Unit
 
 _ADDED = frozenset({"action", "connection", "with"})
@@ -194,8 +193,7 @@ def start_no_more(state: RunState) -> None:
 def asks_in_vain(state: RunState, address: str, kind: str) -> bool:
     """Tell whether an abort makes a question needless; what may have happened is asked all the same."""
     step = state.playbook.by_id.get(address.partition("[")[0])
-    goes_on = kind == "unknown" or (step is not None and waits_for_end_only(step))
-    return state.state == "aborting" and not goes_on
+    return state.stops(step) and kind != "unknown"
 
 
 def retried(state: RunState, entry: Entry) -> None:

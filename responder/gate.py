@@ -61,7 +61,7 @@ def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool 
 
 def may_run(step: Step, state: RunState) -> Judged | None:
     """Return what keeps a step from running whatever its needs: an abort, or the sub-playbook that it belongs to."""
-    if state.state == "aborting" and not waits_for_end_only(step):
+    if state.stops(step):
         return Judged(Verdict.BLOCKED, "the run is being aborted")
     if not step.scope or step.id.endswith("~undo"):  # what is taken back may belong to one that has ended
         return None

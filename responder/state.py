@@ -9,6 +9,7 @@ from responder.expressions import SecretRef
 from responder.incident import Credential
 from responder.playbook import Playbook, Step
 from responder.standing import Standing
+from responder.step import waits_for_end_only
 from responder.unit import ENDED_WELL, Ask, Child, Items, Unit
 
 RESPONSE = "response"
@@ -79,6 +80,10 @@ class RunState:
         """Return how a step or item stands, for somebody who typed its name and may have mistyped it."""
         known = address in self.units or address in self.playbook.by_id
         return self.status(address) if known else "unknown to this run"
+
+    def stops(self, step: Step | None) -> bool:
+        """Tell whether an abort keeps a step from going any further: what only waits for an end goes on."""
+        return self.state == "aborting" and not (step is not None and waits_for_end_only(step))
 
     def ended_well(self, step: str) -> bool:
         """Tell whether what needs this step may start; what stays keeps nothing else from being taken back."""

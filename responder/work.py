@@ -41,7 +41,7 @@ from responder.modes import switching
 from responder.notice import SendNotice
 from responder.offspring import children_of
 from responder.orphan import asks_nobody, in_words, left_behind
-from responder.playbook import Step, waits_for_end_only
+from responder.playbook import Step
 from responder.proposal import change_of, proposed, signed
 from responder.resolve import Resolved, rebuild
 from responder.store import Also
@@ -214,7 +214,7 @@ class Worker:
             self._already(job, resolved, planned, recovering=recovering)
             return
         change, facts = planned
-        if recovering and self._is_over(job):
+        if recovering and self._state.stops(job.step):  # an abort keeps it from being sent once more
             self.append(job, "not_sent", {"reason": "it did not take effect, and the run is being aborted"})
             return
         if self._needs_agreement(job, facts["digest"]):
@@ -241,10 +241,6 @@ class Worker:
 
     def _identity(self, resolved: Resolved, access: Access) -> Identity:
         return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
-
-    def _is_over(self, job: Job) -> bool:
-        """Tell whether an abort keeps a change from being sent once more."""
-        return self._state.state == "aborting" and not waits_for_end_only(job.step)
 
     def _needs_agreement(self, job: Job, digest: str) -> bool:
         return job.step.approval is not None and job.unit.approved != digest
@@ -330,7 +326,7 @@ class Worker:
         role = job.step.approval.role if job.step.approval else next(iter(self._state.playbook.roles), "")
         target = self._targets.get(job.address) or job.unit.planned.get("target", job.address)
         text = f"Did this happen: {target}? {reason}"
-        then = "leave it" if self._is_over(job) else "do it now"
+        then = "leave it" if self._state.stops(job.step) else "do it now"
         options = {"happened": "it took effect: go on", "not-happened": f"it did not: {then}"}
         asked = question("unknown", role, due_at=None, text=text, options=options)
         self.append(job, "unknown", {"reason": reason}, Draft("asked", asked, self._fence.run, job.address))
