@@ -61,7 +61,7 @@ def _approve(state: RunState, address: str) -> None:
 
 def plan_again(state: RunState) -> None:
     """Forget what was planned and approved, and not sent: the incident is contained in another way now."""
-    for unit in state.units.values():
+    for unit in state.each():
         if unit.status in ENDED or unit.status in {"applied", "unknown"} or unit.in_flight:
             continue
         if unit.ask is not None and unit.ask.kind == "approval":

@@ -185,7 +185,7 @@ def failed(state: RunState, entry: Entry) -> None:
 def start_no_more(state: RunState) -> None:
     """Abort: nobody is asked any more about what starts no more; what only waits for an end goes on."""
     state.state = "aborting"
-    for unit in state.units.values():
+    for unit in state.each():
         if unit.ask is not None and asks_in_vain(state, unit.address, unit.ask.kind):
             unit.ask = None
 

@@ -83,7 +83,7 @@ def _dead_before(state: RunState) -> bool:
     """Tell whether the issuer says that the credential died before it was exposed, wherever that was."""
     since = [
         str(unit.facts.get("dead_since") or "")
-        for unit in state.units.values()
+        for unit in state.each()
         if unit.planned.get("action") == "credential.inspect" and unit.facts.get("state") == "dead"
     ]
     exposed = [one.exposed_at for one in state.standing.exposures]
@@ -99,7 +99,7 @@ def _dead_before(state: RunState) -> bool:
 def _unused(state: RunState) -> bool:
     """Tell whether use records that outsiders could not alter cover the whole exposure, without a foreign use."""
     exposed = [one.exposed_at for one in state.standing.exposures]
-    looks = [one for one in state.units.values() if one.planned.get("action") == "credential.used"]
+    looks = [one for one in state.each() if one.planned.get("action") == "credential.used"]
     read = [one for one in looks if one.facts.get("sources")]
     if not read or not exposed or None in exposed:
         return False

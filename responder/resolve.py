@@ -105,7 +105,7 @@ def subject(state: RunState, means: Means) -> Subject:
 def left_open(state: RunState) -> dict[str, datetime]:
     """Return which doors somebody decided to leave open, each by its id, and when they last did."""
     found: dict[str, datetime] = {}
-    for unit in state.units.values():
+    for unit in state.each():
         door = unit.address.partition("[")[2].rstrip("]")
         if door and unit.facts.get("choice") == LEAVE_OPEN and unit.ended_at is not None:
             found[door] = max(unit.ended_at, found.get(door, unit.ended_at))
@@ -114,7 +114,7 @@ def left_open(state: RunState) -> dict[str, datetime]:
 
 def _told(state: RunState, action: str, name: str) -> list[str]:
     """Return what the run's steps with an action have found under a name, each once."""
-    units = [unit for unit in state.units.values() if unit.planned.get("action") == action]
+    units = [unit for unit in state.each() if unit.planned.get("action") == action]
     return sorted({str(unit.facts[name]) for unit in units if unit.facts.get(name)})
 
 

@@ -81,6 +81,10 @@ class RunState:
         known = address in self.units or address in self.playbook.by_id
         return self.status(address) if known else "unknown to this run"
 
+    def each(self) -> list[Unit]:
+        """Return every step and item that there is now: while one thread looks at them, another adds more."""
+        return list(self.units.values())
+
     def stops(self, step: Step | None) -> bool:
         """Tell whether an abort keeps a step from going any further: what only waits for an end goes on."""
         return self.state == "aborting" and not (step is not None and waits_for_end_only(step))
@@ -105,7 +109,7 @@ class RunState:
 
     def asks(self) -> list[Ask]:
         """Return every question that is open, in the order in which they were asked."""
-        return sorted((unit.ask for unit in self.units.values() if unit.ask), key=lambda ask: ask.at)
+        return sorted((unit.ask for unit in self.each() if unit.ask), key=lambda ask: ask.at)
 
     def question(self, address: str) -> Ask | None:
         """Return what is asked at a step, an item, of a correction, or of the whole incident; None where nothing is."""

@@ -166,7 +166,7 @@ def _state(state: RunState, asking: Sequence[RunState]) -> str:
     """Return the run's state; it waits when somebody is asked and nothing moves by itself."""
     if state.state != "open":
         return state.state
-    moving = any(_moves(one, unit) for one in asking for unit in one.units.values())
+    moving = any(_moves(one, unit) for one in asking for unit in one.each())
     return "waiting" if any(one.asks() for one in asking) and not moving else "running"
 
 

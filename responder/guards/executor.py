@@ -48,7 +48,7 @@ def _ends_the_replacement(case: Case) -> bool:
         return False
     issued = {
         str(unit.facts.get("key_id"))
-        for unit in case.state.units.values()
+        for unit in case.state.each()
         if unit.planned.get("declared") == "credential.issue"
     }
     return bool(case.state.credential.key_id) and case.state.credential.key_id in issued

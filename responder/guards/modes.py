@@ -65,7 +65,7 @@ def _not_moved(case: Case) -> list[str]:
         proof = "credential.deliver"
     moved = {
         str(unit.planned["with"]["consumer"]["id"])
-        for unit in state.units.values()
+        for unit in state.each()
         if unit.planned.get("action") == proof and unit.status in ENDED_WELL - {"skipped"}
     }
     if proof == "credential.deliver":

@@ -91,7 +91,7 @@ def _wider(case: Case, issue: "Issue") -> Iterator[Problem]:
 
 def _unanswered(case: Case) -> Iterator[Problem]:
     """Yield the problems of an identity into which other ways lead, or may lead, that nobody has answered for."""
-    looks = [unit for unit in case.state.units.values() if unit.planned.get("action") == "credential.doors"]
+    looks = [unit for unit in case.state.each() if unit.planned.get("action") == "credential.doors"]
     swept = [unit for unit in looks if unit.facts]
     if not swept:
         return
@@ -120,7 +120,7 @@ def _unanswered(case: Case) -> Iterator[Problem]:
 def _looked_at(state: RunState) -> frozenset[str]:
     """Return each text of a `for_each` for which a person has said what they did or chose."""
     found: set[str] = set()
-    for unit in state.units.values():
+    for unit in state.each():
         step, _, key = unit.address.partition("[")
         if key and unit.facts.get("by") and unit.status in ENDED_WELL and step in state.items:
             found.add(str(state.items[step].values.get(key[:-1])))
@@ -135,7 +135,7 @@ def _will_be_read(case: Case) -> bool:
 def _reach(case: Case) -> frozenset[str]:
     """Return what the leaked credential reached, as the steps of this run have read it."""
     found: set[str] = set()
-    for unit in case.state.units.values():
+    for unit in case.state.each():
         if unit.planned.get("action") == "credential.inspect":
             found.update(map(str, unit.facts.get("reach") or ()))
     return frozenset(found)
