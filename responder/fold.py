@@ -91,7 +91,8 @@ def _aborted(state: RunState, _entry: Entry) -> None:
 
 def _opened_child(state: RunState, entry: Entry) -> None:
     facts = entry.facts
-    state.children[facts["child"]] = Child(facts["child"], entry.step, facts["credential"])
+    child = Child(facts["child"], entry.step, facts["credential"])
+    state.children = {**state.children, child.run: child}
 
 
 def _left_alone(state: RunState, entry: Entry) -> None:
@@ -123,8 +124,8 @@ def _undoing(state: RunState, entry: Entry) -> None:
 
 def _linked(state: RunState, entry: Entry) -> None:
     if entry.facts.get("pauses"):
-        run = entry.facts["run"]
-        state.links[run] = Child(run, entry.step, entry.facts["credential"])
+        link = Child(entry.facts["run"], entry.step, entry.facts["credential"])
+        state.links = {**state.links, link.run: link}
 
 
 _OWN: dict[str, Callable[[RunState, Entry], object]] = {

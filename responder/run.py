@@ -30,7 +30,7 @@ from responder.means import Means
 from responder.naming import names
 from responder.resolve import resolve
 from responder.start import checked_inputs
-from responder.step import Step, waits_for_end_only
+from responder.step import Step
 from responder.store import AT_ONCE, Writing
 from responder.timeline import Timeline
 from responder.tracking import POLL_SECONDS, Tracking
@@ -265,8 +265,7 @@ class Runner:
         """Tell whether it goes no further: an abort, its limit or a linked run stops whatever has not been sent yet."""
         if unit.in_flight or unit.status == "applied":
             return False
-        aborted = self.state.state == "aborting" and not waits_for_end_only(step)
-        return aborted or paused(step, self.state) or self._past_limit(step, self.state.unit(step.id))
+        return self.state.stops(step) or paused(step, self.state) or self._past_limit(step, self.state.unit(step.id))
 
     def _work(self, job: Job) -> None:
         error: BaseException | None = None

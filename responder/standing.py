@@ -1,6 +1,6 @@
 """How an incident stands, by the entries of all its runs: where it was seen, what was kept, who is suspect."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -114,7 +114,8 @@ class Standing:
         self.lead = self.lead or str(entry.facts.get("requester") or "")
         if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
             self.rendered = False
-            self.alive[entry.run] = str((entry.facts.get("credential") or {}).get("connection", ""))
+            connection = str((entry.facts.get("credential") or {}).get("connection", ""))
+            self.alive = {**self.alive, entry.run: connection}
 
     def _offered(self, entry: Entry) -> None:
         self.offered_to = str(entry.facts["to"])
@@ -135,7 +136,7 @@ class Standing:
             names = {str(one.get("about", "")) for one in evidence} | {str(begun.get("with", {}).get("url", ""))}
             self.kept.update(page_address(name) for name in names - {""})
         if facts.get("verdict") == "dead":
-            self.alive.pop(entry.run, None)
+            self.alive = {run: issuer for run, issuer in self.alive.items() if run != entry.run}
         if begun.get("action") == "credential.prove_fenced":
             self.fenced = facts.get("verdict") == "fenced"
         if begun.get("action") == "credential.inspect":
@@ -143,20 +144,22 @@ class Standing:
 
     def _reached(self, reach: list[str]) -> None:
         """Take what a leaked credential reaches for suspect, where it is somebody or a place to talk in."""
-        self.reach.update(reach)
-        for one in reach:
-            if one.partition(":")[0] in SUSPECT_KINDS:
-                self.suspects.setdefault(suspect_name(one), "the leaked credential reaches it")
+        self.reach = self.reach.union(reach)
+        found = [suspect_name(one) for one in reach if one.partition(":")[0] in SUSPECT_KINDS]
+        self._suspect(found, "the leaked credential reaches it")
+
+    def _suspect(self, names: Iterable[str], reason: str) -> None:
+        """Take more for suspect; why somebody has been suspect before stays."""
+        self.suspects = {**dict.fromkeys(names, reason), **self.suspects}
 
     # What people say for the whole incident ---------------------------------------------------------------------
 
     def _suspected(self, entry: Entry) -> None:
-        for name in entry.facts["suspects"]:
-            self.suspects.setdefault(str(name), str(entry.facts.get("reason", "")))
+        self._suspect(map(str, entry.facts["suspects"]), str(entry.facts.get("reason", "")))
 
     def _cleared(self, entry: Entry) -> None:
-        for name in entry.facts["suspects"]:
-            self.suspects.pop(str(name), None)
+        gone = set(map(str, entry.facts["suspects"]))
+        self.suspects = {name: reason for name, reason in self.suspects.items() if name not in gone}
 
     def _checked(self, entry: Entry) -> None:
         self.checked.update(map(str, entry.facts["places"]))

@@ -18,7 +18,11 @@ NOTICE = "notice"
 
 
 class RunState:
-    """What a run has come to. `apply` is the only thing that changes it, one entry at a time."""
+    """What a run has come to. `apply` is the only thing that changes it, one entry at a time.
+
+    The threads of steps read it meanwhile: they look at all steps by `each`, and `children`, `links` and what the
+    standing holds are replaced where they change, never changed, so that nobody finds them changed under their hands.
+    """
 
     def __init__(self, run: str) -> None:
         self.run = run

@@ -1,6 +1,8 @@
 """The fold: what a run has come to by its record alone, whoever was faster, in whatever order things came."""
 
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 from responder.chain import GENESIS
 from responder.entry import Entry
 from responder.fold import apply, fold
+from responder.gate import paused
+from responder.naming import children
+from responder.resolve import left_open
+from responder.settings import Connection
 from responder.state import RunState, outputs
+from responder.step import Step
+from responder.suspicion import overheard
 
 NOW = datetime(2026, 5, 2, 9, 0, tzinfo=UTC)
 STEPS = [
@@ -332,3 +340,53 @@ def test_a_fold_can_be_interrupted_anywhere(said: list[Sequence[Any]], at: int) 
         part.unit("a").in_flight,
         part.state,
     )
+
+
+def grown(number: int) -> list[Entry]:
+    """Return entries of one more step, run and suspect than there were."""
+    told: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("planned", "run-1", f"each[{number}]", {"action": "clockwork.turn"}),
+        ("opened_child", "run-1", "each", {"child": f"run-{number}c", "credential": "key"}),
+        ("linked", "run-1", "each", {"run": f"run-{number}l", "credential": "key", "pauses": True}),
+        ("started", f"run-{number}c", "", {"credential": {"connection": "cw"}}),
+        ("suspected", "", "", {"suspects": [f"person:p{number}"], "reason": "r"}),
+        ("ended", f"run-{number}l", "", {}),
+    ]
+    return [
+        Entry(number, NOW, "inc-1", run, event, step, "responder", facts, 1, GENESIS, GENESIS)
+        for event, run, step, facts in told
+    ]
+
+
+DELIVERY = Step.model_validate({"id": "d", "phase": "containment", "action": "credential.deliver"})
+LOOKS: dict[str, Callable[[RunState], object]] = {
+    "what is asked": RunState.asks,
+    "doors that were left open": left_open,
+    "runs that a step opened": lambda state: children(state, "each"),
+    "what holds a delivery up": lambda state: paused(DELIVERY, state),
+    "who may hear us": lambda state: overheard(state.standing, {}, Connection(provider="clockwork")),
+}
+
+
+@pytest.mark.parametrize("looked_at", LOOKS)
+def test_a_thread_that_looks_at_the_state_while_another_adds_to_it_finds_it_whole(looked_at: str) -> None:
+    state, over = folded(EXPANDED), threading.Event()
+
+    def adds() -> None:
+        for number in range(2, 700):
+            for entry in grown(number):
+                apply(state, entry)
+        over.set()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    adding = threading.Thread(target=adds)
+    try:
+        adding.start()
+        while not over.is_set():
+            LOOKS[looked_at](state)
+    finally:
+        adding.join()
+        sys.setswitchinterval(before)
+
+    assert 699 == len(state.units)
