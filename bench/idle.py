@@ -1,5 +1,6 @@
-"""The smallest provider that there can be: one action that reads nothing. What a start costs is then ours alone."""
+"""The smallest provider that there can be: one action that reads nothing. What a step costs is then ours alone."""
 
+import time
 from typing import ClassVar
 
 from pydantic import BaseModel
@@ -12,13 +13,16 @@ class Options(BaseModel):
 
 
 class Nothing(Action):
-    """Read nothing at all."""
+    """Read nothing at all, for as long as it is told."""
 
     name: ClassVar[str] = "idle.nothing"
     effect: ClassVar[Effect] = Effect.READ
+    seconds: float = 0.0
 
     def read(self, client: Access) -> Outcome:  # noqa: ARG002 - there is nothing to ask
         """Return nothing."""
+        if self.seconds:
+            time.sleep(self.seconds)
         return Outcome({})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench import floors
+from bench import floors, idle
 from bench.comparison import Case, Entrant, constant, fresh, stopwatch
 from bench.work import (
     CHAIN,
@@ -36,7 +36,9 @@ import clockwork  # noqa: E402 - the tests' own provider, which asks nothing of 
 HEAD = "playbook: p\ntitle: Measured\nversion: 1\nsteps:\n"
 SETTINGS = (
     "people: {{ann: {{name: Ann, roles: [oncall], os_user: {login}}}}}\n"
-    "connections: {{cw: {{provider: clockwork, account: acct-1, folder: {folder}}}}}\n"
+    "connections:\n"
+    "  idle: {{provider: idle, account: acct-1}}\n"
+    "  cw: {{provider: clockwork, account: acct-1, folder: {folder}}}\n"
 )
 
 
@@ -49,12 +51,12 @@ def furnish(place: Path, steps: str, login: str = "ann") -> None:
 
 @contextmanager
 def opened(place: Path, registry: Registry | None = None) -> Iterator[App]:
-    """Open the installation of a folder as somebody who may begin runs; with the tests' provider unless told."""
+    """Open the installation of a folder as somebody who may begin runs; with these providers unless told."""
     app = open_app(
         config=place / "responder.yaml",
         store=str(place / "responder.db"),
         environment={"HOME": str(place)},
-        registry=registry or Registry({"clockwork": clockwork.PROVIDER}),
+        registry=registry or Registry({"idle": idle.PROVIDER, "clockwork": clockwork.PROVIDER}),
     )
     app.person = "ann"
     try:
@@ -88,7 +90,7 @@ def run(steps: str, *, whole: bool = False) -> float:
 def chain(count: int = STEPS) -> str:
     """Return no-op steps, one after another."""
     lines = [
-        f"  - {{id: s{n}, phase: analysis, action: clockwork.nothing" + (f", needs: [s{n - 1}]" if n else "") + "}\n"
+        f"  - {{id: s{n}, phase: analysis, action: idle.nothing" + (f", needs: [s{n - 1}]" if n else "") + "}\n"
         for n in range(count)
     ]
     return "".join(lines)
@@ -112,7 +114,7 @@ def graph() -> str:
         for lane in range(LANES):
             names = ", ".join(f"s{one}-{other}" for one, other in needs(level, lane))
             lines.append(
-                f"  - {{id: s{level}-{lane}, phase: analysis, action: clockwork.nothing, "
+                f"  - {{id: s{level}-{lane}, phase: analysis, action: idle.nothing, "
                 f"with: {{seconds: {NAP}}}" + (f", needs: [{names}]" if names else "") + "}\n"
             )
     return "".join(lines)
@@ -122,7 +124,7 @@ def fan_out() -> str:
     """Return one step for each of many items."""
     items = ", ".join(str(number) for number in range(ITEMS))
     return (
-        "  - {id: each, phase: analysis, action: clockwork.nothing, "
+        "  - {id: each, phase: analysis, action: idle.nothing, "
         f"for_each: [{items}], max_parallel: {WIDTH}, with: {{seconds: {ITEM_NAP}}}}}\n"
     )
 

@@ -21,13 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import clockwork
 import procrastinate
 import psycopg
 from postgresql import Server, server
 
+from bench import idle
 from responder.app import App, open_app
 from responder.finding import Exposure, Finding
 from responder.fleet.jobs import Jobs
@@ -42,14 +43,11 @@ version: 1
 roles: {oncall: {}}
 steps:
 """
-ONE_STEP = PLAYBOOK + "  - {id: a, phase: analysis, action: clockwork.nothing}\n"
+ONE_STEP = PLAYBOOK + "  - {id: a, phase: analysis, action: idle.nothing}\n"
 ASKS = PLAYBOOK + (
     "  - {id: a, phase: analysis, action: human.task, with: {role: oncall, instructions: i, on_timeout: abort}}\n"
 )
-SETTINGS = (
-    "people: {{ann: {{name: Ann, roles: [oncall]}}}}\n"
-    "connections: {{cw: {{provider: clockwork, account: acct-1, folder: {folder}}}}}\n"
-)
+SETTINGS = "people: {ann: {name: Ann, roles: [oncall]}}\nconnections: {idle: {provider: idle, account: acct-1}}\n"
 MOST_BEGUN = 300
 """How many of the runs that wait were really begun; the others are copies of a row of theirs."""
 COPIES = (
@@ -62,7 +60,7 @@ LEAST = 0.4
 
 
 def furnish(place: Path, playbook: str) -> None:
-    (place / "responder.yaml").write_text(SETTINGS.format(folder=place))
+    (place / "responder.yaml").write_text(SETTINGS)
     (place / "playbooks").mkdir(exist_ok=True)
     (place / "playbooks" / "p.yaml").write_text(playbook)
 
@@ -74,7 +72,7 @@ def opened(place: Path, url: str, playbook: str = "") -> App:
         config=place / "responder.yaml",
         store=url,
         environment={"HOME": str(place)},
-        registry=Registry({"clockwork": clockwork.PROVIDER}),
+        registry=Registry({"idle": idle.PROVIDER}),
     )
     app.person = "ann"
     return app
