@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler
@@ -13,6 +14,7 @@ _PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _LONGEST = timedelta(days=3660)
 
 
+@lru_cache(maxsize=256)
 def duration(text: str) -> timedelta:
     """Read a span. ValueError for anything that is not one."""
     match = _PATTERN.fullmatch(text.strip())

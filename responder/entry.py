@@ -64,11 +64,11 @@ class Entry(NamedTuple):
         }
 
 
-def entry_of(row: Row, facts: Mapping[str, Any] | None) -> Entry:
-    """Return a row as an entry, with these facts; None where they were withheld."""
+def entry_of(row: Row, facts: Mapping[str, Any] | None, at: datetime | None = None) -> Entry:
+    """Return a row as an entry, with these facts; None where they were withheld. `at`: its time, where it is known."""
     return Entry(
         seq=row.seq,
-        at=datetime.fromisoformat(row.at),
+        at=datetime.fromisoformat(row.at) if at is None else at,
         incident=row.incident,
         run=row.run,
         event=row.event,

@@ -39,11 +39,11 @@ def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool 
         return barred
     if whatever_its_needs:
         return _condition(step, state, means, early=True)
-    needs = state.playbook.needs[step.id]
-    for need in needs:
-        if state.status(need) not in ENDED:
-            return Judged(Verdict.WAIT, f"waits for {need}")
+    unmet = awaited(step, state)
+    if unmet:
+        return Judged(Verdict.WAIT, f"waits for {unmet}")
     if not waits_for_end_only(step):
+        needs = state.playbook.needs[step.id]
         bad = [need for need in needs if not state.ended_well(need)]
         if bad:
             return Judged(Verdict.BLOCKED, f"{bad[0]} {state.status(bad[0])}")
@@ -57,6 +57,14 @@ def gate(step: Step, state: RunState, means: Means, *, whatever_its_needs: bool 
     if looking:
         return Judged(Verdict.WAIT, f"waits for {looking}: what the credential reaches may be listening")
     return _condition(step, state, means)
+
+
+def awaited(step: Step, state: RunState) -> str:
+    """Return a step that this one needs and that has not ended; empty where there is none."""
+    for need in state.playbook.needs[step.id]:
+        if state.status(need) not in ENDED:
+            return need
+    return ""
 
 
 def may_run(step: Step, state: RunState) -> Judged | None:

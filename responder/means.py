@@ -106,11 +106,18 @@ class Means:
         )
 
     def access(
-        self, connection: Connection, run: str, step: str, permit: Permit | None = None, seconds: float | None = None
+        self,
+        connection: Connection,
+        run: str,
+        step: str,
+        permit: Permit | None = None,
+        seconds: float | None = None,
+        *,
+        tries_left: int = 0,
     ) -> Access:
         """Return what a provider's client is built from; without a permit it can only read.
 
-        `seconds`: how long all requests of this try may take together.
+        `seconds`: how long all requests of this try may take together. `tries_left`: how many tries follow it.
         """
         return Access(
             connection=connection,
@@ -119,6 +126,7 @@ class Means:
             secret=self.secret(connection.secret),
             control=self.secret(connection.control),
             marker=f"{run}/{step}",
+            tries_left=tries_left,
         )
 
     def client(self, access: Access) -> Any:

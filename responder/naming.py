@@ -1,8 +1,8 @@
 """The names that a run's expressions may read, from its state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from responder.anchors import CLOCKS
@@ -33,12 +33,38 @@ class _Lookup:
             return default
 
 
-def names(state: RunState, means: Means, item: Any = None, scope: str = "", *, early: bool = False) -> dict[str, Any]:
+class _Names(Mapping[str, Any]):
+    """Names that are looked up when the first of them is read: most steps have no expression."""
+
+    def __init__(self, find: Callable[[], dict[str, Any]]) -> None:
+        self._find = find
+
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        return self._find()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def names(
+    state: RunState, means: Means, item: Any = None, scope: str = "", *, early: bool = False
+) -> Mapping[str, Any]:
     """Return everything that an expression of this run may read or call.
 
     `scope`: the step whose sub-playbook the expression stands in, so that its names mean its own steps and inputs.
     `early`: what it reads need not have ended; what is not there yet is null.
     """
+    return _Names(partial(_names, state, means, item, scope, early=early))
+
+
+def _names(state: RunState, means: Means, item: Any, scope: str, *, early: bool) -> dict[str, Any]:
 
     def own(step: str) -> str:
         return f"{scope}/{step}" if scope else step

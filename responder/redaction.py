@@ -125,6 +125,8 @@ class Redactor:
         self._filed: dict[str, tuple[str, ...]] = {}
         """The other forms, by their beginning."""
         self._beginnings: set[str] = set()
+        self._complete: set[str] = set()
+        """Every value that is known in all its forms."""
         self.learned = 0
         """How many secrets it knows in all their forms."""
         for secret in secrets:
@@ -133,7 +135,7 @@ class Redactor:
     def learn(self, secret: Secret) -> None:
         """Strike this secret out from now on."""
         value = secret._value  # noqa: SLF001 - the Redactor is the other half of Secret
-        if not value.strip():
+        if not value.strip() or value in self._complete:
             return
         forms = {form for form in forms_of(value) if len(form) >= _SHORTEST} | {value}
         with self._lock:
@@ -150,6 +152,7 @@ class Redactor:
                     self._beginnings.add(beginning)
             if len(self._shown) <= _FEW:
                 self._few += tuple(forms)
+            self._complete.add(value)
             self.learned += 1
 
     def scrub(self, text: str) -> Redacted:

@@ -57,14 +57,16 @@ class Registry:
                 f"There is no verb {name!r}",
                 remedy=f"did you mean 'credential.{near}'?" if near else f"known: {', '.join(verbs)}",
             )
-        actions = {action.name: action for action in self.provider(provider).actions}
-        if name not in actions:
-            near = nearest(name, list(actions))
+        actions = self.provider(provider).actions
+        found = next((action for action in actions if action.name == name), None)
+        if found is None:
+            known = sorted(action.name for action in actions)
+            near = nearest(name, known)
             raise PlaybookError(
                 f"There is no action {name!r}",
-                remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(actions))}",
+                remedy=f"did you mean {near!r}?" if near else f"known: {', '.join(known)}",
             )
-        return actions[name]
+        return found
 
     def verb(self, provider: str, verb: str, connection: Connection | None = None) -> type[CredentialAction]:
         """Return a provider's own action for a verb: that which fits the connection, where it has several.

@@ -1,9 +1,8 @@
 """Advance a run: fold its record, do whatever is ready, and return when nothing is."""
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from responder.entry import Draft, Fence
 from responder.errors import HostExhausted, InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
-from responder.gate import Judged, Verdict, gate, may_run, paused
+from responder.gate import Judged, Verdict, awaited, gate, may_run, paused
 from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
@@ -135,7 +134,11 @@ class Runner:
         moved = False
         for step in self.state.playbook.steps:
             unit = self.state.unit(step.id)
-            if step.id in self._lanes or (unit.status in ENDED and not self._must_undo(step, unit)):
+            if unit.status in ENDED and (unit.status != "failed" or not self._must_undo(step)):
+                continue
+            if unit.status == "waiting" and step.start is None and not step.scope and awaited(step, self.state):
+                continue  # most of a long playbook: they are looked at after every step that ends
+            if step.id in self._lanes:
                 continue
             moved |= self._prepared(step.id, partial(self._start_step, step, unit))
         return moved
@@ -153,8 +156,8 @@ class Runner:
             self._write(self._draft("failed", address, {"error": told, "kind": "defect"}))
         return True
 
-    def _must_undo(self, step: Step, unit: Unit) -> bool:
-        return step.on_error == "undo" and unit.status == "failed" and step.id not in self.state.undoing
+    def _must_undo(self, step: Step) -> bool:
+        return step.on_error == "undo" and step.id not in self.state.undoing
 
     def _start_step(self, step: Step, unit: Unit) -> bool:
         if unit.status == "failed":
@@ -230,7 +233,7 @@ class Runner:
             self._write(self._draft(told[0], step.id, told[1]))
         return told is not None
 
-    def _names(self, step: Step, item: Any = None) -> dict[str, Any]:
+    def _names(self, step: Step, item: Any = None) -> Mapping[str, Any]:
         at_its_hard_stop = step.start is not None and self.state.unit(step.id).due
         return names(self.state, self._means, item, step.scope, early=at_its_hard_stop)
 
@@ -256,7 +259,7 @@ class Runner:
             return False
         fresh = None if unit.planned else resolve(step, self.state, self._means, self._names(step, item))
         record = unit.planned if fresh is None else fresh.record
-        job = Job(step, unit.address, replace(unit, looks=list(unit.looks)), record, fresh)
+        job = Job(step, unit.address, unit.as_it_is(), record, fresh)
         self._means.threads.do(partial(self._work, job))
         self._lanes.take(unit.address, step.id)
         return True

@@ -11,8 +11,11 @@ from responder.entry import Draft, Entry, Fence, facts_of
 from responder.redaction import Redactor
 from responder.store import Also
 
+_FREE = threading.Lock()
 
-def _held() -> threading.Lock:
+
+def held() -> threading.Lock:
+    """Return a lock that is taken: whoever waits for it goes on when somebody else gives it back."""
     lock = threading.Lock()
     lock.acquire()
     return lock
@@ -45,8 +48,8 @@ class Ticket:
     done: bool = False
     leads: bool = False
     """Whether its caller is to write for all who wait."""
-    turn: threading.Lock = field(default_factory=_held)
-    """Free as soon as it is written, or its caller is to lead."""
+    turn: threading.Lock = _FREE
+    """Free as soon as it is written, or its caller is to lead; always where nobody waits for it."""
 
     def expected(self, incident: str) -> list[Entry]:
         """Return its entries as they will be; where they stand in the chain is not known yet."""

@@ -12,7 +12,7 @@ from responder.entry import Draft, Entry, Fence, entry_of, read_entry
 from responder.errors import Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
 from responder.store import SECRET_KINDS, Also, Blob, Head, Row, RunRow, Store, Turn, Unforeseen, Writing, head_mac
-from responder.ticket import Ticket, payload_of
+from responder.ticket import Ticket, held, payload_of
 
 LATEST_SECONDS = 0.05
 """How long what is written soon may wait for something that must be on disk (real seconds)."""
@@ -58,7 +58,7 @@ class Timeline:
         """
         if fence is None:
             self.know_secrets()
-        ticket = Ticket(drafts, fence, also)
+        ticket = Ticket(drafts, fence, also, turn=held())
         with self._queue_lock:
             self._queue.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -271,7 +271,8 @@ class Timeline:
 
     def _chain(self, ticket: Ticket, head: Head | None, rows: list[Row]) -> Head | None:
         """Turn a ticket's drafts into the next rows of the chain; return the new head."""
-        at = (ticket.at or self._clock.now()).isoformat(timespec="microseconds")
+        said = ticket.at or self._clock.now()
+        at = said.isoformat(timespec="microseconds")
         epoch = ticket.fence.epoch if ticket.fence else 0
         redactor = self._sealer.redactor
         for number, draft in enumerate(ticket.drafts):
@@ -283,7 +284,7 @@ class Timeline:
             digest = entry_hash(prev, fields, payload_hash)
             mac = self._sealer.sign(digest.encode())
             rows.append(Row(*fields, payload.text, salt, payload_hash, prev, digest, mac))
-            ticket.entries.append(entry_of(rows[-1], payload.facts))
+            ticket.entries.append(entry_of(rows[-1], payload.facts, said))
             head = Head(seq, digest, "")  # only that of the last entry of all is signed, when it is written
         return head
 

@@ -74,6 +74,12 @@ class Unit:
     due: bool = False
     """Whether a step with `start` has come due; until then it is planned and asked for, and still waits."""
 
+    def as_it_is(self) -> "Unit":
+        """Return it as it is now, whatever becomes of it: what it holds is replaced later, but for its looks."""
+        now = object.__new__(Unit)
+        now.__dict__ = {**self.__dict__, "looks": [*self.looks]}
+        return now
+
     @property
     def takes_back(self) -> bool:
         """Whether it is there to take another step back, or an item of one that is."""

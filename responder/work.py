@@ -146,8 +146,8 @@ class Worker:
 
     def _access(self, job: Job, resolved: Resolved, permit: Permit | None = None) -> Access:
         seconds = job.step.timeout.total_seconds() if job.step.timeout else None
-        access = self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds)
-        return access._replace(tries_left=max(0, job.step.retry.attempts - job.unit.tries - 1))
+        left = max(0, job.step.retry.attempts - job.unit.tries - 1)
+        return self._means.access(resolved.connection, self._fence.run, job.address, permit, seconds, tries_left=left)
 
     # Reading -----------------------------------------------------------------------------------------------------
 

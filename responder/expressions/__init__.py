@@ -79,6 +79,8 @@ class References(NamedTuple):
 
     def __or__(self, other: "References") -> "References":
         """Return what either reads."""
+        if self is _NOTHING or other is _NOTHING:
+            return self if other is _NOTHING else other
         return References(
             self.steps | other.steps,
             self.ended | other.ended,
@@ -87,6 +89,9 @@ class References(NamedTuple):
             self.always or other.always,
             self.item or other.item,
         )
+
+
+_NOTHING = References()
 
 
 def expressions_in(text: str) -> list[str]:
@@ -102,7 +107,7 @@ def is_whole(text: str) -> bool:
 
 def references(value: Any) -> References:
     """Return what all expressions inside a value read. PlaybookError where one is malformed."""
-    found = References()
+    found = _NOTHING
     if isinstance(value, str):
         if "${{" not in value:
             return found

@@ -112,12 +112,15 @@ def check_start(judgement: Judgement, playbook: Playbook) -> None:
     _refuse(_named(guard, guard.start(judgement, playbook) if guard.start is not None else ()) for guard in GUARDS)
 
 
+_OF_STEPS = {
+    moment: tuple((guard, guard.step) for guard in GUARDS if guard.step is not None and moment in guard.moments)
+    for moment in Moment
+}
+
+
 def check_step(case: Case) -> None:
     """Refuse what a step must not do. PlanRefused carries every reason at once."""
-    _refuse(
-        _named(guard, guard.step(case) if guard.step is not None and case.moment in guard.moments else ())
-        for guard in GUARDS
-    )
+    _refuse([_named(guard, refusals(case)) for guard, refusals in _OF_STEPS[case.moment]])
 
 
 def check_close(closing: Closing) -> None:
