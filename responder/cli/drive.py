@@ -106,7 +106,7 @@ def watch(call: Call, app: App, run: str) -> Exit:
 
 def _watch(call: Call, app: App, run: str, over: Callable[[Follower], bool]) -> Exit:
     follower = Follower(app, run, call.program)
-    shown = display(call, follower.run)
+    shown = display(call, follower.run, onlooking=True)
     try:
         follow(follower, shown, lambda: over(follower))
     except KeyboardInterrupt:

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from responder.app import App
+from responder.cli.answer import opened_by
 from responder.cli.call import Call
 from responder.entry import Entry
 from responder.fold import apply, fold
@@ -15,15 +16,14 @@ from responder.lines import Lines
 from responder.state import RunState
 from responder.view import RunView, view
 
-if TYPE_CHECKING:
-    pass
-
 _LOOK_SECONDS = 0.1
 _DRAW_SECONDS = 0.5
 """How often the picture is drawn again while nothing is written: clocks run."""
 _ECHO = 3
 """Columns that stay free, so that an echoed `^C` does not begin a new line and shift the picture."""
 _KEPT = 50
+_LOOK_FOR_WORK_SECONDS = 1.0
+"""How often somebody who looks on is told whether anybody works on the run, at the most."""
 
 
 class Follower:
@@ -72,6 +72,12 @@ class Follower:
             offspring=() if alone else list(self._offspring.values()),
         )
 
+    def left(self) -> str:
+        """Return the run to resume where nobody works on this one, though it is open; else nothing."""
+        row = self.app.row(self.run)
+        open_ = self.state.state in {"open", "aborting"} and row.state != "ended"
+        return "" if not open_ or self.app.attendance.attended(row) else opened_by(self.app, self.run) or self.run
+
     @property
     def over(self) -> bool:
         """Whether the run has ended."""
@@ -116,6 +122,28 @@ class PlainDisplay:
 
     def close(self) -> None:
         """Nothing to leave."""
+
+
+class Onlooking(PlainDisplay):
+    """Plain lines for somebody who only looks on, who is also told when nobody works on the run any more."""
+
+    def __init__(self, call: Call, run: str) -> None:
+        super().__init__(call, run)
+        self._attended = True
+        self._looked = time.monotonic()
+
+    def show(self, fresh: Sequence[Entry], follower: Follower) -> None:
+        """Print the new lines; and once, when the last who worked on an open run is gone, how it goes on."""
+        super().show(fresh, follower)
+        if time.monotonic() - self._looked < _LOOK_FOR_WORK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        left = follower.left()
+        if left and self._attended:
+            shared = follower.app.attendance.jobs is not None
+            self._call.say("Nobody works on the run now." + (" A worker would go on with it; or do it here:" * shared))
+            self._call.say(f"    $ {follower.program} resume {left}")
+        self._attended = not left
 
 
 class LiveDisplay:
@@ -163,11 +191,11 @@ class LiveDisplay:
         self._live.stop()
 
 
-def display(call: Call, run: str) -> Display:
-    """Return the live view where somebody looks at a terminal, else plain lines."""
+def display(call: Call, run: str, *, onlooking: bool = False) -> Display:
+    """Return the live view where somebody looks at a terminal, else plain lines. `onlooking`: others do the work."""
     if is_live(call):
         return LiveDisplay(call, run)
-    return PlainDisplay(call, run)
+    return Onlooking(call, run) if onlooking else PlainDisplay(call, run)
 
 
 def is_live(call: Call) -> bool:

@@ -495,6 +495,32 @@ def test_who_stops_watching_a_run_that_nobody_works_on_is_told_so(talk: Path) ->
     )
 
 
+def test_who_watches_a_run_is_told_once_when_the_last_who_worked_on_it_is_gone(talk: Path) -> None:
+    running = process(talk, "run", "ask", "--finding", "f.json", "--yes")
+    run = asked(talk)
+    watching = process(talk, "watch", run)
+    assert watching.stderr is not None
+    before = []
+    while "task" not in (line := watching.stderr.readline()):
+        before.append(line)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=20)
+    told = []
+    while "resume" not in (line := watching.stderr.readline()):
+        told.append(line)
+    resumed = process(talk, "resume", run)
+    time.sleep(1.5)
+    process(talk, "done", run, "task").communicate(timeout=20)
+    after = watching.communicate(timeout=20)[1]
+    resumed.communicate(timeout=20)
+
+    assert [] == [line for line in before if "Nobody" in line]
+    assert ["Nobody works on the run now.\n"] == [line for line in told if "Nobody" in line]
+    assert f"    $ responder --config responder.yaml --store r.db resume {run}\n" == line
+    assert "Nobody" not in after
+    assert 0 == watching.returncode
+
+
 def test_three_terminals_work_on_one_run(talk: Path) -> None:
     detached = process(talk, "run", "ask", "--finding", "f.json", "--yes", "--detach")
     detached.communicate(timeout=20)

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import jsonschema
 import pytest
@@ -15,6 +17,9 @@ from cli_bench import as_person, environment, leaked_value, prepared, typed
 from conftest import BOTH
 
 from responder.cli import outputs
+from responder.cli.call import Call
+from responder.cli.follow import Follower, Onlooking
+from responder.finding import Exposure, Finding
 
 SHARED = pytest.mark.parametrize("record", BOTH[1:], indirect=True)
 PLAYBOOK = """\
@@ -72,6 +77,31 @@ def test_with_a_worker_a_run_is_handed_over_and_watched(
     app.close()
     assert adopted
     assert {str(worker.pid)} == {executor.split(":")[1] for executor in adopted}
+
+
+@SHARED
+def test_who_watches_a_run_whose_workers_are_all_gone_is_told_that_one_would_go_on_with_it(
+    place: Path, record: str
+) -> None:
+    playbook(place)
+    app = as_person(prepared(place), "ann", record)
+    leaked = Finding(value=app.means.sealer.secret(leaked_value()), exposure=Exposure(kind="public"))
+    run = app.begin(app.library.load("p"), leaked, {}).run
+    said: list[str] = []
+    shown = Onlooking(cast("Call", SimpleNamespace(say=said.append)), run)
+    follower = Follower(app, run, "responder")
+    follower.news()
+    until = time.monotonic() + 10
+    while not said[-1:] or "resume" not in said[-1]:
+        assert time.monotonic() < until, said
+        shown.show((), follower)
+        time.sleep(0.1)
+    app.close()
+
+    assert [
+        "Nobody works on the run now. A worker would go on with it; or do it here:",
+        f"    $ responder resume {run}",
+    ] == said
 
 
 @SHARED
