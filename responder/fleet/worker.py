@@ -23,7 +23,7 @@ from responder.errors import RecordError, RequestError, ResponderError, StaleExe
 from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
 from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
 from responder.means import Means
-from responder.store import Location, RunRow, Turn
+from responder.store import MOVED, Location, RunRow, Turn, gone
 
 CONCURRENCY = 8
 """How many runs a worker advances at once, unless told otherwise."""
@@ -33,6 +33,8 @@ _AGAIN_SECONDS = 30.0
 _SOON_SECONDS = 1.0
 _PATIENCE_SECONDS = 3.0
 """How long Procrastinate waits for a connection before it begins anew: it tries ever more rarely as it waits."""
+_MOVED_SECONDS = 5.0
+"""For how long a record must have gone elsewhere before a worker leaves it: a copy that fails takes it back."""
 _log = logging.getLogger(__name__)
 
 Told = Callable[[str], None]
@@ -62,15 +64,23 @@ class Worker:
         self._stopping = asyncio.Event()
         self._turns = Turns()
         self._interrupted = False
+        self._went = ""
+        """Where the record went, if it did: there is nothing more to do here."""
         self._lock = threading.Lock()
         self.name = host_of(dispatcher.leases.presence.name)
 
     def work(self) -> tuple[Turns, bool]:
-        """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT."""
+        """Work until SIGTERM or SIGINT; return what was done, and whether it was SIGINT.
+
+        RecordMoved where the record goes on elsewhere: whoever starts it again gives it the new place.
+        """
         make_queue(self._jobs)
         for output in logging.getLogger().handlers:
             output.addFilter(_is_news)
-        return asyncio.run(self._work()), self._interrupted
+        turns = asyncio.run(self._work())
+        if self._went:
+            raise gone(self._means.store.place, self._went)
+        return turns, self._interrupted
 
     async def _work(self) -> Turns:
         loop = asyncio.get_running_loop()
@@ -173,16 +183,24 @@ class Worker:
     async def _sweep_for_ever(self) -> None:
         """Show that this worker is alive, and queue what is due, about every second."""
         loop = asyncio.get_running_loop()
+        here = loop.time()
         while True:
             try:
-                await loop.run_in_executor(None, self._sweep)
+                went = await loop.run_in_executor(None, self._sweep)
             except RecordError as error:
                 _log.info("%s", error)
+            else:
+                here = here if went else loop.time()
+                if loop.time() - here > _MOVED_SECONDS:
+                    self._went = went
+                    self._leave()
             await asyncio.sleep(SWEEP_SECONDS)
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> str:
+        """Show that this worker is alive, and queue what is due; return where the record went, if it did."""
         self._jobs.beat(self.name, self._concurrency)
         self._jobs.sweep()
+        return self._means.store.meta(MOVED) or ""
 
     def _stop(self, number: int) -> None:
         """Take no more runs, let the steps under way end; a second signal leaves at once."""
@@ -190,6 +208,9 @@ class Worker:
             os._exit(128 + number)
         self._interrupted = number == signal.SIGINT
         self._tell("Stopping: the steps under way end first. Once more leaves at once; the runs are safe either way.")
+        self._leave()
+
+    def _leave(self) -> None:
         self._stopping.set()
         self._dispatcher.stop()
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,37 @@ def test_with_a_worker_a_run_is_handed_over_and_watched(
     app.close()
     assert adopted
     assert {str(worker.pid)} == {executor.split(":")[1] for executor in adopted}
+
+
+@SHARED
+def test_a_worker_leaves_a_record_that_went_elsewhere_and_says_where(place: Path, record: str) -> None:
+    app = as_person(place, "ann", record)
+    store = app.means.store
+
+    def moves() -> None:
+        while not app.attendance.workers():
+            time.sleep(0.05)
+        with store.write() as writing:
+            writing.move("postgresql://there/record")
+        time.sleep(2.0)
+        with store.write() as writing:  # the copy failed
+            writing.stay()
+        time.sleep(4.0)
+        came_back.append(bool(app.attendance.workers()))
+        with store.write() as writing:
+            writing.move("postgresql://there/record")
+
+    came_back: list[bool] = []
+    moving = threading.Thread(target=moves)
+    moving.start()
+    left = typed(place, "worker", store=record)
+    moving.join()
+    app.close()
+
+    assert [True] == came_back
+    assert 6 == left.exit_code
+    assert "went to postgresql://there/record" in left.stderr
+    assert "RESPONDER_STORE" in left.stderr
 
 
 @SHARED
