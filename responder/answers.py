@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from responder import approval, correcting, motions
 from responder.correction import PREFIX
 from responder.entry import Draft
-from responder.incident import FIELDS
+from responder.errors import RequestError
+from responder.incident import FIELDS, SEVERITIES
 from responder.said import read_fact
 from responder.state import RunState
 
@@ -31,7 +32,12 @@ def declined(state: RunState, asked: str, person: str, reason: str) -> Draft:
 
 
 def fact(state: RunState, name: str, text: str, person: str, reason: str) -> Draft:
-    """Return the entry of a fact that a person adds or corrects; the old value is kept beside the new."""
+    """Return the entry of a fact that a person adds or corrects; the old value is kept beside the new.
+
+    RequestError for a severity that is none: conditions compare it, and none would hold.
+    """
+    if name == "severity" and text not in SEVERITIES:
+        raise RequestError(f"{text!r} is no severity", where=state.run, remedy=f"known: {', '.join(SEVERITIES)}")
     value = text if name in FIELDS else read_fact(text, name)
     of, old = ("incident", state.incident.get(name)) if name in FIELDS else ("facts", state.given.get(name))
     return Draft("set", {"of": of, "field": name, "old": old, "new": value, "reason": reason}, actor=person)

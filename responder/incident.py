@@ -16,6 +16,8 @@ CLOCK_FIELDS = tuple(CLOCKS)
 """The moments of an incident that a person may say, and correct."""
 FIELDS = (*CLOCK_FIELDS, "severity", "codename")
 """The fields of an incident that `set` knows; every other name becomes a fact for documents."""
+SEVERITIES = ("P1", "P2", "P3", "P4")
+"""How severe an incident may be, the worst first."""
 
 
 _COLOURS = (

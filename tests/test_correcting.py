@@ -361,6 +361,14 @@ def test_what_is_proven_cannot_be_said(duties: Duties) -> None:
         duties.set("contained_at", 1)
 
 
+def test_a_severity_that_is_none_is_refused_for_conditions_compare_it(duties: Duties) -> None:
+    with pytest.raises(RequestError, match=r"'p4' is no severity") as refused:
+        duties.as_("ann").set(duties.run, "severity", "p4")
+
+    assert "known: P1, P2, P3, P4" in str(refused.value)
+    assert "off" != duties.deadline("notified").state
+
+
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "2026-05-02T09:20:00"])
 def test_a_moment_that_no_calendar_counts_from_is_one_clear_error(duties: Duties, text: str) -> None:
     with pytest.raises(FindingError, match=r"in the years 1970 to 2999|not a time with a zone"):

@@ -101,7 +101,7 @@ def test_what_concerns_all_runs_of_an_incident_wakes_them_all(opened: OpenApp, p
     run = begun(app, written(place, ASK))
     app.dispatcher.advance(run)
 
-    app.set(run, "severity", "P0")
+    app.set(run, "severity", "P3")
 
     assert "" != app.row(run).wake_at <= app.means.clock.now().isoformat()
 

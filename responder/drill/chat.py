@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from responder.app import App
@@ -62,7 +61,7 @@ class Chat:
         door = stage.urls["control"] if options.slack == HTTP else ""
         self._lives = Lives(
             "listener", lambda life: ("--listen", str(stage.state), f"{options.seed}:{life}", door), environment,
-            stage.output / "run.log", drill.faults, tell, go_on=_listening(stage.config), restart=options.restart,
+            stage.output / "run.log", drill.faults, tell, restart=options.restart,
         )  # fmt: skip
         self._over = threading.Event()
         self._failure: BaseException | None = None
@@ -219,7 +218,3 @@ class Chat:
             "closed": self.closed,
             "closing": " ".join(self.closing.split()),
         }
-
-
-def _listening(config: Path) -> str:
-    return f"responder --config {config} slack"

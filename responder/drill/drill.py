@@ -245,7 +245,7 @@ def _run_to_the_end(drill: Drill, tell: Told) -> None:
     words = (str(drill.stage.state), drill.run)
     lives = Lives(
         "runner", lambda _: words, surroundings(drill), drill.stage.output / "run.log", drill.faults, tell,
-        go_on=f"responder resume {drill.run}", restart=drill.options.restart,
+        restart=drill.options.restart,
     )  # fmt: skip
     try:
         lives.live(lambda: drill.started + drill.options.seconds)

@@ -33,8 +33,6 @@ class Lives:
     log: Path
     faults: Sequence[Fault]
     tell: Callable[[str], None]
-    go_on: str
-    """The command with which a person goes on where it is left dead."""
     restart: bool = True
     struck: list[str] = field(default_factory=list)
     """The crashes that happened, as they are written."""
@@ -58,7 +56,7 @@ class Lives:
             why = struck[0] if struck else "by somebody, not by a fault"
             self.tell(f"The {self.name} was killed ({why}). Nothing is lost: the record is on disk.")
             if not self.restart:
-                self.tell(f"It is not restarted. Go on with: {self.go_on}")
+                self.tell("It is not restarted: what it left undone stays undone, and the score says so.")
                 break
             self.restarts += 1
             self.tell("A new process takes the run over.")

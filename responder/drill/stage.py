@@ -128,14 +128,15 @@ def set_stage(
 def scene_of(playbook: str, faults: tuple[str, ...], wanted: str = "") -> Scene:
     """Return a playbook's scene, or another one that is wanted.
 
-    RequestError where there is none, InputError for a fault whose place is no system of it, or no step of a run in it.
+    PlaybookError where there is no such playbook, RequestError where there is no such scene, InputError for a fault
+    whose place is no system of it, or no step of a run in it.
     """
+    library = Library(None)
+    played = library.load(playbook)
     scene, asked = scene_called(scene_name(playbook, wanted)), parse_faults(faults)
     scene.check_installed()
     check_places(asked, scene.places)
-    if playbook and asked:
-        library = Library(None)
-        played = library.load(playbook)
+    if asked:
         runs = (played, *map(library.load, scene.opens(played)))
         check_steps(asked, list(dict.fromkeys(step for one in runs for step in one.by_id)))
     return scene

@@ -7,6 +7,7 @@ from typing import Any
 
 from responder.errors import ResponderError
 from responder.held import Held
+from responder.incident import SEVERITIES
 from responder.plan import Plan, PlannedStep
 from responder.planning import summary
 from responder.playbook import Input, Playbook
@@ -37,7 +38,6 @@ _EFFECTS = {"final": "🔴", "reversible": "🟠", "message": "✉️", "read": 
 _OPTION = 74
 _SOMEBODY = re.compile(r"\b[UW][A-Z0-9]{4,20}\b")
 _TARGET, _AFTER = 60, 60
-_SEVERITIES = ("P1", "P2", "P3", "P4")
 BY_MATCH = "by-match"
 
 
@@ -47,7 +47,7 @@ def finding_form(playbooks: Mapping[str, Playbook], waiting: Sequence[Held], abo
     blocks = [] if about.get("held") else _what_leaked(waiting)
     blocks += [
         asked("playbook", "Playbook", select([option("The one that fits", BY_MATCH), *books], BY_MATCH)),
-        asked("severity", "Severity", select([option(one, one) for one in _SEVERITIES]), optional=True),
+        asked("severity", "Severity", select([option(one, one) for one in SEVERITIES]), optional=True),
         asked("dry", "Dry run", ticks([option("Show the plan, and begin nothing", "dry")]), optional=True),
     ]
     return modal("Respond to a leak", blocks, callback=FOUND, submit="Show the plan", about=about)

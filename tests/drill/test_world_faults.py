@@ -119,9 +119,10 @@ def test_a_playbook_that_opens_no_run_cannot_be_struck_in_one() -> None:
         scene_of("leaked-credential", ("crash:contain/end:after-apply",))
 
 
-def test_a_playbook_that_there_is_not_is_named_before_its_steps() -> None:
+@pytest.mark.parametrize("faults", [(), ("crash:kill:after-apply",)], ids=["without faults", "before its steps"])
+def test_a_playbook_that_there_is_not_is_named_before_there_is_a_folder(faults: tuple[str, ...]) -> None:
     with pytest.raises(PlaybookError, match="no playbook 'github-tokn'"):
-        scene_of("github-tokn", ("crash:kill:after-apply",))
+        scene_of("github-tokn", faults)
 
 
 def test_all_problems_are_told_at_once() -> None:
