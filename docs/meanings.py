@@ -131,7 +131,7 @@ KEYS = {
     "Step.max_parallel": "How many items may be under way at once, 1 to 64.",
     "Step.retry": "How often it is tried again while its provider is unavailable.",
     "Step.timeout": "How long all requests of one try may take together, in real time; then it counts as unavailable.",
-    "Step.limit": "How long the whole step may take; then it fails.",
+    "Step.limit": "How long the whole step may take; then it fails. What may have taken effect is asked about first.",
     "Step.approval": "Whose agreement it needs. It is bound to the digest of the change.",
     "Step.on_error": "What a failure does. `block`: what needs the step does not start. `abort`: only "
     "steps with "
