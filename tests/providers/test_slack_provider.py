@@ -77,6 +77,16 @@ def test_somebody_whose_account_is_closed_costs_nobody_the_channel(bench: Bench)
     assert isinstance(OPEN.plan(bench.client()), Unchanged)
 
 
+@pytest.mark.parametrize("nobody", ["UTYPO00", "typo@lumen.example"])
+def test_somebody_whom_nobody_knows_costs_nobody_the_channel(bench: Bench, nobody: str) -> None:
+    opening = OpenChannel(channel="inc-1", invite=("ines@lumen.example", nobody))
+    outcome = act(bench, opening)
+
+    assert "UINES" in channel(bench, "inc-1").members
+    assert "inc-1" == outcome.facts["name"]
+    assert isinstance(opening.plan(bench.client()), Unchanged)
+
+
 @pytest.mark.parametrize("method", ["conversations.create", "chat.postMessage", "conversations.invite"])
 def test_wherever_opening_stopped_it_is_finished_and_nothing_is_done_twice(bench: Bench, method: str) -> None:
     change = OPEN.plan(bench.client())

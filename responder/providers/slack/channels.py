@@ -6,7 +6,7 @@ from pydantic import Field
 
 from responder.action import Action, Change, Effect, Outcome, Unchanged, Verdict
 from responder.errors import OutcomeUnknown, ProviderError, Unavailable
-from responder.providers.slack.client import Client
+from responder.providers.slack.client import Client, Nobody
 from responder.providers.slack.messages import EVENT, listeners, marker_of, messages
 
 _MANAGE = "channels:manage, groups:write"
@@ -19,7 +19,8 @@ _OPENING = "This channel was opened for an incident. What is decided here is rec
 class OpenChannel(Action):
     """Open a channel and invite people. Facts: `channel` (its id), `name`.
 
-    Whose account is closed is not invited: somebody who left costs nobody the channel.
+    Whose account is closed, or whom nobody knows there, is not invited: that costs nobody the channel. `doctor` names
+    such people beforehand.
 
     Its first message bears our marker. A channel of the same name without it is somebody else's, and is left
     alone; one that an earlier try opened and did not get to mark is empty, and is taken up.
@@ -109,12 +110,15 @@ class OpenChannel(Action):
 
 
 def _people(client: Client, invited: tuple[str, ...]) -> frozenset[str]:
-    """Return Slack ids, looking mail addresses up."""
-    return frozenset(_user(client, one) if "@" in one else one for one in invited)
+    """Return Slack ids, looking mail addresses up; one that nobody has is left out."""
+    return frozenset(filter(None, (_user(client, one) if "@" in one else one for one in invited)))
 
 
 def _user(client: Client, address: str) -> str:
-    found = client.read("users.lookupByEmail", _PEOPLE, email=address)
+    try:
+        found = client.read("users.lookupByEmail", _PEOPLE, email=address)
+    except Nobody:
+        return ""
     return str((found.get("user") or {}).get("id", ""))
 
 
@@ -126,7 +130,7 @@ def _missing(client: Client, channel: dict[str, Any], people: frozenset[str]) ->
 
 
 def _invite(client: Client, channel: str, people: frozenset[str]) -> None:
-    """Invite people; Slack refuses all where it refuses one, so that closed accounts are left out then."""
+    """Invite people; Slack refuses all where it refuses one, so that who cannot come is left out then."""
     try:
         client.write("conversations.invite", _MANAGE, channel=channel, users=",".join(sorted(people)))
     except ProviderError:
@@ -138,9 +142,16 @@ def _invite(client: Client, channel: str, people: frozenset[str]) -> None:
 
 
 def _reachable(client: Client, people: frozenset[str]) -> frozenset[str]:
-    """Return those whose account is not closed."""
-    infos = {one: client.read("users.info", _ACCOUNTS, user=one).get("user") or {} for one in sorted(people)}
-    return frozenset(one for one, info in infos.items() if not info.get("deleted"))
+    """Return those who have an account there that is not closed."""
+    return frozenset(one for one in sorted(people) if _can_come(client, one))
+
+
+def _can_come(client: Client, user: str) -> bool:
+    try:
+        info = client.read("users.info", _ACCOUNTS, user=user).get("user") or {}
+    except Nobody:
+        return False
+    return not info.get("deleted")
 
 
 def _is_marked(client: Client, channel: dict[str, Any]) -> bool:

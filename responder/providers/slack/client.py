@@ -58,6 +58,13 @@ _REMEDIES = {
 }
 
 
+_NOBODY = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
+
+
+class Nobody(ProviderError):
+    """Nobody in the workspace has that id or address."""
+
+
 class Options(BaseModel):
     """A workspace; the connection's `secret` is the app's bot token."""
 
@@ -232,4 +239,5 @@ def _refusal(data: Mapping[str, Any], method: str, permission: str, *, write: bo
         return OutcomeUnknown(said, where=method, remedy="read back")
     if code in _BUSY | _FAILED:
         return Unavailable(said, where=method)
-    return ProviderError(said, where=method, remedy=_REMEDIES.get(code, f"see {code} in Slack's documentation"))
+    kind = Nobody if code in _NOBODY else ProviderError
+    return kind(said, where=method, remedy=_REMEDIES.get(code, f"see {code} in Slack's documentation"))
