@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from responder import schedule
-from responder.gate import Verdict, judge_criterion, may_run, waits_for_children
+from responder.gate import ABORTED, Verdict, judge_criterion, may_run, waits_for_children
 from responder.means import Means
 from responder.state import RunState
 from responder.step import Step, waits_for_end_only, watched_by
@@ -16,7 +16,6 @@ Told = tuple[str, dict[str, Any]]
 """An event and its facts."""
 
 _SHOWN = 5
-_ABORTED = "the run was aborted"
 _UNMET = "what it needs did not end well"
 
 
@@ -54,8 +53,8 @@ def sum_up_part(step: Step, state: RunState, means: Means) -> Told | None:
         return "failed", {"error": f"{unit.address} {unit.status}: {unit.error}", "kind": unit.error_kind or "declined"}
     if any(state.status(one.id) not in ENDED for one in inner):
         return None  # the run is being aborted, and skips them
-    if any(state.status(one.id) == "skipped" and state.unit(one.id).error == _ABORTED for one in inner):
-        return "skipped", {"reason": _ABORTED}
+    if any(state.status(one.id) == "skipped" and state.unit(one.id).error == ABORTED for one in inner):
+        return "skipped", {"reason": ABORTED}
     criteria = judged(state.playbook.parts[step.id].exit, state, means, step.id)
     missed = [one for one in criteria if not one["held"]]
     if missed:
@@ -171,7 +170,7 @@ def _awaited(step: Step, state: RunState, *, watching: bool) -> set[str]:
 def left_over(step: Step, state: RunState, *, aborting: bool) -> str:
     """Return why a step that never began is skipped when the run ends."""
     if aborting:
-        return _ABORTED
+        return ABORTED
     if step.start is not None and step.start.when:
         return "what it watched for never became true"
     if not all(state.ended_well(need) for need in state.playbook.needs[step.id]):

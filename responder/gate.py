@@ -15,6 +15,9 @@ from responder.state import RunState
 from responder.unit import ENDED
 
 
+ABORTED = "the run was aborted"
+
+
 class Verdict(Enum):
     """What a step may do now."""
 
@@ -70,7 +73,7 @@ def awaited(step: Step, state: RunState) -> str:
 def may_run(step: Step, state: RunState) -> Judged | None:
     """Return what keeps a step from running whatever its needs: an abort, or the sub-playbook that it belongs to."""
     if state.stops(step):
-        return Judged(Verdict.BLOCKED, "the run is being aborted")
+        return Judged(Verdict.SKIP, ABORTED)  # at once: what cleans up may wait for its end
     if not step.scope or step.id.endswith("~undo"):  # what is taken back may belong to one that has ended
         return None
     around = state.status(step.scope)

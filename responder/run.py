@@ -23,7 +23,7 @@ from responder.entry import Draft, Fence
 from responder.errors import HostExhausted, InputError, RecordError
 from responder.expressions import evaluate
 from responder.fanout import FanOut, Hands
-from responder.gate import Judged, Verdict, awaited, gate, may_run, paused
+from responder.gate import ABORTED, Judged, Verdict, awaited, gate, may_run, paused
 from responder.lanes import Lanes
 from responder.means import Means
 from responder.naming import names
@@ -136,7 +136,7 @@ class Runner:
             unit = self.state.unit(step.id)
             if unit.status in ENDED and (unit.status != "failed" or not self._must_undo(step)):
                 continue
-            if unit.status == "waiting" and step.start is None and not step.scope and awaited(step, self.state):
+            if unit.status == "waiting" and self._plainly_waits(step):
                 continue  # most of a long playbook: they are looked at after every step that ends
             if step.id in self._lanes:
                 continue
@@ -155,6 +155,11 @@ class Runner:
             told = f"A defect while {address} was prepared: {type(error).__name__}: {error}"
             self._write(self._draft("failed", address, {"error": told, "kind": "defect"}))
         return True
+
+    def _plainly_waits(self, step: Step) -> bool:
+        """Tell at little cost whether nothing can come of a waiting step yet: something that it needs has not ended."""
+        alone = step.start is None and not step.scope and not self.state.stops(step)
+        return alone and bool(awaited(step, self.state))
 
     def _must_undo(self, step: Step) -> bool:
         return step.on_error == "undo" and step.id not in self.state.undoing
@@ -183,6 +188,8 @@ class Runner:
             return True
         if step.id in self.state.items:
             return self._fanout.start(step, unit)
+        if self.state.stops(step) and not (unit.in_flight or unit.status == "applied"):
+            return self._skip(step, Judged(Verdict.SKIP, ABORTED))
         return self._start_unit(step, unit, None)
 
     def _skip(self, step: Step, judgement: Judged) -> bool:

@@ -315,6 +315,22 @@ def test_what_did_not_happen_is_not_sent_once_more_when_the_run_was_aborted(
     assert ("ended", status, "skipped") == (state.state, state.status("say"), state.status("after"))
 
 
+def test_what_cleans_up_after_an_abort_waits_for_no_question_about_something_else(opened: OpenApp, place: Path) -> None:
+    app, other = opened(), opened("carl")
+    (place / "world" / "lost-say").write_text("1")
+    say = "  - {id: say, phase: analysis, action: clockwork.say, with: {key: say}}\n"
+    run = begun(app, written(place, say + DECLINED_FIRST))
+    app.dispatcher.advance(run)
+    other.abort(run, "enough")
+    app.dispatcher.advance(run)
+    state = app.state(run)
+
+    assert {"a": "skipped", "b": "skipped", "clean": "done", "after": "skipped", "never": "skipped"}.items() <= (
+        statuses(state).items()
+    )
+    assert ("aborting", "unknown") == (state.state, state.status("say"))
+
+
 def test_what_can_be_read_back_is_not_sent_once_more_when_the_run_was_aborted(opened: OpenApp, place: Path) -> None:
     app, other = opened(), opened("carl")
     run = begun(app, written(place, "  - {id: a, phase: analysis, action: clockwork.broken, with: {key: a}}\n"))
