@@ -14,7 +14,6 @@ from responder.playbook import Step, waits_for_end_only
 from responder.state import RunState
 from responder.unit import ENDED
 
-
 ABORTED = "the run was aborted"
 
 

@@ -188,6 +188,10 @@ class Runner:
             return True
         if step.id in self.state.items:
             return self._fanout.start(step, unit)
+        return self._start_alone(step, unit)
+
+    def _start_alone(self, step: Step, unit: Unit) -> bool:
+        """Start a step without items; give it up where an abort came before anything of it was sent."""
         if self.state.stops(step) and not (unit.in_flight or unit.status == "applied"):
             return self._skip(step, Judged(Verdict.SKIP, ABORTED))
         return self._start_unit(step, unit, None)
