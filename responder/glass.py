@@ -42,7 +42,7 @@ def _of_person(state: RunState, person: str) -> list[str]:
         found.append(f"{person} is not on the list `break_glass` of responder.yaml, as it was when the run began")
     if is_suspect(state, person):
         found.append(f"{person} is suspect in this incident")
-    if any(holder.person == person for holder in state.credential.holders):
+    if state.credential.held_by(person, (state.people.get(person) or {}).get("email")):
         found.append(f"{person} holds the credential")
     return found
 

@@ -142,3 +142,16 @@ def test_the_live_lines_say_it(place: Path, run: str) -> None:
     lines = typed(place, "timeline", run).stdout
 
     assert "ann BROKE THE GLASS for kill: nobody answers" in lines
+
+
+def test_a_holder_who_is_known_by_mail_alone_cannot(place: Path) -> None:
+    settings(place, "inventory:\n", "break_glass: [ann]\ninventory:\n")
+    settings(place, "email: hugo@out.example}", "email: ' Ann@Lumen.example'}")
+    playbook(place, STEPS)
+    run = begun(place, "g")
+    advanced(place, run)
+
+    result = typed(place, "approve", run, "kill", "--break-glass", "nobody answers")
+
+    assert_refused(result, "approval", what="ann holds the credential", place="step kill", way_out="ask somebody else")
+    assert [] == state(place, run).standing.broken
