@@ -103,11 +103,11 @@ def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
             where=step,
             remedy=f"look again: `responder status {state.run}`",
         )
-    if person in ask.agreed:
+    alone = {"alone": True} if broke(state, step, person) else {}
+    if person in ask.agreed and not alone:
         raise RequestError(
             f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step
         )
-    alone = {"alone": True} if broke(state, step, person) else {}
     return Draft("agreed", {"digest": ask.digest, "role": ask.role, **alone}, state.run, step, person)
 
 

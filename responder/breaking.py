@@ -1,9 +1,20 @@
 """Breaking the glass: written down, acted on at once, and told to everybody without holding anything up."""
 
+from typing import NamedTuple
+
 from responder.alarm import alarm
 from responder.app import App
-from responder.errors import PlanRefused, Problem
+from responder.approval import agree
+from responder.errors import InputError, PlanRefused, Problem
 from responder.glass import GUARD, broken
+from responder.standing import Broken
+
+
+class Told(NamedTuple):
+    """By which run everybody is told that the glass was broken; or why nobody can be."""
+
+    run: str
+    problem: InputError | None = None
 
 
 def check_listed(app: App) -> None:
@@ -21,18 +32,22 @@ def check_listed(app: App) -> None:
         )
 
 
-def break_glass(app: App, run: str, step: str, reason: str) -> None:
-    """Write down that the glass was broken, and agree to a step where one is named. PlanRefused where it may not be."""
+def break_glass(app: App, run: str, step: str, reason: str, digest: str = "") -> Told:
+    """Write down that the glass was broken, with the agreement to a step where one is named, and that it is told.
+
+    All of it or nothing, so that nobody can agree alone unheard. PlanRefused where it may not be, RequestError where
+    nothing is asked at the step, or another change than the one that was seen (`digest`).
+    """
     row = app.row(run)
     state = app.state(row.run)
-    app.say(row, broken(state, step, app.decides(state), reason))
+    drafts = [broken(state, step, app.decides(state), reason)]
     if step:
-        app.approve(row.run, step)
-
-
-def tell(app: App, run: str, step: str, reason: str) -> str:
-    """Begin the run that tells everybody, and return its id. InputError where nobody can be told."""
-    row = app.row(run)
-    start = alarm(app.means, app.state(row.run), app.person, step, reason)
-    app.dispatcher.timeline(row.incident).append(*start.drafts, also=start.store)
-    return start.run
+        state.standing.broken.append(Broken(row.run, step, app.person, reason, app.clock_line()))
+        drafts.append(agree(state, step, app.person, digest))
+    try:
+        telling = alarm(app.means, state, app.person, step, reason)
+    except InputError as error:
+        app.say(row, *drafts)
+        return Told("", error)
+    app.say(row, *drafts, *telling.drafts, also=telling.store)
+    return Told(telling.run)

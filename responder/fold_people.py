@@ -39,12 +39,14 @@ def asked(state: RunState, entry: Entry) -> None:
 def agreed(state: RunState, entry: Entry) -> None:
     """Count one person's agreement to exactly this digest."""
     ask = state.unit(entry.step).ask
-    if ask is None or ask.digest != entry.facts["digest"] or entry.actor in ask.agreed:
+    alone = bool(entry.facts.get("alone"))
+    if ask is None or ask.digest != entry.facts["digest"] or (entry.actor in ask.agreed and not alone):
         return
     if entry.facts.get("role", ask.role) != ask.role:  # another role was asked meanwhile
         return
-    ask.agreed.append(entry.actor)
-    if len(ask.agreed) >= ask.quorum or entry.facts.get("alone"):
+    if entry.actor not in ask.agreed:
+        ask.agreed.append(entry.actor)
+    if len(ask.agreed) >= ask.quorum or alone:
         _approve(state, entry.step)
 
 

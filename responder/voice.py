@@ -23,7 +23,7 @@ from responder.library import Library
 from responder.means import Means
 from responder.redaction import looks_like_credential
 from responder.state import RunState
-from responder.store import AT_ONCE, RunRow, Writing
+from responder.store import AT_ONCE, Also, RunRow, Writing
 from responder.suspicion import refuse_suspect
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Voice:
         refuse_suspect(state, self.somebody())
         return self.person
 
-    def say(self, row: RunRow, *drafts: Draft) -> None:
+    def say(self, row: RunRow, *drafts: Draft, also: Also | None = None) -> None:
         """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
         self.take_in_secrets()
         self._check_open(row.incident, drafts)
@@ -167,6 +167,8 @@ class Voice:
             concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
 
         def wake(writing: Writing) -> None:
+            if also is not None:
+                also(writing)
             for blob in shredded:
                 writing.shred(blob)
             for run in sorted(concerned):

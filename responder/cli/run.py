@@ -82,8 +82,7 @@ def _telling(call: Call, app: App, run: str, glass: str | None) -> Iterator[None
     from responder.breaking import break_glass  # noqa: PLC0415 - only where it is needed
     from responder.cli.alarm import begin_telling, finish  # noqa: PLC0415
 
-    break_glass(app, run, "", glass)
-    telling = begin_telling(call, app, run, "", glass)
+    telling = begin_telling(call, app, break_glass(app, run, "", glass))
     try:
         yield
     finally:
