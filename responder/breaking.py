@@ -6,7 +6,8 @@ from responder.alarm import alarm
 from responder.app import App
 from responder.approval import agree
 from responder.errors import InputError, PlanRefused, Problem
-from responder.glass import GUARD, broken
+from responder.finding import Finding
+from responder.glass import GUARD, broken, check_reason
 from responder.standing import Broken
 
 
@@ -17,19 +18,21 @@ class Told(NamedTuple):
     problem: InputError | None = None
 
 
-def check_listed(app: App) -> None:
-    """Refuse to begin a run with a broken glass for somebody who may not break it. PlanRefused."""
+def check_beforehand(app: App, reason: str, finding: Finding) -> None:
+    """Refuse to begin a run with a broken glass for somebody who may not break it. PlanRefused.
+
+    RequestError where there is no reason.
+    """
+    check_reason(reason)
+    known = app.means.settings.people.get(app.person)
     if app.person not in app.means.settings.break_glass:
-        raise PlanRefused(
-            problems=(
-                Problem(
-                    f"{app.person or 'this login'} is not on the list `break_glass` of responder.yaml",
-                    "--break-glass",
-                    "begin without it, and let somebody else approve; nothing was begun",
-                    GUARD,
-                ),
-            )
-        )
+        told = f"{app.person or 'this login'} is not on the list `break_glass` of responder.yaml"
+    elif app.assess(finding).credential.held_by(app.person, known.email if known else ""):
+        told = f"{app.person} holds the credential"
+    else:
+        return
+    remedy = "begin without it, and let somebody else approve; nothing was begun"
+    raise PlanRefused(problems=(Problem(told, "--break-glass", remedy, GUARD),))
 
 
 def break_glass(app: App, run: str, step: str, reason: str, digest: str = "") -> Told:

@@ -194,3 +194,23 @@ def test_that_it_is_told_is_on_record_as_soon_as_the_glass_is_broken(place: Path
 
     assert 1 == len(telling)
     assert any("nobody answers" in letter for letter in mail.taken)
+
+
+@pytest.mark.parametrize(
+    ("reason", "holder", "code"),
+    [
+        pytest.param(" ", "hugo@out.example", 2, id="without a reason"),
+        pytest.param("nobody answers", "ann@lumen.example", 3, id="by a holder"),
+    ],
+)
+def test_where_it_may_not_be_broken_nothing_is_begun(place: Path, reason: str, holder: str, code: int) -> None:
+    settings(place, "inventory:\n", "break_glass: [ann]\ninventory:\n")
+    settings(place, "email: hugo@out.example}", f"email: {holder}}}")
+    playbook(place, STEPS)
+
+    result = typed(place, "run", "g", "--finding", report(place), "--yes", "--break-glass", reason)
+
+    assert code == result.exit_code, result.output
+    app = as_person(place, "ann")
+    assert [] == app.runs()
+    app.close()

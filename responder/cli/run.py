@@ -65,9 +65,9 @@ def command(  # noqa: PLR0917 - click hands over what was typed
                 stack.close()  # what stood in for the record is gone before there is one
                 app = stack.enter_context(call.open())
             if glass is not None:
-                from responder.breaking import check_listed  # noqa: PLC0415 - only where it is needed
+                from responder.breaking import check_beforehand  # noqa: PLC0415 - only where it is needed
 
-                check_listed(app)
+                check_beforehand(app, glass, report.finding(app.means.sealer))
             begun = app.begin(book, report.finding(app.means.sealer), given, incident)
         with _telling(call, app, begun.run, glass):
             return go_on(call, app, begun, detach=detach)
