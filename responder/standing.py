@@ -106,6 +106,7 @@ class Standing:
             self.left_alive.update(self.alive)
         elif to == "C" or (before == "A2" and not self.fenced):
             self.left_alive.clear()
+        self.motions.pop("incident.mode", None)  # it was asked about as the incident was contained until now
         self.mode, self.mode_reason = to, str(facts.get("reason", ""))
         self.hard_stop = str(facts.get("hard_stop", ""))
 

@@ -14,13 +14,14 @@ from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
 from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
-from responder.errors import Problem, RequestError, SettingsError
+from responder.errors import PlanRefused, Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
 from responder.guards import Closing, check_close
 from responder.incident import CLOCK_FIELDS
 from responder.library import Library
 from responder.means import Means
+from responder.modes import check_mode
 from responder.redaction import looks_like_credential
 from responder.state import RunState
 from responder.store import AT_ONCE, Also, RunRow, Writing
@@ -162,6 +163,8 @@ class Voice:
             if draft.event == "closed":
                 self.check_closing(row.incident, draft.facts)
                 shredded = [blob.blob for blob in self.means.store.blobs(row.incident, "leaked")]
+            if draft.event == "mode":
+                self._check_mode(row.incident, draft.facts)
         concerned = {draft.run for draft in drafts if draft.run}
         if not concerned:
             concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
@@ -201,6 +204,18 @@ class Voice:
             for name, deadline in state.playbook.deadlines.items()
         }
         check_close(Closing(incident, tuple(states), clocks, facts["left"], str(facts.get("uncontained", ""))))
+
+    def _check_mode(self, incident: str, facts: Mapping[str, Any]) -> None:
+        """Refuse a mode that fits no run of an incident by now: much may have come since it was asked about."""
+        refused: list[PlanRefused] = []
+        for row in self.runs(incident):
+            try:
+                check_mode(self.state(row.run), facts, self.clock_line())
+            except PlanRefused as error:
+                refused.append(error)
+            else:
+                return
+        raise refused[0]
 
     def abort(self, run: str, reason: str) -> None:
         """Let no further step start, except those that say `always()` or `failed()`."""
