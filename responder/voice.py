@@ -14,7 +14,7 @@ from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
 from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
-from responder.errors import PlanRefused, Problem, RequestError, SettingsError
+from responder.errors import Overtaken, PlanRefused, Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
 from responder.guards import Closing, check_close
@@ -35,6 +35,9 @@ _AFTERTHOUGHTS = frozenset(
     {"offered", "took_over", "noted", "written", "set", "presented", "rendered", "withheld", "reopened"}
 )
 """What a closed incident still takes."""
+
+MOST_TRIES = 50
+"""How often it is looked anew for a moment in which nobody else writes."""
 
 _TRIED_AGAIN = frozenset({"failed", "declined", "undone"})
 
@@ -138,8 +141,25 @@ class Voice:
         self._answer(run, lambda state: [approval.report_done(state, step, self.person, said)])
 
     def _answer(self, run: str, make: Callable[[RunState], list[Draft]]) -> None:
-        row = self.row(run)
-        self.say(row, *make(self.state(row.run)))
+        self.say_of(self.row(run), make)
+
+    def say_of(self, row: RunRow, make: Callable[[RunState], list[Draft]]) -> None:
+        """Write what a person says of a run as it stands. What concerns the whole incident counts as of one moment.
+
+        Whether it is the last agreement, say, is judged anew where others wrote meanwhile. Overtaken where they never
+        cease to.
+        """
+        tries = 0
+        while True:
+            state = self.state(row.run)
+            drafts = make(state)
+            whole = not all(draft.run for draft in drafts)
+            try:
+                return self.say(row, *drafts, after=state.seq if whole else None)
+            except Overtaken:
+                tries += 1
+                if tries >= MOST_TRIES:
+                    raise
 
     def somebody(self) -> str:
         """Return who speaks. RequestError where this login speaks for nobody."""
@@ -154,8 +174,11 @@ class Voice:
         refuse_suspect(state, self.somebody())
         return self.person
 
-    def say(self, row: RunRow, *drafts: Draft, also: Also | None = None) -> None:
-        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
+    def say(self, row: RunRow, *drafts: Draft, also: Also | None = None, after: int | None = None) -> None:
+        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on.
+
+        `after`: the entry that must still be the last one; Overtaken where it is not.
+        """
         self.take_in_secrets()
         self._check_open(row.incident, drafts)
         shredded: list[str] = []
@@ -177,7 +200,7 @@ class Voice:
             for run in sorted(concerned):
                 writing.wake(run, AT_ONCE)
 
-        self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
+        self.dispatcher.timeline(row.incident).append(*drafts, also=wake, after=after)
 
     def is_closed(self, incident: str) -> bool:
         """Tell whether an incident is closed."""

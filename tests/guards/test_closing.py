@@ -7,6 +7,7 @@ import pytest
 from cli_bench import advanced, agreed, as_person, begun, typed
 from guard_bench import assert_refused, settings, state_of
 
+from responder.closing import close
 from responder.errors import PlanRefused, RequestError
 from responder.finding import Finding
 from responder.guards import Closing, check_close
@@ -161,3 +162,78 @@ def test_uncontained_two_others_sign(place: Path) -> None:
 
     assert (3, 0, False, True) == (refused.exit_code, asked.exit_code, half, whole)
     assert [] == values(place, run)
+
+
+def meanwhile(app: Any, say: Any) -> None:
+    """Let somebody say something in the moment between what the next call reads and what it writes."""
+    original = app.take_in_secrets
+
+    def late() -> Any:
+        app.take_in_secrets = original
+        say()
+        return original()
+
+    app.take_in_secrets = late
+
+
+def test_of_two_who_agree_at_once_the_last_closes_it(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    (place / "playbooks" / "q.yaml").write_text(
+        "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: look, phase: analysis, action: clockwork.nothing}]\n"
+    )
+    run = begun(place, "q")
+    typed(place, "resume", run)
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    typed(place, "close", run, "--uncontained", "the company was sold")
+    app = as_person(place, "carl")
+    meanwhile(app, lambda: agreed(place, run, "incident.close", person="cora"))
+    app.approve(run, "incident.close")
+    closed = app.is_closed(app.row(run).incident)
+    app.close()
+
+    assert closed
+
+
+def test_what_is_begun_while_it_is_being_closed_keeps_it_open(place: Path, run: str) -> None:
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    app = as_person(place, "carl")
+    incident = app.row(run).incident
+
+    check = app.check_closing
+
+    def late(name: str, facts: Any) -> None:
+        app.check_closing = check  # type: ignore[method-assign] - the next call looks at what there is then
+        check(name, facts)
+        other = as_person(place, "ann")
+        other.begin(other.library.load("p"), as_finding(other), {}, incident)
+        other.close()
+
+    app.check_closing = late  # type: ignore[method-assign] - somebody begins a run in this very moment
+    with pytest.raises(PlanRefused, match="the run is open"):
+        close(app, incident, {"after": "nobody waits for it"}, "")
+    still = app.is_closed(incident)
+    app.close()
+
+    assert not still
+
+
+def test_what_is_begun_while_somebody_closes_it_reopens_it(place: Path, run: str) -> None:
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    app = as_person(place, "ann")
+    incident = app.row(run).incident
+    looked = app.is_closed
+
+    def late(name: str) -> bool:
+        app.is_closed = looked  # type: ignore[method-assign] - the next call looks at what there is then
+        found = looked(name)
+        typed(place, "close", run, "--leave", "after=nobody waits for it")
+        return found
+
+    app.is_closed = late  # type: ignore[method-assign] - somebody closes it in this very moment
+    app.begin(app.library.load("p"), as_finding(app), {}, incident)
+    closed = app.is_closed(incident)
+    events = [entry.event for entry in app.timeline(incident)]
+    app.close()
+
+    assert "closed" in events
+    assert not closed

@@ -356,3 +356,23 @@ def test_a_switch_that_was_asked_about_in_another_mode_is_not_made(place: Path, 
     app.close()
 
     assert "A1" == mode_of(place, run)
+
+
+def test_what_is_declined_in_the_same_moment_is_not_done(place: Path, run: str) -> None:
+    typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    app = as_person(place, "carl")
+    original = app.take_in_secrets
+
+    def late() -> Any:
+        app.take_in_secrets = original  # type: ignore[method-assign] - once is enough
+        cora = as_person(place, "cora")
+        cora.decline(run, "incident.mode", "kill it")
+        cora.close()
+        return original()
+
+    app.take_in_secrets = late  # type: ignore[method-assign] - Cora is faster by a moment
+    with pytest.raises(RequestError, match="Nothing is asked"):
+        app.approve(run, "incident.mode")
+    app.close()
+
+    assert "A1" == mode_of(place, run)
