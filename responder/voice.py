@@ -17,7 +17,7 @@ from responder.entry import Draft, Entry
 from responder.errors import Overtaken, PlanRefused, Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
-from responder.guards import Closing, check_close
+from responder.guards import Closing, check_close, taken_up_again
 from responder.incident import CLOCK_FIELDS
 from responder.library import Library
 from responder.means import Means
@@ -35,6 +35,9 @@ _AFTERTHOUGHTS = frozenset(
     {"offered", "took_over", "noted", "written", "set", "presented", "rendered", "withheld", "reopened"}
 )
 """What a closed incident still takes."""
+
+_AT_WORST = ("off", "met", "late", "pending", "running", "overdue")
+"""How a deadline may stand, the worst last."""
 
 MOST_TRIES = 50
 """How often it is looked anew for a moment in which nobody else writes."""
@@ -220,13 +223,21 @@ class Voice:
     def check_closing(self, incident: str, facts: Mapping[str, Any]) -> None:
         """Refuse to close an incident too early. PlanRefused says what stands open."""
         states = [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
-        now = self.clock_line()
-        clocks = {
-            name: clock_view(name, deadline, state, now).state
-            for state in states
-            for name, deadline in state.playbook.deadlines.items()
-        }
+        clocks = self._clocks(states)
         check_close(Closing(incident, tuple(states), clocks, facts["left"], str(facts.get("uncontained", ""))))
+
+    def _clocks(self, states: Sequence[RunState]) -> dict[str, str]:
+        """Return how each deadline of these runs stands, at worst; of several about one credential the last counts."""
+        found: dict[str, str] = {}
+        now = self.clock_line()
+        for state in states:
+            again = taken_up_again(state, states)
+            for name, deadline in state.playbook.deadlines.items():
+                if any(name in one.playbook.deadlines for one in again):
+                    continue
+                stands = clock_view(name, deadline, state, now).state
+                found[name] = max(found.get(name, stands), stands, key=_AT_WORST.index)
+        return found
 
     def _check_mode(self, incident: str, facts: Mapping[str, Any]) -> None:
         """Refuse a mode that fits no run of an incident by now: much may have come since it was asked about."""

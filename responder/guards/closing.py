@@ -1,6 +1,6 @@
 """Closing: an incident ends when nothing is open, everything is dead, and the review is written; never before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,6 +21,13 @@ class Closing(NamedTuple):
     """Deadlines that the one who closes leaves, each with a reason."""
     uncontained: str = ""
     """Why it is closed although something is not contained; two others must agree."""
+
+
+def taken_up_again(state: RunState, runs: Sequence[RunState]) -> list[RunState]:
+    """Return the later responses of an incident to the credential of a run. `runs`: all, the oldest first."""
+    names = set(state.credential.identifiers)
+    later = runs[next(place for place, one in enumerate(runs) if one is state) + 1 :]
+    return [one for one in later if one.purpose != NOTICE and names & set(one.credential.identifiers)]
 
 
 def at_close(closing: Closing) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_bench import advanced, agreed, as_person, begun, typed
+from cli_bench import advanced, agreed, as_person, begun, leaked_value, typed
 from guard_bench import assert_refused, settings, state_of
 
 from responder.closing import close
@@ -237,3 +237,40 @@ def test_what_is_begun_while_somebody_closes_it_reopens_it(place: Path, run: str
 
     assert "closed" in events
     assert not closed
+
+
+def test_a_deadline_is_open_as_long_as_it_is_in_any_run(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    app = as_person(place, "ann")
+    first = app.begin(app.library.load("p"), as_finding(app), {}).run
+    app.abort(first, "it was dead long before")
+    app.resume(first)
+    finding = Finding(value=app.means.sealer.secret(leaked_value()))
+    second = app.begin(app.library.load("p"), finding, {}, app.row(first).incident).run
+    app.close()
+    advanced(place, second)
+    agreed(place, second, "kill")
+    typed(place, "resume", second)
+
+    result = typed(place, "close", first)
+
+    assert "the deadline contained is running" in result.stderr
+
+
+def test_a_deadline_that_a_second_run_for_the_same_credential_has_met_is_not_open(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    first = begun(place)
+    app = as_person(place, "ann")
+    app.abort(first, "the wrong inputs")
+    app.resume(first)
+    finding = Finding(value=app.means.sealer.secret(leaked_value()))
+    second = app.begin(app.library.load("p"), finding, {}, app.row(first).incident).run
+    app.close()
+    advanced(place, second)
+    agreed(place, second, "kill")
+    typed(place, "resume", second)
+
+    result = typed(place, "close", first)
+
+    assert "the deadline after is running" in result.stderr
+    assert "deadline contained" not in result.stderr
