@@ -97,7 +97,9 @@ def _opened_child(state: RunState, entry: Entry) -> None:
 
 def _left_alone(state: RunState, entry: Entry) -> None:
     if entry.facts.get("ownership") == "ours":
-        state.unanswered.add(entry.step.partition("[")[0])
+        step = entry.step.partition("[")[0]
+        found = frozenset(map(str, entry.facts.get("identifiers", ())))
+        state.unanswered = {**state.unanswered, step: (*state.unanswered.get(step, ()), found)}
 
 
 def _entered(state: RunState, entry: Entry) -> None:

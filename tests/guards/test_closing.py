@@ -30,6 +30,16 @@ def unknown() -> RunState:
     return state
 
 
+def done_again() -> RunState:
+    state = over()
+    state.unit("kill").status = "done"
+    return state
+
+
+def left_alone(*names: str) -> RunState:
+    return over(unanswered={"look": tuple(frozenset({name}) for name in names)})
+
+
 def unrendered() -> RunState:
     state = over()
     state.standing.rendered = False
@@ -50,7 +60,18 @@ UNCONTAINED = {"contained": False, "ended": {"exit": [{"criterion": "dead", "hel
         pytest.param(
             {"runs": (over(contained=False, started={"purpose": "notice"}),)}, [], id="a notice contains nothing"
         ),
-        pytest.param({"runs": (over(unanswered={"look"}),)}, ["no run was opened"], id="a credential left alone"),
+        pytest.param({"runs": (left_alone("gate:k2"),)}, ["no run was opened"], id="a credential left alone"),
+        pytest.param({"runs": (left_alone("gate:k1"), over())}, [], id="a run was begun for it"),
+        pytest.param(
+            {"runs": (left_alone("gate:k2", "gate:k1"), over())}, ["no run was opened"], id="for one of two"
+        ),
+        pytest.param({"runs": (over(**UNCONTAINED), over())}, [], id="contained by a second run"),
+        pytest.param({"runs": (over(), over(**UNCONTAINED))}, ["not count as contained"], id="not by the second"),
+        pytest.param(
+            {"runs": (over(**UNCONTAINED), over(started={"purpose": "notice"}))}, ["not count as"], id="by no notice"
+        ),
+        pytest.param({"runs": (unknown(), done_again())}, [], id="an unknown outcome, and done again"),
+        pytest.param({"runs": (unknown(), over())}, ["nobody knows whether"], id="an unknown outcome, not done again"),
         pytest.param({"runs": (unknown(),)}, ["nobody knows whether"], id="an unknown outcome"),
         pytest.param({"runs": (over(),), "clocks": {"dsar": "pending"}}, ["deadline dsar is pending"], id="pending"),
         pytest.param({"runs": (over(),), "clocks": {"dsar": "late", "other": "off"}}, [], id="met late, or off"),
@@ -273,4 +294,4 @@ def test_a_deadline_that_a_second_run_for_the_same_credential_has_met_is_not_ope
     result = typed(place, "close", first)
 
     assert "the deadline after is running" in result.stderr
-    assert "deadline contained" not in result.stderr
+    assert "contained" not in result.stderr
