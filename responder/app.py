@@ -151,6 +151,7 @@ class App(Voice):
         if state.purpose == NOTICE:
             about = str(state.started.get("about"))
             raise RequestError("This run sends a notice itself", where=run, remedy=f"name the response: {about}")
+        self._check_open(state.incident["id"], [Draft("started")])
         self.dispatcher.timeline(state.incident["id"]).know_secrets()
         self.take_in_secrets()
         return sending(self.means, state, wanted, self.somebody())
@@ -158,6 +159,7 @@ class App(Voice):
     def begin_notice(self, notice: "Sending") -> Begun:
         """Write the first entries of the run that sends a notice."""
         start = notice.start
+        self._check_open(start.incident, start.drafts)
         self.check_secrets()
         self.dispatcher.timeline(start.incident).append(*start.drafts, also=start.store)
         return Begun(start.run, start.incident)

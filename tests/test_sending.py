@@ -18,6 +18,7 @@ from test_run import begun, driven, effects, when_asked, written
 
 from responder.app import App
 from responder.clock import monotonic
+from responder.closing import close
 from responder.errors import InputError, RequestError
 from responder.figures import figures
 from responder.review import rows
@@ -203,6 +204,21 @@ def test_whoever_asks_for_it_cannot_approve_it(opened: OpenApp, place: Path, mai
     opened("carl").approve(run, "word")
     assert "done" == driven(cora, run).status("word")
     assert 1 == len(mailbox.server.taken)
+
+
+def test_in_a_closed_incident_none_is_begun(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
+    app = opened("carl")
+    main = responded(app, place)
+    shown = app.notice(main, Wanted("word", ("partner@out.example",), WHAT, "comms"))
+    app.note_rendering(app.row(main).incident)
+    close(app, app.row(main).incident, {}, "")
+
+    for begin in (lambda: asked_for(app, main, "paper"), lambda: app.begin_notice(shown)):
+        with pytest.raises(RequestError, match="The incident is closed"):
+            begin()
+
+    assert 1 == len(app.runs())
+    assert [] == mailbox.server.taken
 
 
 def test_silence_sends_nothing(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
