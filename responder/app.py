@@ -151,10 +151,11 @@ class App(Voice):
         if state.purpose == NOTICE:
             about = str(state.started.get("about"))
             raise RequestError("This run sends a notice itself", where=run, remedy=f"name the response: {about}")
+        person = self.decides(state)
         self._check_open(state.incident["id"], [Draft("started")])
         self.dispatcher.timeline(state.incident["id"]).know_secrets()
         self.take_in_secrets()
-        return sending(self.means, state, wanted, self.somebody())
+        return sending(self.means, state, wanted, person)
 
     def begin_notice(self, notice: "Sending") -> Begun:
         """Write the first entries of the run that sends a notice."""

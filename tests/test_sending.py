@@ -19,7 +19,7 @@ from test_run import begun, driven, effects, when_asked, written
 from responder.app import App
 from responder.clock import monotonic
 from responder.closing import close
-from responder.errors import InputError, RequestError
+from responder.errors import InputError, PlanRefused, RequestError
 from responder.figures import figures
 from responder.review import rows
 from responder.run import Runner
@@ -204,6 +204,16 @@ def test_whoever_asks_for_it_cannot_approve_it(opened: OpenApp, place: Path, mai
     opened("carl").approve(run, "word")
     assert "done" == driven(cora, run).status("word")
     assert 1 == len(mailbox.server.taken)
+
+
+def test_whoever_is_suspect_cannot_ask_for_it(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
+    main = responded(opened(), place)
+    opened("carl").set(main, "suspect", "person:cora", "their laptop")
+
+    with pytest.raises(PlanRefused, match="cora is suspect"):
+        opened("cora").notice(main, Wanted("word", ("partner@out.example",), WHAT, "commander"))
+
+    assert [] == mailbox.server.taken
 
 
 def test_in_a_closed_incident_none_is_begun(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
