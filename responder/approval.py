@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from responder.entry import Draft
 from responder.errors import RequestError
 from responder.glass import broke
-from responder.incident import mailbox
+from responder.incident import Credential, mailbox
 from responder.state import RunState
 from responder.suspicion import is_suspect, refuse_suspect
 from responder.unit import Ask
@@ -41,7 +41,11 @@ def _excluded(state: RunState, person: str, ask: Ask) -> str:
         theirs = mailbox(state.people.get(asker, {}).get("email"))
         if person == asker or (theirs and theirs == mailbox(email)):
             return f"asked for this {what}"
-    return "holds the credential" if state.credential.held_by(person, email) else ""
+    if state.credential.held_by(person, email):
+        return "holds the credential"
+    others = state.standing.credentials if ask.unit in state.standing.motions else ()
+    held = any(Credential.model_validate(one).held_by(person, email) for one in others)
+    return "holds a credential of this incident" if held else ""
 
 
 def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:

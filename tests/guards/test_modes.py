@@ -376,3 +376,18 @@ def test_what_is_declined_in_the_same_moment_is_not_done(place: Path, run: str) 
     app.close()
 
     assert "A1" == mode_of(place, run)
+
+
+def test_no_holder_agrees_by_way_of_a_run_for_another_credential(place: Path, run: str) -> None:
+    app = as_person(place, "ann")
+    other = app.means.sealer.secret("second-" + "w3Xk" * 6)
+    second = app.begin(app.library.load("g"), Finding(value=other), {}, app.row(run).incident).run
+    app.set(run, "mode", "A2 until 4h", "300 holders")
+    app.close()
+
+    app = as_person(place, "hal")
+    with pytest.raises(RequestError, match="hal holds a credential of this incident"):
+        app.approve(second, "incident.mode")
+    app.close()
+
+    assert "A1" == mode_of(place, run)
