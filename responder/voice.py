@@ -127,13 +127,21 @@ class Voice:
         """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
         from responder import answers  # noqa: PLC0415 - only where somebody says something
 
-        self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
+        self._answer(
+            run, lambda state: answers.agreed(self._judging(state, step), self._states(run), step, self.person, digest)
+        )
 
     def decline(self, run: str, step: str, reason: str) -> None:
         """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
         from responder import answers  # noqa: PLC0415 - only where somebody says something
 
-        self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
+        self._answer(run, lambda state: [answers.declined(self._judging(state, step), step, self.person, reason)])
+
+    def _judging(self, state: RunState, asked: str) -> RunState:
+        """Return the run whose people may answer: for the whole incident, never one that only sends a notice."""
+        about = str(state.started.get("about") or "")
+        whole = asked in state.standing.motions or asked.startswith(PREFIX)
+        return self.state(about) if about and whole else state
 
     def decide(self, run: str, step: str, option: str) -> None:
         """Choose an option of a decision, or say what became of an unknown outcome."""

@@ -216,6 +216,22 @@ def test_whoever_is_suspect_cannot_ask_for_it(opened: OpenApp, place: Path, mail
     assert [] == mailbox.server.taken
 
 
+def test_what_concerns_the_incident_is_answered_as_in_its_response(
+    opened: OpenApp, place: Path, mailbox: Mailbox
+) -> None:
+    cora = opened("cora")
+    main = begun(cora, written(place, STEPS, head=HEAD))
+    carl = opened("carl")
+    run = asked_for(carl, main, "paper")
+    carl.set(main, "mode", "A2 until 4h", "300 holders")
+
+    with pytest.raises(RequestError, match="cora asked for this run and may not approve"):
+        cora.approve(run, "incident.mode")
+
+    assert "A1" == cora.state(main).standing.mode
+    assert [] == mailbox.server.taken
+
+
 def test_in_a_closed_incident_none_is_begun(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
     app = opened("carl")
     main = responded(app, place)
