@@ -1,7 +1,7 @@
 """The only wiring: settings, store, keys, providers and clocks put together, and what people can ask for."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from responder.attendance import queue_beside
 from responder.clock import Clock, Ids, random_ids
 from responder.entry import Draft
-from responder.errors import RequestError
+from responder.errors import Overtaken, RequestError
 from responder.finding import Finding
 from responder.incident import Judgement
 from responder.installation import clock_of, find_config, folder_of, location, login, open_record
@@ -26,10 +26,10 @@ from responder.settings import Settings, load_settings
 from responder.sqlite import InMemory
 from responder.start import assess, choose, incident_draft, prepare
 from responder.state import NOTICE
-from responder.store import AT_ONCE, Writing
+from responder.store import AT_ONCE, Also, Writing
 from responder.suppression import check_not_suppressed
 from responder.transport import Transport
-from responder.voice import Voice
+from responder.voice import MOST_TRIES, Voice
 
 if TYPE_CHECKING:
     from responder.sending import Sending, Wanted
@@ -88,10 +88,8 @@ class App(Voice):
             self.decides(self.state(row.run))
         incident = incident or self.means.ids("inc")
         start = prepare(self.means, incident, finding, judgement, playbook, inputs, self.person)
-        opening = [incident_draft(finding, self.means, incident, judgement)] if new else []
-        if not new and self.is_closed(incident):
-            opening = [Draft("reopened", {"reason": "another finding"}, actor=self.person)]
-        drafts = [*opening, *start.drafts]
+        drafts = [incident_draft(finding, self.means, incident, judgement)] if new else []
+        drafts += start.drafts
         drafts += [linked(issuer, start.run, start.credential)] if issuer is not None else []
         taken: list[str] = []
 
@@ -103,12 +101,28 @@ class App(Voice):
             start.store(writing)
 
         try:
-            self.dispatcher.timeline(incident).append(*drafts, also=store)
+            if new:
+                self.dispatcher.timeline(incident).append(*drafts, also=store)
+            else:
+                self._add_to(incident, drafts, store)
         except RequestError:
             if taken:
                 return self._join(taken[0], finding)
             raise
         return Begun(start.run, incident)
+
+    def _add_to(self, incident: str, drafts: Sequence[Draft], also: Also) -> None:
+        """Write the first entries of a run of an incident; where that is closed by then, it is open again."""
+        timeline = self.dispatcher.timeline(incident)
+        for left in reversed(range(MOST_TRIES)):
+            seen = len(timeline.entries())
+            again = [Draft("reopened", {"reason": "another finding"}, actor=self.person)]
+            reopening = again if self.is_closed(incident) else []
+            try:  # at last a response begins all the same, whoever else writes
+                timeline.append(*reopening, *drafts, also=also, after=seen if left else None)
+            except Overtaken:
+                continue
+            return
 
     def _join(self, run: str, finding: Finding) -> Begun:
         """Record on the run that holds the credential that it was found once more. RequestError where it has ended."""
@@ -137,13 +151,16 @@ class App(Voice):
         if state.purpose == NOTICE:
             about = str(state.started.get("about"))
             raise RequestError("This run sends a notice itself", where=run, remedy=f"name the response: {about}")
+        person = self.decides(state)
+        self._check_open(state.incident["id"], [Draft("started")])
         self.dispatcher.timeline(state.incident["id"]).know_secrets()
         self.take_in_secrets()
-        return sending(self.means, state, wanted, self.somebody())
+        return sending(self.means, state, wanted, person)
 
     def begin_notice(self, notice: "Sending") -> Begun:
         """Write the first entries of the run that sends a notice."""
         start = notice.start
+        self._check_open(start.incident, start.drafts)
         self.check_secrets()
         self.dispatcher.timeline(start.incident).append(*start.drafts, also=start.store)
         return Begun(start.run, start.incident)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from responder.entry import Draft
 from responder.errors import RequestError
 from responder.glass import broke
+from responder.incident import Credential, mailbox
 from responder.state import RunState
 from responder.suspicion import is_suspect, refuse_suspect
 from responder.unit import Ask
@@ -35,18 +36,16 @@ def may_answer(state: RunState, ask: Ask) -> list[str]:
 
 def _excluded(state: RunState, person: str, ask: Ask) -> str:
     """Return why a person may not agree to this in this run; empty where they may."""
-    mail = _mail(state.people[person].get("email"))
+    email = state.people[person].get("email")
     for asker, what in ((str(state.started.get("requester", "")), "run"), (ask.by, "correction")):
-        if person == asker or (mail and mail == _mail(state.people.get(asker, {}).get("email"))):
+        theirs = mailbox(state.people.get(asker, {}).get("email"))
+        if person == asker or (theirs and theirs == mailbox(email)):
             return f"asked for this {what}"
-    for holder in state.credential.holders:
-        if holder.person == person or (mail and _mail(holder.email) == mail):
-            return "holds the credential"
-    return ""
-
-
-def _mail(address: object) -> str:
-    return str(address or "").strip().casefold()
+    if state.credential.held_by(person, email):
+        return "holds the credential"
+    others = state.standing.credentials if ask.unit in state.standing.motions else ()
+    held = any(Credential.model_validate(one).held_by(person, email) for one in others)
+    return "holds a credential of this incident" if held else ""
 
 
 def open_ask(state: RunState, step: str, kinds: Iterable[str]) -> Ask:
@@ -108,11 +107,11 @@ def agree(state: RunState, step: str, person: str, digest: str = "") -> Draft:
             where=step,
             remedy=f"look again: `responder status {state.run}`",
         )
-    if person in ask.agreed:
+    alone = {"alone": True} if broke(state, step, person) else {}
+    if person in ask.agreed and not alone:
         raise RequestError(
             f"{person} has agreed already; {ask.quorum - len(ask.agreed)} more people are needed", where=step
         )
-    alone = {"alone": True} if broke(state, step, person) else {}
     return Draft("agreed", {"digest": ask.digest, "role": ask.role, **alone}, state.run, step, person)
 
 

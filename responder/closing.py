@@ -6,6 +6,7 @@ from responder.app import App
 from responder.entry import Draft
 from responder.errors import RequestError
 from responder.motions import COMMANDER, proposed
+from responder.state import RunState
 
 ADDRESS = "incident.close"
 
@@ -15,7 +16,12 @@ def close(app: App, incident: str, left: Mapping[str, str], uncontained: str) ->
     rows = app.runs(incident)
     if not rows:
         raise RequestError("There is no run of this incident", where=incident, remedy="`responder status --all`")
-    state = app.state(rows[0].run)
+    app.say_of(rows[0], lambda state: [_said(app, state, incident, left, uncontained)])
+    return not uncontained
+
+
+def _said(app: App, state: RunState, incident: str, left: Mapping[str, str], uncontained: str) -> Draft:
+    """Return the entry that closes an incident, or that asks two others to agree."""
     person = app.decides(state)
     if COMMANDER not in (state.people.get(person) or {}).get("roles", ()):
         remedy = f"ask somebody with the role {COMMANDER} to do it"
@@ -25,9 +31,7 @@ def close(app: App, incident: str, left: Mapping[str, str], uncontained: str) ->
     facts = {"left": dict(left), "uncontained": uncontained}
     effect = Draft("closed", facts, actor=person)
     if not uncontained:
-        app.say(rows[0], effect)
-        return True
+        return effect
     app.check_closing(incident, facts)
     change = {"target": incident, "before": "open, not contained", "after": "closed all the same"}
-    app.say(rows[0], proposed(state, ADDRESS, effect, person=person, reason=uncontained, change=change, quorum=2))
-    return False
+    return proposed(state, ADDRESS, effect, person=person, reason=uncontained, change=change, quorum=2)

@@ -81,6 +81,10 @@ class RequestError(InputError):
     """A person asked for something that cannot be done here; nothing changed."""
 
 
+class Overtaken(RequestError):
+    """Others wrote between what somebody looked at and what they said of it; nothing changed."""
+
+
 class PlanRefused(InputError):
     """A guard refused the plan or the change; nothing changed. Each problem names its guard, place and way out."""
 

@@ -29,10 +29,12 @@ def _apply(state: RunState, entry: Entry) -> None:
     state.seq = entry.seq
     if entry.withheld and entry.event != "started":
         return
-    mode = state.standing.mode
+    mode, suspects = state.standing.mode, state.standing.suspects
     state.standing.apply(entry)
     if state.standing.mode != mode and entry.event == "mode":
         fold_people.plan_again(state)
+    if len(state.standing.suspects) > len(suspects):
+        fold_people.discount(state)
     if entry.run == state.run:
         change = _OWN.get(entry.event)
         if change is not None:
@@ -97,7 +99,9 @@ def _opened_child(state: RunState, entry: Entry) -> None:
 
 def _left_alone(state: RunState, entry: Entry) -> None:
     if entry.facts.get("ownership") == "ours":
-        state.unanswered.add(entry.step.partition("[")[0])
+        step = entry.step.partition("[")[0]
+        found = frozenset(map(str, entry.facts.get("identifiers", ())))
+        state.unanswered = {**state.unanswered, step: (*state.unanswered.get(step, ()), found)}
 
 
 def _entered(state: RunState, entry: Entry) -> None:

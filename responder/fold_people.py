@@ -6,7 +6,8 @@ from datetime import datetime
 from responder.entry import Entry
 from responder.fold_steps import asks_in_vain, begin, end, forget_plan
 from responder.state import RunState
-from responder.unit import ENDED, Ask
+from responder.suspicion import is_suspect
+from responder.unit import ENDED, Ask, Unit
 
 
 def asked(state: RunState, entry: Entry) -> None:
@@ -39,12 +40,14 @@ def asked(state: RunState, entry: Entry) -> None:
 def agreed(state: RunState, entry: Entry) -> None:
     """Count one person's agreement to exactly this digest."""
     ask = state.unit(entry.step).ask
-    if ask is None or ask.digest != entry.facts["digest"] or entry.actor in ask.agreed:
+    alone = bool(entry.facts.get("alone"))
+    if ask is None or ask.digest != entry.facts["digest"] or (entry.actor in ask.agreed and not alone):
         return
     if entry.facts.get("role", ask.role) != ask.role:  # another role was asked meanwhile
         return
-    ask.agreed.append(entry.actor)
-    if len(ask.agreed) >= ask.quorum or entry.facts.get("alone"):
+    if entry.actor not in ask.agreed:
+        ask.agreed.append(entry.actor)
+    if len(ask.agreed) >= ask.quorum or alone:
         _approve(state, entry.step)
 
 
@@ -54,21 +57,34 @@ def _approve(state: RunState, address: str) -> None:
     ask, unit.ask = unit.ask, None
     if ask is None or ask.kind != "approval":
         return
-    unit.approved = ask.digest
-    for key, digest in ask.digests.items():
-        state.unit(f"{address}[{key}]").approved = digest
+    signed = {address: ask.digest} | {f"{address}[{key}]": digest for key, digest in ask.digests.items()}
+    for name, digest in signed.items():
+        state.unit(name).approved, state.unit(name).approved_by = digest, tuple(ask.agreed)
 
 
 def plan_again(state: RunState) -> None:
     """Forget what was planned and approved, and not sent: the incident is contained in another way now."""
     for unit in state.each():
-        if unit.status in ENDED or unit.status in {"applied", "unknown"} or unit.in_flight:
-            continue
-        if unit.ask is not None and unit.ask.kind == "approval":
-            unit.ask = None
-        unit.approved = ""
-        if unit.planned.get("digest"):
-            forget_plan(unit)
+        _plan_anew(unit)
+
+
+def _plan_anew(unit: Unit) -> None:
+    if unit.status in ENDED or unit.status in {"applied", "unknown"} or unit.in_flight:
+        return
+    if unit.ask is not None and unit.ask.kind == "approval":
+        unit.ask = None
+    unit.approved, unit.approved_by = "", ()
+    if unit.planned.get("digest"):
+        forget_plan(unit)
+
+
+def discount(state: RunState) -> None:
+    """Let no agreement count any more of whoever is suspect by now; what was approved with it, and not sent, is not."""
+    for ask in (*state.asks(), *(motion.ask for motion in state.standing.motions.values())):
+        ask.agreed = [person for person in ask.agreed if not is_suspect(state, person)]
+    for unit in state.each():
+        if any(is_suspect(state, person) for person in unit.approved_by):
+            _plan_anew(unit)
 
 
 def _asks_for(state: RunState, entry: Entry, *kinds: str) -> bool:

@@ -265,6 +265,7 @@ def _start_over(unit: Unit) -> None:
     """Forget how it ended; an intent whose outcome nobody knows is not forgotten, nor what it would have done."""
     unit.status = "waiting"
     unit.error = unit.error_kind = unit.approved = ""
+    unit.approved_by = ()
     unit.tries, unit.began_at, unit.ended_at, unit.looks = 0, None, None, []
     unit.due = unit.changed = False
     if unit.in_flight:

@@ -17,13 +17,18 @@ def broken(state: RunState, step: str, person: str, reason: str) -> Draft:
 
     PlanRefused says why this person may not, or why not for this step.
     """
-    if not reason.strip() or "${{" in reason or looks_like_credential(reason):
-        raise RequestError("There is no reason that can be told to others", where="--break-glass", remedy="say why")
+    check_reason(reason)
     problems = _of_person(state, person) + (_of_step(state, step) if step else [])
     if problems:
         told = (Problem(problem, f"step {step}" if step else state.run, _REMEDY, GUARD) for problem in problems)
         raise PlanRefused(problems=tuple(told))
     return Draft("broke_glass", {"reason": reason}, state.run, step, person)
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that cannot be told to others. RequestError."""
+    if not reason.strip() or "${{" in reason or looks_like_credential(reason):
+        raise RequestError("There is no reason that can be told to others", where="--break-glass", remedy="say why")
 
 
 def broke(state: RunState, step: str, person: str) -> bool:
@@ -42,7 +47,7 @@ def _of_person(state: RunState, person: str) -> list[str]:
         found.append(f"{person} is not on the list `break_glass` of responder.yaml, as it was when the run began")
     if is_suspect(state, person):
         found.append(f"{person} is suspect in this incident")
-    if any(holder.person == person for holder in state.credential.holders):
+    if state.credential.held_by(person, (state.people.get(person) or {}).get("email")):
         found.append(f"{person} holds the credential")
     return found
 

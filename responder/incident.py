@@ -104,6 +104,16 @@ class Credential(BaseModel):
         )
         return tuple(name for name in named if name)
 
+    def held_by(self, person: str, email: object) -> bool:
+        """Tell whether somebody was given it: by their id, or by their mail address however it is written."""
+        mail = mailbox(email)
+        return any(one.person == person or (mail and mailbox(one.email) == mail) for one in self.holders)
+
+
+def mailbox(address: object) -> str:
+    """Return a mail address as it is compared with others; empty where there is none."""
+    return str(address or "").strip().casefold()
+
 
 class Judgement(NamedTuple):
     """Whose a found credential is, and why."""

@@ -57,6 +57,8 @@ class Standing:
         self.mode_reason = ""
         self.hard_stop = ""
         """When a fence ends, as ISO text; empty in other modes."""
+        self.credentials: list[Mapping[str, Any]] = []
+        """The credentials of the incident, as its runs began with them."""
         self.left_alive: set[str] = set()
         """The runs whose credentials people agreed to leave alive for a while (A2, B), also when that is over.
 
@@ -106,6 +108,7 @@ class Standing:
             self.left_alive.update(self.alive)
         elif to == "C" or (before == "A2" and not self.fenced):
             self.left_alive.clear()
+        self.motions.pop("incident.mode", None)  # it was asked about as the incident was contained until now
         self.mode, self.mode_reason = to, str(facts.get("reason", ""))
         self.hard_stop = str(facts.get("hard_stop", ""))
 
@@ -114,8 +117,9 @@ class Standing:
         self.lead = self.lead or str(entry.facts.get("requester") or "")
         if not entry.facts.get("purpose"):  # a run that only sends a notice holds no credential
             self.rendered = False
-            connection = str((entry.facts.get("credential") or {}).get("connection", ""))
-            self.alive = {**self.alive, entry.run: connection}
+            credential = entry.facts.get("credential") or {}
+            self.credentials = [*self.credentials, credential]
+            self.alive = {**self.alive, entry.run: str(credential.get("connection", ""))}
 
     def _offered(self, entry: Entry) -> None:
         self.offered_to = str(entry.facts["to"])

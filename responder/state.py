@@ -45,8 +45,11 @@ class RunState:
         """Runs that deliver nothing until this one has ended."""
         self.undoing: set[str] = set()
         """Failed steps of which everything is being taken back, or has been."""
-        self.unanswered: set[str] = set()
-        """Steps that found a credential of ours for which no run could be opened: it counts as live."""
+        self.unanswered: dict[str, tuple[frozenset[str], ...]] = {}
+        """Steps that found credentials of ours for which no run could be opened: they count as live.
+
+        Each with the names under which they are known.
+        """
         self.corrections: dict[str, Correction] = {}
         """Corrections that deadlines' owners have not agreed to, by the address at which they answer."""
         self.epoch = 0

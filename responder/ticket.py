@@ -40,6 +40,8 @@ class Ticket:
     also: Also | None
     at: datetime | None = None
     """When it was said, where it was not to be written at once."""
+    after: int | None = None
+    """The number of the entry after which alone it may stand, where it counts only as of that moment."""
     payloads: Sequence[Payload] = ()
     """What the drafts say, where that was needed before it is written."""
     entries: list[Entry] = field(default_factory=list)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from responder.chain import GENESIS, broken_links, entry_hash, judge, read
 from responder.clock import Clock
 from responder.entry import Draft, Entry, Fence, entry_of, read_entry
-from responder.errors import Problem, RecordError, StaleExecutor
+from responder.errors import Overtaken, Problem, RecordError, StaleExecutor
 from responder.sealing import Sealer
 from responder.store import SECRET_KINDS, Also, Blob, Head, Row, RunRow, Store, Turn, Unforeseen, Writing, head_mac
 from responder.ticket import Ticket, held, payload_of
@@ -51,14 +51,17 @@ class Timeline:
         self._behind = True
         """Whether others wrote between our own entries, so that some are missing in memory."""
 
-    def append(self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None) -> list[Entry]:
+    def append(
+        self, *drafts: Draft, fence: Fence | None = None, also: Also | None = None, after: int | None = None
+    ) -> list[Entry]:
         """Write entries, all or none, and return them once they are on disk.
 
-        StaleExecutor when `fence` is no longer the newest; RecordError when the record cannot be written.
+        StaleExecutor when `fence` is no longer the newest; RecordError when the record cannot be written; Overtaken
+        where the chain does not end at the number `after`, if one is given.
         """
         if fence is None:
             self.know_secrets()
-        ticket = Ticket(drafts, fence, also, turn=held())
+        ticket = Ticket(drafts, fence, also, after=after, turn=held())
         with self._queue_lock:
             self._queue.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -241,7 +244,7 @@ class Timeline:
         rows: list[Row] = []
         runs: dict[str, RunRow | None] = {}
         for ticket in batch:
-            ticket.error = self._stale(ticket, writing, runs)
+            ticket.error = self._stale(ticket, writing, runs) or _overtaken(ticket, head)
             if ticket.error is None:
                 head = self._chain(ticket, head, rows)
                 if ticket.also is not None:
@@ -341,6 +344,13 @@ class Timeline:
         if self._store.version(self.incident) != self._version:
             self.entries()
         return len(self._entries)
+
+
+def _overtaken(ticket: Ticket, head: Head | None) -> Exception | None:
+    """Return why what was said of one moment must not be written any more; None where nobody wrote since."""
+    if ticket.after is None or ticket.after == (head.seq if head else 0):
+        return None
+    return Overtaken("Others wrote at the same moment", remedy="look, and say it again")
 
 
 def _interrupted(incident: str) -> RecordError:

@@ -48,6 +48,8 @@ class Unit:
     """The newest plan: action, connection, with, digest, target, before, after."""
     approved: str = ""
     """The digest that may be applied; agreed by people, or by the playbook when nobody answered."""
+    approved_by: tuple[str, ...] = ()
+    """Who agreed to it; nobody where the playbook did."""
     ask: Ask | None = None
     tries: int = 0
     in_flight: bool = False

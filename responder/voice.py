@@ -14,16 +14,17 @@ from responder.deadlines import clock_view
 from responder.dispatch import Dispatcher
 from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
-from responder.errors import Problem, RequestError, SettingsError
+from responder.errors import Overtaken, PlanRefused, Problem, RequestError, SettingsError
 from responder.finding import moment
 from responder.fold import fold
-from responder.guards import Closing, check_close
+from responder.guards import Closing, check_close, taken_up_again
 from responder.incident import CLOCK_FIELDS
 from responder.library import Library
 from responder.means import Means
+from responder.modes import check_mode
 from responder.redaction import looks_like_credential
 from responder.state import RunState
-from responder.store import AT_ONCE, RunRow, Writing
+from responder.store import AT_ONCE, Also, RunRow, Writing
 from responder.suspicion import refuse_suspect
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ _AFTERTHOUGHTS = frozenset(
     {"offered", "took_over", "noted", "written", "set", "presented", "rendered", "withheld", "reopened"}
 )
 """What a closed incident still takes."""
+
+_AT_WORST = ("off", "met", "late", "pending", "running", "overdue")
+"""How a deadline may stand, the worst last."""
+
+MOST_TRIES = 50
+"""How often it is looked anew for a moment in which nobody else writes."""
 
 _TRIED_AGAIN = frozenset({"failed", "declined", "undone"})
 
@@ -120,13 +127,21 @@ class Voice:
         """Agree, as this person, to what a step asks, to a correction, or to what concerns the whole incident."""
         from responder import answers  # noqa: PLC0415 - only where somebody says something
 
-        self._answer(run, lambda state: answers.agreed(state, self._states(run), step, self.person, digest))
+        self._answer(
+            run, lambda state: answers.agreed(self._judging(state, step), self._states(run), step, self.person, digest)
+        )
 
     def decline(self, run: str, step: str, reason: str) -> None:
         """Decline, as this person, what a step asks, a correction, or what concerns the whole incident."""
         from responder import answers  # noqa: PLC0415 - only where somebody says something
 
-        self._answer(run, lambda state: [answers.declined(state, step, self.person, reason)])
+        self._answer(run, lambda state: [answers.declined(self._judging(state, step), step, self.person, reason)])
+
+    def _judging(self, state: RunState, asked: str) -> RunState:
+        """Return the run whose people may answer: for the whole incident, never one that only sends a notice."""
+        about = str(state.started.get("about") or "")
+        whole = asked in state.standing.motions or asked.startswith(PREFIX)
+        return self.state(about) if about and whole else state
 
     def decide(self, run: str, step: str, option: str) -> None:
         """Choose an option of a decision, or say what became of an unknown outcome."""
@@ -137,8 +152,25 @@ class Voice:
         self._answer(run, lambda state: [approval.report_done(state, step, self.person, said)])
 
     def _answer(self, run: str, make: Callable[[RunState], list[Draft]]) -> None:
-        row = self.row(run)
-        self.say(row, *make(self.state(row.run)))
+        self.say_of(self.row(run), make)
+
+    def say_of(self, row: RunRow, make: Callable[[RunState], list[Draft]]) -> None:
+        """Write what a person says of a run as it stands. What concerns the whole incident counts as of one moment.
+
+        Whether it is the last agreement, say, is judged anew where others wrote meanwhile. Overtaken where they never
+        cease to.
+        """
+        tries = 0
+        while True:
+            state = self.state(row.run)
+            drafts = make(state)
+            whole = not all(draft.run for draft in drafts)
+            try:
+                return self.say(row, *drafts, after=state.seq if whole else None)
+            except Overtaken:
+                tries += 1
+                if tries >= MOST_TRIES:
+                    raise
 
     def somebody(self) -> str:
         """Return who speaks. RequestError where this login speaks for nobody."""
@@ -153,8 +185,11 @@ class Voice:
         refuse_suspect(state, self.somebody())
         return self.person
 
-    def say(self, row: RunRow, *drafts: Draft) -> None:
-        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on."""
+    def say(self, row: RunRow, *drafts: Draft, also: Also | None = None, after: int | None = None) -> None:
+        """Write what a person says, once the Redactor knows what must not be in it; the runs concerned go on.
+
+        `after`: the entry that must still be the last one; Overtaken where it is not.
+        """
         self.take_in_secrets()
         self._check_open(row.incident, drafts)
         shredded: list[str] = []
@@ -162,17 +197,21 @@ class Voice:
             if draft.event == "closed":
                 self.check_closing(row.incident, draft.facts)
                 shredded = [blob.blob for blob in self.means.store.blobs(row.incident, "leaked")]
+            if draft.event == "mode":
+                self._check_mode(row.incident, draft.facts)
         concerned = {draft.run for draft in drafts if draft.run}
         if not concerned:
             concerned = {one.run for one in self.runs(row.incident) if one.state != "ended"}
 
         def wake(writing: Writing) -> None:
+            if also is not None:
+                also(writing)
             for blob in shredded:
                 writing.shred(blob)
             for run in sorted(concerned):
                 writing.wake(run, AT_ONCE)
 
-        self.dispatcher.timeline(row.incident).append(*drafts, also=wake)
+        self.dispatcher.timeline(row.incident).append(*drafts, also=wake, after=after)
 
     def is_closed(self, incident: str) -> bool:
         """Tell whether an incident is closed."""
@@ -192,13 +231,33 @@ class Voice:
     def check_closing(self, incident: str, facts: Mapping[str, Any]) -> None:
         """Refuse to close an incident too early. PlanRefused says what stands open."""
         states = [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
-        now = self.clock_line()
-        clocks = {
-            name: clock_view(name, deadline, state, now).state
-            for state in states
-            for name, deadline in state.playbook.deadlines.items()
-        }
+        clocks = self._clocks(states)
         check_close(Closing(incident, tuple(states), clocks, facts["left"], str(facts.get("uncontained", ""))))
+
+    def _clocks(self, states: Sequence[RunState]) -> dict[str, str]:
+        """Return how each deadline of these runs stands, at worst; of several about one credential the last counts."""
+        found: dict[str, str] = {}
+        now = self.clock_line()
+        for state in states:
+            again = taken_up_again(state, states)
+            for name, deadline in state.playbook.deadlines.items():
+                if any(name in one.playbook.deadlines for one in again):
+                    continue
+                stands = clock_view(name, deadline, state, now).state
+                found[name] = max(found.get(name, stands), stands, key=_AT_WORST.index)
+        return found
+
+    def _check_mode(self, incident: str, facts: Mapping[str, Any]) -> None:
+        """Refuse a mode that fits no run of an incident by now: much may have come since it was asked about."""
+        refused: list[PlanRefused] = []
+        for row in self.runs(incident):
+            try:
+                check_mode(self.state(row.run), facts, self.clock_line())
+            except PlanRefused as error:
+                refused.append(error)
+            else:
+                return
+        raise refused[0]
 
     def abort(self, run: str, reason: str) -> None:
         """Let no further step start, except those that say `always()` or `failed()`."""

@@ -219,6 +219,9 @@ class Worker:
             return
         if self._needs_agreement(job, facts["digest"]):
             drafts = [Draft("planned", facts, self._fence.run, job.address)]
+            if recovering:  # else it would be read back again and again, instead of waiting for people
+                reason = "it did not take effect, and is asked about again"
+                drafts.insert(0, Draft("not_sent", {"reason": reason}, self._fence.run, job.address))
             if "[" not in job.address:
                 asked = ask_for_one(job.step, facts["digest"], self._means.clock.now())
                 drafts.append(Draft("asked", asked, self._fence.run, job.address))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from cases.email import MailServer
-from cli_bench import advanced, as_person, begun, document, typed
+from cli_bench import advanced, agreed, as_person, begun, document, typed
 from guard_bench import assert_refused, effects, playbook, report, settings
 
-from responder.state import RunState
+from responder.breaking import break_glass
+from responder.state import NOTICE, RunState
 
 STEPS = """\
   - id: kill
@@ -142,3 +143,74 @@ def test_the_live_lines_say_it(place: Path, run: str) -> None:
     lines = typed(place, "timeline", run).stdout
 
     assert "ann BROKE THE GLASS for kill: nobody answers" in lines
+
+
+def test_a_holder_who_is_known_by_mail_alone_cannot(place: Path) -> None:
+    settings(place, "inventory:\n", "break_glass: [ann]\ninventory:\n")
+    settings(place, "email: hugo@out.example}", "email: ' Ann@Lumen.example'}")
+    playbook(place, STEPS)
+    run = begun(place, "g")
+    advanced(place, run)
+
+    result = typed(place, "approve", run, "kill", "--break-glass", "nobody answers")
+
+    assert_refused(result, "approval", what="ann holds the credential", place="step kill", way_out="ask somebody else")
+    assert [] == state(place, run).standing.broken
+
+
+def test_what_is_not_asked_breaks_no_glass(place: Path, mail: MailServer) -> None:
+    playbook(place, STEPS)
+    run = begun(place, "g")
+
+    result = typed(place, "approve", run, "kill", "--break-glass", "nobody answers")
+
+    assert (2, []) == (result.exit_code, state(place, run).standing.broken), result.output
+    assert [] == mail.taken
+
+
+@pytest.mark.usefixtures("mail")
+def test_whoever_has_agreed_with_others_may_still_agree_alone(place: Path) -> None:
+    settings(place, "break_glass: [ann]", "break_glass: [carl]")
+    playbook(place, STEPS)
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "kill")
+    app = as_person(place, "carl")
+    break_glass(app, run, "kill", "the other one sleeps")
+    app.close()
+    advanced(place, run)
+
+    assert "done" == state(place, run).status("kill")
+
+
+def test_that_it_is_told_is_on_record_as_soon_as_the_glass_is_broken(place: Path, mail: MailServer, run: str) -> None:
+    app = as_person(place, "ann")
+    break_glass(app, run, "kill", "nobody answers")
+    app.close()
+    app = as_person(place, "ann")
+    telling = [row for row in app.runs(app.row(run).incident) if app.state(row.run).purpose == NOTICE]
+    app.drive(telling[0].run)
+    app.close()
+
+    assert 1 == len(telling)
+    assert any("nobody answers" in letter for letter in mail.taken)
+
+
+@pytest.mark.parametrize(
+    ("reason", "holder", "code"),
+    [
+        pytest.param(" ", "hugo@out.example", 2, id="without a reason"),
+        pytest.param("nobody answers", "ann@lumen.example", 3, id="by a holder"),
+    ],
+)
+def test_where_it_may_not_be_broken_nothing_is_begun(place: Path, reason: str, holder: str, code: int) -> None:
+    settings(place, "inventory:\n", "break_glass: [ann]\ninventory:\n")
+    settings(place, "email: hugo@out.example}", f"email: {holder}}}")
+    playbook(place, STEPS)
+
+    result = typed(place, "run", "g", "--finding", report(place), "--yes", "--break-glass", reason)
+
+    assert code == result.exit_code, result.output
+    app = as_person(place, "ann")
+    assert [] == app.runs()
+    app.close()

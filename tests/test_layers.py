@@ -38,10 +38,9 @@ declared
 registry story progress notice asking motions modes lines lead suppression
 providers testing wording approval
 glass
-suspicion
 credential fields fold moments reading
 fold_people inlining structure
-fold_steps
+fold_steps suspicion
 state
 correction standing
 unit subject

@@ -18,7 +18,8 @@ from test_run import begun, driven, effects, when_asked, written
 
 from responder.app import App
 from responder.clock import monotonic
-from responder.errors import InputError, RequestError
+from responder.closing import close
+from responder.errors import InputError, PlanRefused, RequestError
 from responder.figures import figures
 from responder.review import rows
 from responder.run import Runner
@@ -203,6 +204,47 @@ def test_whoever_asks_for_it_cannot_approve_it(opened: OpenApp, place: Path, mai
     opened("carl").approve(run, "word")
     assert "done" == driven(cora, run).status("word")
     assert 1 == len(mailbox.server.taken)
+
+
+def test_whoever_is_suspect_cannot_ask_for_it(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
+    main = responded(opened(), place)
+    opened("carl").set(main, "suspect", "person:cora", "their laptop")
+
+    with pytest.raises(PlanRefused, match="cora is suspect"):
+        opened("cora").notice(main, Wanted("word", ("partner@out.example",), WHAT, "commander"))
+
+    assert [] == mailbox.server.taken
+
+
+def test_what_concerns_the_incident_is_answered_as_in_its_response(
+    opened: OpenApp, place: Path, mailbox: Mailbox
+) -> None:
+    cora = opened("cora")
+    main = begun(cora, written(place, STEPS, head=HEAD))
+    carl = opened("carl")
+    run = asked_for(carl, main, "paper")
+    carl.set(main, "mode", "A2 until 4h", "300 holders")
+
+    with pytest.raises(RequestError, match="cora asked for this run and may not approve"):
+        cora.approve(run, "incident.mode")
+
+    assert "A1" == cora.state(main).standing.mode
+    assert [] == mailbox.server.taken
+
+
+def test_in_a_closed_incident_none_is_begun(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:
+    app = opened("carl")
+    main = responded(app, place)
+    shown = app.notice(main, Wanted("word", ("partner@out.example",), WHAT, "comms"))
+    app.note_rendering(app.row(main).incident)
+    close(app, app.row(main).incident, {}, "")
+
+    for begin in (lambda: asked_for(app, main, "paper"), lambda: app.begin_notice(shown)):
+        with pytest.raises(RequestError, match="The incident is closed"):
+            begin()
+
+    assert 1 == len(app.runs())
+    assert [] == mailbox.server.taken
 
 
 def test_silence_sends_nothing(opened: OpenApp, place: Path, mailbox: Mailbox) -> None:

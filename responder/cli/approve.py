@@ -43,7 +43,7 @@ def command(run: str, step: str, digest: str, glass: str | None) -> Exit:
         if glass is None:
             app.approve(row.run, step, asked)
             return answered(call, app, row.run, step, "agreed")
-        break_glass(app, row.run, step, glass)
+        told = break_glass(app, row.run, step, glass, asked)
         shown = answered(call, app, row.run, step, "agreed alone")
-        tell_everybody(call, app, row.run, step, glass)
+        tell_everybody(call, app, told)
         return shown

@@ -65,9 +65,9 @@ def command(  # noqa: PLR0917 - click hands over what was typed
                 stack.close()  # what stood in for the record is gone before there is one
                 app = stack.enter_context(call.open())
             if glass is not None:
-                from responder.breaking import check_listed  # noqa: PLC0415 - only where it is needed
+                from responder.breaking import check_beforehand  # noqa: PLC0415 - only where it is needed
 
-                check_listed(app)
+                check_beforehand(app, glass, report.finding(app.means.sealer))
             begun = app.begin(book, report.finding(app.means.sealer), given, incident)
         with _telling(call, app, begun.run, glass):
             return go_on(call, app, begun, detach=detach)
@@ -82,8 +82,7 @@ def _telling(call: Call, app: App, run: str, glass: str | None) -> Iterator[None
     from responder.breaking import break_glass  # noqa: PLC0415 - only where it is needed
     from responder.cli.alarm import begin_telling, finish  # noqa: PLC0415
 
-    break_glass(app, run, "", glass)
-    telling = begin_telling(call, app, run, "", glass)
+    telling = begin_telling(call, app, break_glass(app, run, "", glass))
     try:
         yield
     finally:

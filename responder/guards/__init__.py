@@ -19,7 +19,7 @@ from responder.guards import (
 )
 from responder.guards.approval import step_problems
 from responder.guards.case import Case, Moment, case_of
-from responder.guards.closing import Closing
+from responder.guards.closing import Closing, taken_up_again
 from responder.incident import Judgement
 from responder.playbook import Playbook
 
@@ -34,6 +34,7 @@ __all__ = [
     "check_start",
     "check_step",
     "step_problems",
+    "taken_up_again",
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from responder import lead
 from responder.app import App
-from responder.breaking import break_glass, tell
+from responder.breaking import break_glass
 from responder.closing import close
 from responder.durations import duration
 from responder.errors import RequestError
@@ -245,9 +245,9 @@ class Desk:
         run = next((row.run for row in self.app.runs(incident) if row.state != "ended"), "")
         if not run:
             raise RequestError("No run of this incident is open", where=incident)
-        break_glass(theirs, run, "", reason)
-        tell(theirs, run, "", reason)
-        return "Written down, and everybody is being told. You may approve containment alone now; nothing else."
+        told = break_glass(theirs, run, "", reason).problem
+        how = f", but: {told.message}: {told.remedy}." if told is not None else ", and everybody is being told."
+        return f"Written down{how} You may approve containment alone now; nothing else."
 
     def abort(self, incident: str, reason: str, person: str) -> str:
         """Let no further step of an incident's open response start."""

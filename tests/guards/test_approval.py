@@ -1,15 +1,19 @@
 """What is final, or leaves the house, has the agreement of people; silence is none."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_bench import advanced, agreed, begun, typed
+from cli_bench import advanced, agreed, as_person, begun, typed
 from guard_bench import assert_refused, case, effects, playbook, ran, refusals, step
 
 from responder.action import Effect
+from responder.entry import Draft
 from responder.guards import step_problems
 from responder.notice import SendNotice
+from responder.run import Runner
+from responder.timeline import Timeline
 
 FINAL = "  - {id: end, phase: eradication, action: clockwork.final, with: {key: end}%s}\n"
 
@@ -99,3 +103,45 @@ def test_what_people_agreed_to_is_done(place: Path) -> None:
     advanced(place, run)
 
     assert ["end"] == effects(place)
+
+
+EACH = """\
+  - id: turn
+    phase: containment
+    action: clockwork.turn
+    for_each: [a, b]
+    with: {key: "${{ item }}"}
+    approval: {role: commander, within: 1h, on_timeout: abort}
+"""
+
+
+def test_an_item_that_was_not_sent_and_would_be_another_change_is_asked_about_again(place: Path) -> None:
+    playbook(place, EACH)
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "turn")
+    app = as_person(place, "ann")
+    lease = app.dispatcher.adopt(run)
+    timeline = app.dispatcher.timeline(app.row(run).incident)
+    intended = Draft("intended", {"digest": app.state(run).unit("turn[a]").planned["digest"]}, run, "turn[a]")
+    timeline.append(intended, fence=lease.fence)  # and the process dies
+    app.dispatcher.leases.give_back(lease)
+    (place / "world" / "note").write_text(" twice")
+
+    lease = app.dispatcher.adopt(run)
+    until = time.monotonic() + 5
+    Runner(app.means, timeline, lease.fence, others_dead=True).advance(lambda: time.monotonic() > until)
+    app.dispatcher.leases.give_back(lease)
+    planned = [entry.step for entry in timeline.entries()[intended_at(timeline) :] if entry.event == "planned"]
+    question = app.state(run).question("turn")
+    app.close()
+
+    assert ["turn[a]", "turn[b]"] == sorted(planned)
+    assert question is not None
+    agreed(place, run, "turn")
+    advanced(place, run)
+    assert ["a", "b"] == sorted(effects(place))
+
+
+def intended_at(timeline: Timeline) -> int:
+    return next(entry.seq for entry in timeline.entries() if entry.event == "intended")

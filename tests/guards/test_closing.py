@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_bench import advanced, agreed, as_person, begun, typed
+from cli_bench import advanced, agreed, as_person, begun, leaked_value, typed
 from guard_bench import assert_refused, settings, state_of
 
+from responder.closing import close
 from responder.errors import PlanRefused, RequestError
 from responder.finding import Finding
 from responder.guards import Closing, check_close
@@ -29,6 +30,16 @@ def unknown() -> RunState:
     return state
 
 
+def done_again() -> RunState:
+    state = over()
+    state.unit("kill").status = "done"
+    return state
+
+
+def left_alone(*names: str) -> RunState:
+    return over(unanswered={"look": tuple(frozenset({name}) for name in names)})
+
+
 def unrendered() -> RunState:
     state = over()
     state.standing.rendered = False
@@ -49,7 +60,18 @@ UNCONTAINED = {"contained": False, "ended": {"exit": [{"criterion": "dead", "hel
         pytest.param(
             {"runs": (over(contained=False, started={"purpose": "notice"}),)}, [], id="a notice contains nothing"
         ),
-        pytest.param({"runs": (over(unanswered={"look"}),)}, ["no run was opened"], id="a credential left alone"),
+        pytest.param({"runs": (left_alone("gate:k2"),)}, ["no run was opened"], id="a credential left alone"),
+        pytest.param({"runs": (left_alone("gate:k1"), over())}, [], id="a run was begun for it"),
+        pytest.param(
+            {"runs": (left_alone("gate:k2", "gate:k1"), over())}, ["no run was opened"], id="for one of two"
+        ),
+        pytest.param({"runs": (over(**UNCONTAINED), over())}, [], id="contained by a second run"),
+        pytest.param({"runs": (over(), over(**UNCONTAINED))}, ["not count as contained"], id="not by the second"),
+        pytest.param(
+            {"runs": (over(**UNCONTAINED), over(started={"purpose": "notice"}))}, ["not count as"], id="by no notice"
+        ),
+        pytest.param({"runs": (unknown(), done_again())}, [], id="an unknown outcome, and done again"),
+        pytest.param({"runs": (unknown(), over())}, ["nobody knows whether"], id="an unknown outcome, not done again"),
         pytest.param({"runs": (unknown(),)}, ["nobody knows whether"], id="an unknown outcome"),
         pytest.param({"runs": (over(),), "clocks": {"dsar": "pending"}}, ["deadline dsar is pending"], id="pending"),
         pytest.param({"runs": (over(),), "clocks": {"dsar": "late", "other": "off"}}, [], id="met late, or off"),
@@ -161,3 +183,115 @@ def test_uncontained_two_others_sign(place: Path) -> None:
 
     assert (3, 0, False, True) == (refused.exit_code, asked.exit_code, half, whole)
     assert [] == values(place, run)
+
+
+def meanwhile(app: Any, say: Any) -> None:
+    """Let somebody say something in the moment between what the next call reads and what it writes."""
+    original = app.take_in_secrets
+
+    def late() -> Any:
+        app.take_in_secrets = original
+        say()
+        return original()
+
+    app.take_in_secrets = late
+
+
+def test_of_two_who_agree_at_once_the_last_closes_it(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    (place / "playbooks" / "q.yaml").write_text(
+        "playbook: q\ntitle: t\nversion: 1\nsteps: [{id: look, phase: analysis, action: clockwork.nothing}]\n"
+    )
+    run = begun(place, "q")
+    typed(place, "resume", run)
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    typed(place, "close", run, "--uncontained", "the company was sold")
+    app = as_person(place, "carl")
+    meanwhile(app, lambda: agreed(place, run, "incident.close", person="cora"))
+    app.approve(run, "incident.close")
+    closed = app.is_closed(app.row(run).incident)
+    app.close()
+
+    assert closed
+
+
+def test_what_is_begun_while_it_is_being_closed_keeps_it_open(place: Path, run: str) -> None:
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    app = as_person(place, "carl")
+    incident = app.row(run).incident
+
+    check = app.check_closing
+
+    def late(name: str, facts: Any) -> None:
+        app.check_closing = check  # type: ignore[method-assign] - the next call looks at what there is then
+        check(name, facts)
+        other = as_person(place, "ann")
+        other.begin(other.library.load("p"), as_finding(other), {}, incident)
+        other.close()
+
+    app.check_closing = late  # type: ignore[method-assign] - somebody begins a run in this very moment
+    with pytest.raises(PlanRefused, match="the run is open"):
+        close(app, incident, {"after": "nobody waits for it"}, "")
+    still = app.is_closed(incident)
+    app.close()
+
+    assert not still
+
+
+def test_what_is_begun_while_somebody_closes_it_reopens_it(place: Path, run: str) -> None:
+    typed(place, "postmortem", run, "-o", str(place / "review.md"))
+    app = as_person(place, "ann")
+    incident = app.row(run).incident
+    looked = app.is_closed
+
+    def late(name: str) -> bool:
+        app.is_closed = looked  # type: ignore[method-assign] - the next call looks at what there is then
+        found = looked(name)
+        typed(place, "close", run, "--leave", "after=nobody waits for it")
+        return found
+
+    app.is_closed = late  # type: ignore[method-assign] - somebody closes it in this very moment
+    app.begin(app.library.load("p"), as_finding(app), {}, incident)
+    closed = app.is_closed(incident)
+    events = [entry.event for entry in app.timeline(incident)]
+    app.close()
+
+    assert "closed" in events
+    assert not closed
+
+
+def test_a_deadline_is_open_as_long_as_it_is_in_any_run(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    app = as_person(place, "ann")
+    first = app.begin(app.library.load("p"), as_finding(app), {}).run
+    app.abort(first, "it was dead long before")
+    app.resume(first)
+    finding = Finding(value=app.means.sealer.secret(leaked_value()))
+    second = app.begin(app.library.load("p"), finding, {}, app.row(first).incident).run
+    app.close()
+    advanced(place, second)
+    agreed(place, second, "kill")
+    typed(place, "resume", second)
+
+    result = typed(place, "close", first)
+
+    assert "the deadline contained is running" in result.stderr
+
+
+def test_a_deadline_that_a_second_run_for_the_same_credential_has_met_is_not_open(place: Path) -> None:
+    settings(place, "roles: [oncall]}", "roles: [oncall, commander]}")
+    first = begun(place)
+    app = as_person(place, "ann")
+    app.abort(first, "the wrong inputs")
+    app.resume(first)
+    finding = Finding(value=app.means.sealer.secret(leaked_value()))
+    second = app.begin(app.library.load("p"), finding, {}, app.row(first).incident).run
+    app.close()
+    advanced(place, second)
+    agreed(place, second, "kill")
+    typed(place, "resume", second)
+
+    result = typed(place, "close", first)
+
+    assert "the deadline after is running" in result.stderr
+    assert "contained" not in result.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 import clockwork
 import pytest
-from cli_bench import advanced, agreed, as_person, begun, typed
+from cli_bench import advanced, agreed, as_person, begun, leaked_value, typed
 from guard_bench import assert_refused, case, effects, playbook, ran, refusals, report, settings, state_of
 
 from responder.entry import Entry
@@ -322,5 +322,72 @@ def test_a_declared_event_kills_at_once(place: Path, run: str) -> None:
     agreed(place, run, "incident.mode")
 
     advanced(place, second)
+
+    assert "A1" == mode_of(place, run)
+
+
+def test_what_does_not_fit_any_more_is_not_entered_when_the_last_agrees(place: Path) -> None:
+    settings(place, "    shared: true\n", "    shared: true\n    consumers: [{id: site, connection: cw, secret: s}]\n")
+    playbook(place, KILL % ASKED)
+    app = as_person(place, "ann")
+    quiet = Exposure(url="https://wiki.lumen.example/", kind="private")
+    finding = Finding(value=app.means.sealer.secret(leaked_value()), exposure=quiet)
+    run = app.begin(app.library.load("g"), finding, {}).run
+    app.set(run, "mode", "B", "nobody has seen it")
+    loud = quiet.model_copy(update={"url": "https://x.example/", "kind": "public"})
+    app.begin(app.library.load("g"), finding.model_copy(update={"exposure": loud}), {})
+    app.close()
+
+    app = as_person(place, "carl")
+    with pytest.raises(PlanRefused, match="overlap is for private exposures"):
+        app.approve(run, "incident.mode")
+    app.close()
+    assert "A1" == mode_of(place, run)
+
+
+def test_a_switch_that_was_asked_about_in_another_mode_is_not_made(place: Path, run: str) -> None:
+    typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    agreed(place, run, "incident.mode")
+    typed(place, "set", run, "mode=A2 until 8h", "--reason", "still moving")
+    app = as_person(place, "carl")
+    app.set(run, "mode", "A1", "foreign use")
+    with pytest.raises(RequestError, match="Nothing is asked at incident"):
+        app.approve(run, "incident.mode")
+    app.close()
+
+    assert "A1" == mode_of(place, run)
+
+
+def test_what_is_declined_in_the_same_moment_is_not_done(place: Path, run: str) -> None:
+    typed(place, "set", run, "mode=A2 until 4h", "--reason", "300 holders")
+    app = as_person(place, "carl")
+    original = app.take_in_secrets
+
+    def late() -> Any:
+        app.take_in_secrets = original  # type: ignore[method-assign] - once is enough
+        cora = as_person(place, "cora")
+        cora.decline(run, "incident.mode", "kill it")
+        cora.close()
+        return original()
+
+    app.take_in_secrets = late  # type: ignore[method-assign] - Cora is faster by a moment
+    with pytest.raises(RequestError, match="Nothing is asked"):
+        app.approve(run, "incident.mode")
+    app.close()
+
+    assert "A1" == mode_of(place, run)
+
+
+def test_no_holder_agrees_by_way_of_a_run_for_another_credential(place: Path, run: str) -> None:
+    app = as_person(place, "ann")
+    other = app.means.sealer.secret("second-" + "w3Xk" * 6)
+    second = app.begin(app.library.load("g"), Finding(value=other), {}, app.row(run).incident).run
+    app.set(run, "mode", "A2 until 4h", "300 holders")
+    app.close()
+
+    app = as_person(place, "hal")
+    with pytest.raises(RequestError, match="hal holds a credential of this incident"):
+        app.approve(second, "incident.mode")
+    app.close()
 
     assert "A1" == mode_of(place, run)

@@ -233,3 +233,37 @@ def test_clearing_somebody_needs_a_commander(place: Path, waiting: str) -> None:
     assert ["channel:eng", "person:carl"] == still
     assert "may answer: cora" in refused.stderr
     assert ["channel:eng"] == suspects()
+
+
+TWO = KILL.replace("role: commander,", "role: commander, quorum: 2,")
+
+
+def test_what_somebody_agreed_to_does_not_count_once_they_are_suspect(place: Path) -> None:
+    settings(place, "cora@lumen.example, roles: [", "cora@lumen.example, roles: [oncall, ")
+    settings(place, "roles: [oncall]}", "roles: [oncall]}\n  dora: {name: Dora, roles: [commander]}")
+    playbook(place, TWO)
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "kill")
+    typed(place, "set", run, "suspect=person:carl", "--reason", "their laptop")
+    agreed(place, run, "kill", person="cora")
+    advanced(place, run)
+    first = effects(place)
+    agreed(place, run, "kill", person="dora")
+    advanced(place, run)
+
+    assert ([], 1) == (first, len(effects(place)))
+
+
+def test_what_was_agreed_to_and_not_done_is_asked_again_once_who_agreed_is_suspect(place: Path) -> None:
+    playbook(place, KILL)
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "kill")
+    typed(place, "set", run, "suspect=person:carl", "--reason", "their laptop")
+    advanced(place, run)
+    first = effects(place)
+    agreed(place, run, "kill", person="cora")
+    advanced(place, run)
+
+    assert ([], 1) == (first, len(effects(place)))
