@@ -4,14 +4,13 @@ import os
 import pwd
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from responder.clock import Clock, ScaledClock, clock_from
 from responder.errors import SettingsError
 from responder.redaction import Redactor
 from responder.sealing import Sealer, load_master_key
 from responder.settings import Settings
-from responder.store import KEY_CHECK, Location, Store, head_mac
+from responder.store import KEY_CHECK, Location, Store, head_mac, login_of
 
 WITHOUT = (
     "leave it out: libpq reads it from ~/.pgpass (or PGPASSFILE), from a service (?service=NAME), or from PGPASSWORD"
@@ -140,8 +139,7 @@ def open_record(
 
 def _learn(record: Location, sealer: Sealer) -> None:
     """Strike the password of the record's URL out of whatever leaves; a plain word only where it is a password."""
-    user = urlsplit(record.url).netloc.rpartition("@")[0]
-    password = record.password
+    user, password = login_of(record.url), record.password
     for shown in (user if ":" in user else "", f"password={password}" if password else ""):
         if shown:
             sealer.secret(shown)
