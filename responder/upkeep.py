@@ -94,7 +94,8 @@ def _check_target(source: Store, target: Store) -> None:
     went = source.meta(MOVED)
     if went is not None and went != target.place:
         raise RequestError(f"This record went to {went} already", where=source.place, remedy=f"copy it from {went}")
-    if (target.incidents() or target.runs()) and (went is None or not _arrived(source, target)):
+    filled = target.incidents() or target.runs() or target.blobs(HELD)
+    if filled and (went is None or not _arrived(source, target)):
         raise RequestError("The target is not empty", where=target.place, remedy="name a new file or an empty database")
 
 
@@ -144,10 +145,12 @@ def _copy_incident(source: Store, writing: Writing, incident: str) -> None:
 
 
 def _arrived(source: Store, target: Store) -> bool:
-    """Tell whether the target holds every chain's end as the source does."""
+    """Tell whether the target holds every chain's end, and every finding that waits, as the source does."""
     with suppress(RecordError):
-        incidents = source.incidents()
-        return [target.head(one) for one in incidents] == [source.head(one) for one in incidents] and bool(incidents)
+        incidents, waiting = source.incidents(), _ids(source.blobs(HELD))
+        heads = [source.head(one) for one in incidents]
+        there = [target.head(one) for one in incidents], _ids(target.blobs(HELD))
+        return there == (heads, waiting) and bool(incidents or waiting)
     return False
 
 

@@ -21,9 +21,9 @@ from test_timeline import tamper
 
 from responder.app import App
 from responder.cli import outputs
-from responder.errors import RecordError
+from responder.errors import RecordError, RecordMoved
 from responder.finding import Exposure, Finding
-from responder.held import hold
+from responder.held import held, hold
 from responder.installation import open_store
 from responder.registry import Registry
 from responder.store import FORMAT, Location
@@ -187,6 +187,31 @@ def test_a_target_that_holds_something_is_refused(filled: Path, server: Server, 
     assert 2 == result.exit_code, result.output
     assert "The target is not empty" in result.stderr
     assert checked(other, file_of(other))["usable"]
+
+
+def test_a_target_where_a_finding_waits_is_refused_and_keeps_it(
+    opened: OpenApp, filled: Path, server: Server, tmp_path: Path
+) -> None:
+    """No incident is there yet, but a finding that waits for somebody, sealed with the key of another host."""
+    target = server.emptied()
+    environment = {"HOME": str(tmp_path / "elsewhere")}
+    other = opened(store=target, environment=environment)
+    name = hold(other.means, Finding(value=other.means.sealer.secret("other-" + "w3Xk" * 6)))
+    other.close()
+
+    result = store(filled, "copy", file_of(filled), target)
+
+    assert (2, True) == (result.exit_code, "The target is not empty" in result.stderr), result.output
+    assert checked(filled, file_of(filled))["usable"]
+    assert name == held(opened(store=target, environment=environment).means, name).id
+
+
+def test_no_finding_waits_where_the_record_has_left(opened: OpenApp, filled: Path, tmp_path: Path) -> None:
+    app = opened(environment={"HOME": str(filled / "home")})
+    assert 0 == store(filled, "copy", file_of(filled), str(tmp_path / "new.db")).exit_code
+
+    with pytest.raises(RecordMoved, match="new.db"):
+        hold(app.means, Finding(value=app.means.sealer.secret("late-" + "w3Xk" * 6)))
 
 
 def test_nothing_is_copied_while_somebody_works_on_a_run(opened: OpenApp, place: Path, server: Server) -> None:
