@@ -113,6 +113,7 @@ def refuse_live(store: Store) -> None:
 def _leave(source: Store, place: str) -> None:
     """Mark the source, in the same transaction that sees that nobody works on it."""
     with source.write() as writing:
+        writing.head(HELD)  # no chain: what is locked is that nobody leaves a finding at this moment
         if source.meta(MOVED) is None:
             writing.move(place)
         refuse_live(source)

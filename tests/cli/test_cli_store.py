@@ -206,11 +206,18 @@ def test_a_target_where_a_finding_waits_is_refused_and_keeps_it(
     assert name == held(opened(store=target, environment=environment).means, name).id
 
 
-def test_no_finding_waits_where_the_record_has_left(opened: OpenApp, filled: Path, tmp_path: Path) -> None:
-    app = opened(environment={"HOME": str(filled / "home")})
-    assert 0 == store(filled, "copy", file_of(filled), str(tmp_path / "new.db")).exit_code
+@pytest.mark.parametrize("to", ["a server", "a file"])
+def test_no_finding_waits_where_the_record_has_left(
+    opened: OpenApp, filled: Path, server: Server, tmp_path: Path, to: str
+) -> None:
+    source, target = file_of(filled), server.emptied()
+    if to == "a file":
+        assert 0 == store(filled, "copy", source, target).exit_code
+        source, target = target, str(tmp_path / "new.db")
+    app = opened(store=source, environment={"HOME": str(filled / "home")})
+    assert 0 == store(filled, "copy", source, target).exit_code
 
-    with pytest.raises(RecordMoved, match="new.db"):
+    with pytest.raises(RecordMoved, match=target):
         hold(app.means, Finding(value=app.means.sealer.secret("late-" + "w3Xk" * 6)))
 
 
