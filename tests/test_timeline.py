@@ -408,6 +408,8 @@ def test_half_a_character_from_a_server_does_not_stop_the_record(store: Store, s
             "UPDATE entries SET event = 'withheld', payload = '{\"entries\": 3}' WHERE seq = 3",
             id="a withholding that is none",
         ),
+        pytest.param("UPDATE entries SET seq = x'00ff' WHERE seq = 3", id="bytes for a number"),
+        pytest.param("UPDATE heads SET seq = x'00ff'", id="bytes for the number of the last entry"),
         pytest.param("DELETE FROM heads", id="the note of the last entry is gone"),
         pytest.param("DELETE FROM entries", id="every entry is gone"),
     ],
