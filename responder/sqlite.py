@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, MOVED, SECRET_KINDS, Blob, Head, Row, RunRow, Store, Turn, Writing, gone
+from responder.store import FORMAT, MOVED, SECRET_KINDS, Blob, Head, Row, RunRow, Store, Turn, Writing, format_of, gone
 
 _STEPS = {
     1: """
@@ -85,7 +85,7 @@ class SQLiteStore:
         for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
             self._db.execute(f"PRAGMA {setting}")
         known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        found = int(self.meta("format") or 0) if known else 0
+        found = format_of(self.meta("format")) if known else 0
         if found > FORMAT or (known and not found):
             raise RecordError(
                 f"The store has format {found or None}, this version reads up to {FORMAT}",
@@ -99,7 +99,7 @@ class SQLiteStore:
         """Bring a new or an older file to this version's format, all or nothing."""
         with self.write():  # another process may be faster
             known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            found = int(self.meta("format") or 0) if known else 0
+            found = format_of(self.meta("format")) if known else 0
             for number in range(found + 1, FORMAT + 1):
                 self._run(_STEPS[number])
             self.put_meta("format", str(FORMAT))

@@ -15,6 +15,11 @@ FORMAT = 2
 """The number of the record's format; a store bears it, and a run its own."""
 
 
+def format_of(told: str | None) -> int:
+    """Return which format a store says that it has; 0 where it says nothing that is one."""
+    return int(told) if told and told.isascii() and told.isdecimal() else 0
+
+
 KEY_CHECK = "key-check"
 """Under which name a store keeps what tells whether a sealing key is the one that it was written with."""
 

@@ -372,6 +372,19 @@ def test_a_record_of_a_newer_format_or_another_key_must_not_be_used(place: Path,
     assert "use a newer responder" == told["problems"][0]["remedy"]
 
 
+@pytest.mark.parametrize("record", BOTH, indirect=True)
+@pytest.mark.parametrize("value", ["two", "2.0", "-1", ""])
+def test_a_record_whose_format_is_no_number_must_not_be_used(place: Path, record: str, value: str) -> None:
+    begun(place, store=record)
+    tamper(record, f"UPDATE meta SET value = '{value}' WHERE key = 'format'")
+
+    result = store(place, "check", "--json", record=record)
+
+    told = shown("store-check", result)
+    assert (6, False) == (result.exit_code, told["usable"])
+    assert 6 == typed(place, "status", store=record).exit_code
+
+
 def test_a_server_that_does_not_answer_is_no_usable_record(place: Path) -> None:
     result = store(place, "check", record="postgresql://responder@127.0.0.1:1/none")
 
