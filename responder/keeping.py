@@ -42,7 +42,8 @@ def kept(place: Place, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
 def _issued(place: Place, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
     if issued.value is None:
         return {"key_id": issued.key_id, "claim": issued.claim}
-    blob = f"issued:{place.run}:{place.step}:{issued.key_id}"
+    # Issuers whose keys bear their name give a second try the same id, and another value.
+    blob = f"issued:{place.run}:{place.step}:{issued.key_id}:{issued.value.fingerprint}"
     blobs.append(Blob(blob, place.incident, "issued", place.sealer.seal(issued.value, blob)))
     return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
 

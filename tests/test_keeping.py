@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import BOTH, OpenApp, leaked_value
 
-from responder.action import Evidence, Outcome
+from responder.action import Evidence, Issued, Outcome
 from responder.finding import Exposure, Finding
 from responder.keeping import Place, kept
 from responder.redaction import Redactor
 from responder.sealing import Sealer
+from responder.sqlite import SQLiteStore
 from responder.store import Blob
 
 NOON = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
@@ -45,6 +47,23 @@ def test_what_its_source_drops_first_is_sealed_first_and_what_nobody_knows_last(
     assert [row["blob"] for row in rows] == stored.ids
     assert (NOON + timedelta(days=1)).isoformat() == rows[0]["kept_until"]
     assert "kept_until" not in rows[-1]
+
+
+def test_of_two_values_that_were_issued_under_one_id_the_later_is_kept(tmp_path: Path) -> None:
+    """An issuer whose keys bear their name as id: the first was not as it should be, and the step was tried again."""
+    store, sealer = SQLiteStore(tmp_path / "r.db"), Sealer(bytes(range(32)), Redactor())
+    place = Place(sealer, "inc", "run", "new", "http")
+    told: dict[str, Any] = {}
+
+    for value in ("first-" + "w3Xk" * 6, "later-" + "w3Xk" * 6):
+        told, also = kept(place, Outcome(issued=Issued("name", value=sealer.secret(value))))
+        with store.write() as writing:
+            assert also is not None
+            also(writing)
+
+    sealed = store.blob(told["value"]["$secret"])
+    assert sealed is not None
+    assert told["value"]["fingerprint"] == sealer.unseal(sealed.sealed, sealed.blob).fingerprint
 
 
 COPYING = """\
