@@ -66,6 +66,33 @@ def test_of_two_values_that_were_issued_under_one_id_the_later_is_kept(tmp_path:
     assert told["value"]["fingerprint"] == sealer.unseal(sealed.sealed, sealed.blob).fingerprint
 
 
+def test_an_id_that_is_the_value_itself_is_stored_nowhere(tmp_path: Path) -> None:
+    store, sealer = SQLiteStore(tmp_path / "r.db"), Sealer(bytes(range(32)), Redactor())
+    value = "issued-" + "w3Xk" * 6
+
+    told, also = kept(Place(sealer, "inc", "run", "new", "http"), Outcome(issued=Issued(value, sealer.secret(value))))
+    with store.write() as writing:
+        assert also is not None
+        also(writing)
+
+    assert store.blob(sealer.redactor.scrub_data(told)["value"]["$secret"]) is not None
+    assert value not in str([store.blobs("inc"), store.locked("run")])
+
+
+@pytest.mark.parametrize("record", BOTH, indirect=True)
+def test_a_report_whose_id_is_the_value_itself_stores_it_nowhere(opened: OpenApp, place: Path) -> None:
+    (place / "playbooks" / "copying.yaml").write_text(COPYING)
+    app = opened()
+    value = "found-" + "w3Xk" * 6
+    finding = Finding(value=app.means.sealer.secret(value), key_id=value, exposure=Exposure(kind="public"))
+
+    begun = app.begin(app.library.load("copying"), finding, {})
+
+    held = app.means.store.locked(begun.run)
+    assert app.state(begun.run).credential.identifiers == tuple(sorted(held))
+    assert value not in str([held, app.means.store.rows(begun.incident), app.means.store.blobs(begun.incident)])
+
+
 COPYING = """\
 playbook: copying
 title: t
