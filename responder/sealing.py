@@ -117,7 +117,7 @@ def load_master_key(
 
     The variable holds it in base64, or is `keyring:NAME`, as `named` is. The file is made if `create`; if
     `momentary`, a key stands in for it that is kept nowhere. The key is never in the store. SettingsError where it is
-    missing, malformed, or readable by others.
+    missing, malformed, or readable by others; RecordError where it cannot be made.
     """
     given = environment.get("RESPONDER_SEALING_KEY")
     if given is None or given.startswith(_KEYRING):
@@ -129,10 +129,11 @@ def load_master_key(
     try:
         return os.urandom(_KEY_BYTES) if momentary and not path.exists() else _read_key(path, create=create)
     except OSError as error:
-        raise SettingsError(
-            f"The sealing key cannot be read or made: {type(error).__name__}",
+        kind = RecordError if create else SettingsError  # where there is no key yet, no record can be begun
+        raise kind(
+            f"The sealing key cannot be read or made: {error.strerror or type(error).__name__}",
             where=str(path),
-            remedy="mend the rights of its folder",
+            remedy="free space, or mend the rights of its folder",
         ) from None
 
 

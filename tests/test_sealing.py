@@ -113,7 +113,7 @@ def test_a_key_of_the_moment_stands_in_for_a_file_that_is_missing_and_for_nothin
 def test_a_place_where_no_key_can_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(SettingsError, match="cannot be read or made"):
+    with pytest.raises(RecordError, match="cannot be read or made"):
         load_master_key(tmp_path / "file" / "sealing.key", {}, create=True)
 
 

@@ -1,6 +1,7 @@
 """Runs from the command line: begun, driven, answered, detached, joined, and how they end."""
 
 import base64
+import errno
 import json
 import os
 import re
@@ -548,6 +549,29 @@ def test_where_not_even_the_first_entry_can_be_written_it_says_what_to_do_by_han
     assert "Contain it by hand" in result.stderr
     assert "1. credential.disable: shared (key, key k1) at cw (account acct-1 of clockwork)" in result.stderr
     assert "Nothing was begun" in result.stderr
+    assert leaked_value() not in result.output
+    assert not (place / "world" / "effects.jsonl").exists()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["no folder can be made", "the disk is full"])
+def test_where_not_even_the_key_of_a_record_can_be_made_it_says_what_to_do_by_hand(
+    place: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    def no_space(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if full:
+        monkeypatch.setattr("responder.sealing.os.fsync", no_space)
+    else:
+        (place / "state").write_text("no folder can be made here")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 6
+    assert "Contain it by hand" in result.stderr
+    assert "Nothing was begun" in result.stderr
+    assert "sealing key" in result.stderr
+    assert ("No space left" if full else "sealing.key") in result.stderr
     assert leaked_value() not in result.output
     assert not (place / "world" / "effects.jsonl").exists()
 
