@@ -143,6 +143,19 @@ class RunRow(NamedTuple):
     """Seconds since the Unix epoch at which its executor was last alive."""
 
 
+STALE_SECONDS = 3.0
+"""An executor that has not beaten for so long (real seconds) is taken for stopped, and may be replaced."""
+AHEAD_SECONDS = 15.0
+"""A sign of life that lies further ahead was written before the clock was set back; those who live write it anew.
+
+Nearer ones may come from a process that asked for the time a few seconds ago."""
+
+
+def shows_life(row: RunRow, now: float) -> bool:
+    """Tell whether some executor has a run, and has lately shown that it lives."""
+    return bool(row.executor) and -AHEAD_SECONDS < now - row.heartbeat < STALE_SECONDS
+
+
 class Blob(NamedTuple):
     """A sealed value or a piece of sealed evidence."""
 

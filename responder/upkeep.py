@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from responder.chain import verify
 from responder.errors import Problem, RecordError, RequestError
 from responder.sealing import Sealer
-from responder.store import HELD, KEY_CHECK, MOVED, Store, Writing
+from responder.store import HELD, KEY_CHECK, MOVED, Store, Writing, shows_life
 
-_STALE_SECONDS = 3.0
-"""An executor that has not beaten for so long works no more."""
 _MOST_ROWS = 500
 """How many entries are handed over in one statement."""
 
@@ -103,7 +101,7 @@ def refuse_live(store: Store) -> None:
     """Refuse where somebody works on a run of a store."""
     now = store.now()
     for row in store.runs():
-        if row.executor and now - row.heartbeat < _STALE_SECONDS:
+        if shows_life(row, now):
             host = row.executor.partition(":")[0]
             raise RequestError(
                 f"Somebody works on {row.run} ({host})", where=store.place, remedy="interrupt it there, then try again"
