@@ -85,17 +85,33 @@ def _escaped_forms(line: str) -> Iterator[str]:
     """Yield what becomes of a line in JSON, in a URL, in HTML, in a shell, and in Python."""
     import html  # noqa: PLC0415 - its table of all entities takes 2 ms, and few credentials have forms of their own
 
-    yield json.dumps(line)[1:-1]
-    yield json.dumps(line, ensure_ascii=False)[1:-1]
-    yield quote(line, safe="", errors="surrogatepass")
-    yield quote(line, errors="surrogatepass")
-    yield quote_plus(line, errors="surrogatepass")
+    for text in (json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]):
+        yield text
+        yield text.replace("/", "\\/")  # PHP, and Slack's API
+    yield _escaped(line, "<>&", "04x")  # Go
+    yield _escaped(line, "<>&'+`", "04X")  # .NET
+    for safe in ("", "/", "!'()*"):  # the last as browsers do it
+        quoted = quote(line, safe=safe, errors="surrogatepass")
+        yield from (quoted, _in_small_letters(quoted))
+    for safe in ("", "*"):
+        quoted = quote_plus(line, safe=safe, errors="surrogatepass")
+        quoted = quoted.replace("~", "%7E") if safe else quoted
+        yield from (quoted, _in_small_letters(quoted))
     yield html.escape(line)
     yield shlex.quote(line)
     yield repr(line)[1:-1]
     yield repr(line.encode(errors="surrogatepass"))[2:-1]
     yield html.escape(line).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(line, safe="", errors="surrogatepass"))
+
+
+def _escaped(line: str, letters: str, number: str) -> str:
+    """Return a line in JSON whose writer escapes these letters, too, each as a number of this format."""
+    text = json.dumps(line, ensure_ascii=False)[1:-1]
+    return "".join(f"\\u{ord(letter):{number}}" if letter in letters else letter for letter in text)
+
+
+def _in_small_letters(quoted: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:

@@ -178,6 +178,27 @@ MORE_FORMS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        pytest.param(
+            "https://hooks.example/T0/B0/kQ7kQ7", r"https:\/\/hooks.example\/T0\/B0\/kQ7kQ7", id="JSON of PHP"
+        ),
+        pytest.param('kQ7kQ7/"x"+y', r"kQ7kQ7\/\"x\"+y", id="JSON of PHP with more"),
+        pytest.param("kQ7kQ7&x<y>'z+1", r"kQ7kQ7\u0026x\u003cy\u003e'z+1", id="JSON of Go"),
+        pytest.param("kQ7kQ7&x<y>'z+1", r"kQ7kQ7\u0026x\u003Cy\u003E\u0027z\u002B1", id="JSON of .NET"),
+        pytest.param("kQ7kQ7/+!(1)*~'", "kQ7kQ7%2F%2B!(1)*~'", id="encodeURIComponent"),
+        pytest.param("kQ7kQ7 +!(1)*~'", "kQ7kQ7+%2B%21%281%29*%7E%27", id="a browser's form"),
+        pytest.param("kQ7kQ7/ +", "kQ7kQ7/%20%2b", id="a path in small letters"),
+        pytest.param("kQ7kQ7/ +", "kQ7kQ7%2f+%2b", id="a form in small letters"),
+    ],
+)
+def test_a_value_as_other_languages_escape_it_is_struck_out(sealer: Sealer, value: str, form: str) -> None:
+    sealer.secret(value)
+
+    assert "kQ7kQ7" not in sealer.redactor.scrub(f"before {form} after")
+
+
 @pytest.mark.parametrize("form", MORE_FORMS.values(), ids=MORE_FORMS.keys())
 def test_forms_that_other_tools_write_are_struck_out(sealer: Sealer, secret: Secret, form: str) -> None:
     assert "kQ7kQ7" not in sealer.redactor.scrub(f"before {form} after")
