@@ -158,6 +158,7 @@ def _read_key(path: Path, *, create: bool) -> bytes:
 
 def _write_key(path: Path, key: bytes = b"") -> None:
     """Write a new key, whole or not at all: a key that is half there would be read by whoever starts beside us."""
+    new = [path, *(folder for folder in path.parents if not folder.exists())]
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -168,8 +169,20 @@ def _write_key(path: Path, key: bytes = b"") -> None:
             os.fsync(file.fileno())
         with suppress(FileExistsError):  # another process was first; its key counts
             os.link(draft, path)
+        for one in new:  # else a power cut may leave what was sealed with it, on a server, without it
+            _sync_folder(one.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put on disk what stands in a folder, where we may and its file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def share_key(path: Path, other: Path) -> Path:
