@@ -20,6 +20,8 @@ Redacted = NewType("Redacted", str)
 _FEW = 64  # to look for so many forms one by one costs about what it costs to cut a text into pieces
 _PLAIN = re.compile("[A-Za-z0-9_.-]+")
 """What is the same in every notation that escapes anything; nearly all credentials are."""
+_LONG = 16
+"""Shorter forms may stand by chance across the end of a line."""
 _SHORTEST = 6  # shorter encoded forms would strike out ordinary words
 
 
@@ -174,10 +176,20 @@ class Redactor:
     def scrub(self, text: str) -> Redacted:
         """Return the text with every known secret replaced by its fingerprint, longest form first."""
         found = [form for form in self._candidates(text) if form in text]
-        if not found:
-            return Redacted(text)
-        pattern = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
-        return Redacted(re.sub(pattern, lambda match: self._shown[match.group()], text))
+        if found:
+            pattern = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+            text = re.sub(pattern, lambda match: self._shown[match.group()], text)
+        return Redacted(self._scrub_broken(text) if "\n" in text else text)
+
+    def _scrub_broken(self, text: str) -> str:
+        """Return the text without values that a terminal or a mail has broken into lines."""
+        squeezed = "".join(text.split())
+        forms = {*self._candidates(squeezed), *self._candidates(text)}
+        found = {whole: form for form in forms if (whole := "".join(form.split())) in squeezed}
+        for whole in sorted(found, key=len, reverse=True):
+            if len(whole) >= _LONG:
+                text = re.sub(r"\s*".join(map(re.escape, whole)), self._shown[found[whole]], text)
+        return text
 
     def _candidates(self, text: str) -> Iterable[str]:
         """Return the forms that a text may hold: all while there are few, else those whose beginning is in it."""
