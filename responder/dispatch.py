@@ -219,6 +219,7 @@ class Dispatcher:
             with self._lock:
                 if not self.leases.held():
                     self._beating = False
+                    self._unwritable = None  # nobody looks from here on whether that lasts
                     return
             try:
                 self.leases.beat()

@@ -88,6 +88,8 @@ def facts_of(payload: str) -> dict[str, Any]:
         found: dict[str, Any] = from_json(payload, cache_strings="keys")  # a quarter of the time
     except ValueError:
         found = json.loads(payload)  # it is nested deeper, or it is none
+    if not isinstance(found, dict):
+        raise TypeError("facts are a mapping")
     return found
 
 

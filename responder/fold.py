@@ -57,6 +57,17 @@ def fold(run: str, entries: Iterable[Entry]) -> RunState:
     return state
 
 
+def begun(state: RunState, incident: str) -> RunState:
+    """Return the state of a run that stands in the store. RecordError where its first entry is not on the chain."""
+    if not hasattr(state, "playbook"):  # they were written together
+        raise RecordError(
+            f"The record of {state.run} was altered: it lacks the beginning",
+            where=incident,
+            remedy=f"`responder verify {incident}` names what was altered; restore the record from a backup",
+        )
+    return state
+
+
 def _started(state: RunState, entry: Entry) -> None:
     if int(entry.facts.get("format", FORMAT)) > FORMAT:
         raise ValueError("a newer format")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from responder.errors import RequestError
 from responder.finding import Finding
 from responder.means import Means
-from responder.store import HELD, Blob
+from responder.store import HELD, MOVED, Blob, gone
 
 _FINDING, _VALUE = "finding", "value"
 _LONGEST = timedelta(hours=24)
@@ -26,7 +26,10 @@ class Held:
 
 
 def hold(means: Means, finding: Finding, by: str = "") -> str:
-    """Keep a finding until somebody responds to it; return its id. Those that waited for a day are let go."""
+    """Keep a finding until somebody responds to it; return its id. Those that waited for a day are let go.
+
+    RecordMoved where the record went elsewhere: nobody would look here for it.
+    """
     name = means.ids("found")
     told = finding.model_copy(update={"value": None}).model_dump(mode="json")
     about = json.dumps({"finding": told, "at": means.clock.now().isoformat(), "by": by})
@@ -35,6 +38,10 @@ def hold(means: Means, finding: Finding, by: str = "") -> str:
     sealed += [means.sealer.seal(finding.value, blobs[1])] if finding.value is not None else []
     old = [one.id for one in _all(means) if means.clock.now() - one.at > _LONGEST]
     with means.store.write() as writing:
+        writing.head(HELD)  # no chain: what is locked is that nobody takes the record elsewhere at this moment
+        went = means.store.meta(MOVED)
+        if went is not None:
+            raise gone(means.store.place, went)
         for blob, one in zip(blobs, sealed, strict=True):
             writing.put_blob(Blob(blob, HELD, HELD, one))
         for each in old:

@@ -3,15 +3,15 @@
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from responder.clock import Clock, ScaledClock, clock_from
-from responder.errors import SettingsError
+from responder.errors import RecordError, SettingsError
 from responder.redaction import Redactor
 from responder.sealing import Sealer, load_master_key
 from responder.settings import Settings
-from responder.store import KEY_CHECK, Location, Store, head_mac
+from responder.store import KEY_CHECK, Location, Store, head_mac, login_of
 
 WITHOUT = (
     "leave it out: libpq reads it from ~/.pgpass (or PGPASSFILE), from a service (?service=NAME), or from PGPASSWORD"
@@ -55,7 +55,9 @@ def location(
         return _on_server(named)
     if named:
         path = Path(named)
-        return Location(path / "responder.db" if path.is_dir() else path)
+        with suppress(OSError):  # whoever opens it says why it cannot be looked at
+            path = path / "responder.db" if path.is_dir() else path
+        return Location(path)
     if config is not None and settings is not None and settings.store:
         if "://" not in settings.store:
             return Location(config.parent / settings.store)
@@ -89,9 +91,16 @@ def folder_of(record: Location, environment: Mapping[str, str]) -> Path:
 
 
 def recorded(record: Location) -> bool:
-    """Tell whether there is a record yet. RecordError where the server does not say."""
+    """Tell whether there is a record yet. RecordError where that cannot be told."""
     if record.path is not None:
-        return record.path.exists()
+        try:
+            return record.path.exists()
+        except OSError as error:
+            raise RecordError(
+                f"The record cannot be looked at: {error.strerror}",
+                where=str(record.path),
+                remedy="mend the rights of its folder, or name another with --store",
+            ) from None
     from responder.postgres import has_record  # noqa: PLC0415 - an extra, and slow to import
 
     return has_record(record)
@@ -140,8 +149,7 @@ def open_record(
 
 def _learn(record: Location, sealer: Sealer) -> None:
     """Strike the password of the record's URL out of whatever leaves; a plain word only where it is a password."""
-    user = urlsplit(record.url).netloc.rpartition("@")[0]
-    password = record.password
+    user, password = login_of(record.url), record.password
     for shown in (user if ":" in user else "", f"password={password}" if password else ""):
         if shown:
             sealer.secret(shown)

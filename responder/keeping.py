@@ -31,7 +31,7 @@ def kept(place: Place, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
     if outcome.issued is not None:
         facts.update(_issued(place, outcome.issued, blobs))
         value = outcome.issued.value
-        names = issued_names(place.connection, outcome.issued.key_id, value.fingerprint if value else "")
+        names = issued_names(place.connection, _shown_id(place, outcome.issued), value.fingerprint if value else "")
     if outcome.evidence:
         facts["evidence"] = [
             _evidence(place.sealer, place.incident, one, blobs) for one in _soonest_gone_first(outcome)
@@ -42,9 +42,15 @@ def kept(place: Place, outcome: Outcome) -> tuple[dict[str, Any], Also | None]:
 def _issued(place: Place, issued: Issued, blobs: list[Blob]) -> dict[str, Any]:
     if issued.value is None:
         return {"key_id": issued.key_id, "claim": issued.claim}
-    blob = f"issued:{place.run}:{place.step}:{issued.key_id}"
+    # Issuers whose keys bear their name give a second try the same id, and another value.
+    blob = f"issued:{place.run}:{place.step}:{_shown_id(place, issued)}:{issued.value.fingerprint}"
     blobs.append(Blob(blob, place.incident, "issued", place.sealer.seal(issued.value, blob)))
     return {"key_id": issued.key_id, "value": {"$secret": blob, "fingerprint": issued.value.fingerprint}}
+
+
+def _shown_id(place: Place, issued: Issued) -> str:
+    """Return the id of a new credential as the record shows it: there are issuers whose ids are the values."""
+    return place.sealer.redactor.scrub(issued.key_id)
 
 
 def _soonest_gone_first(outcome: Outcome) -> list[Evidence]:

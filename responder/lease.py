@@ -13,12 +13,10 @@ from typing import NamedTuple
 from responder.chain import tampered
 from responder.entry import Draft, Fence
 from responder.errors import RecordError, RequestError, StaleExecutor
-from responder.store import AT_ONCE, RunRow, Store, Turn, Writing
+from responder.store import AT_ONCE, RunRow, Store, Turn, Writing, shows_life
 from responder.timeline import Timeline
 
 HEARTBEAT_SECONDS = 1.0
-STALE_SECONDS = 3.0
-"""An executor that has not beaten for so long (real seconds) is taken for stopped, and may be replaced."""
 _MOST_REMEMBERED = 1024
 """Of how many runs a process remembers that it had the last turn."""
 
@@ -136,7 +134,7 @@ class Leases:
 
     def alive(self, row: RunRow) -> bool:
         """Tell whether some executor works on a run now."""
-        return bool(row.executor) and self._store.now() - row.heartbeat < STALE_SECONDS
+        return shows_life(row, self._store.now())
 
     def held(self) -> list[Lease]:
         """Return the turns that this process has."""

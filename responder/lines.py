@@ -29,7 +29,10 @@ def day_time(moment: datetime, now: datetime) -> str:
 def sentence(entry: Entry) -> str:
     """Return what an entry says, in words; empty for what only the runner needs to know."""
     make = _SENTENCES.get(entry.event)
-    text = make(entry, entry.facts) if make else ""
+    try:
+        text = make(entry, entry.facts) if make else ""
+    except (KeyError, ValueError, TypeError, AttributeError):  # the rest of an altered record must be readable
+        text = f"({entry.event}: it cannot be understood; `responder verify` tells whether it is ours)"
     return " ".join(text.split())[:_LONGEST]
 
 

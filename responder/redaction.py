@@ -20,6 +20,8 @@ Redacted = NewType("Redacted", str)
 _FEW = 64  # to look for so many forms one by one costs about what it costs to cut a text into pieces
 _PLAIN = re.compile("[A-Za-z0-9_.-]+")
 """What is the same in every notation that escapes anything; nearly all credentials are."""
+_LONG = 16
+"""Shorter forms may stand by chance across the end of a line."""
 _SHORTEST = 6  # shorter encoded forms would strike out ordinary words
 
 
@@ -85,17 +87,33 @@ def _escaped_forms(line: str) -> Iterator[str]:
     """Yield what becomes of a line in JSON, in a URL, in HTML, in a shell, and in Python."""
     import html  # noqa: PLC0415 - its table of all entities takes 2 ms, and few credentials have forms of their own
 
-    yield json.dumps(line)[1:-1]
-    yield json.dumps(line, ensure_ascii=False)[1:-1]
-    yield quote(line, safe="", errors="surrogatepass")
-    yield quote(line, errors="surrogatepass")
-    yield quote_plus(line, errors="surrogatepass")
+    for text in (json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]):
+        yield text
+        yield text.replace("/", "\\/")  # PHP, and Slack's API
+    yield _escaped(line, "<>&", "04x")  # Go
+    yield _escaped(line, "<>&'+`", "04X")  # .NET
+    for safe in ("", "/", "!'()*"):  # the last as browsers do it
+        quoted = quote(line, safe=safe, errors="surrogatepass")
+        yield from (quoted, _in_small_letters(quoted))
+    for safe in ("", "*"):
+        quoted = quote_plus(line, safe=safe, errors="surrogatepass")
+        quoted = quoted.replace("~", "%7E") if safe else quoted
+        yield from (quoted, _in_small_letters(quoted))
     yield html.escape(line)
     yield shlex.quote(line)
     yield repr(line)[1:-1]
     yield repr(line.encode(errors="surrogatepass"))[2:-1]
     yield html.escape(line).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quote(line, safe="", errors="surrogatepass"))
+
+
+def _escaped(line: str, letters: str, number: str) -> str:
+    """Return a line in JSON whose writer escapes these letters, too, each as a number of this format."""
+    text = json.dumps(line, ensure_ascii=False)[1:-1]
+    return "".join(f"\\u{ord(letter):{number}}" if letter in letters else letter for letter in text)
+
+
+def _in_small_letters(quoted: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:
@@ -158,10 +176,20 @@ class Redactor:
     def scrub(self, text: str) -> Redacted:
         """Return the text with every known secret replaced by its fingerprint, longest form first."""
         found = [form for form in self._candidates(text) if form in text]
-        if not found:
-            return Redacted(text)
-        pattern = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
-        return Redacted(re.sub(pattern, lambda match: self._shown[match.group()], text))
+        if found:
+            pattern = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+            text = re.sub(pattern, lambda match: self._shown[match.group()], text)
+        return Redacted(self._scrub_broken(text) if "\n" in text else text)
+
+    def _scrub_broken(self, text: str) -> str:
+        """Return the text without values that a terminal or a mail has broken into lines."""
+        squeezed = "".join(text.split())
+        forms = {*self._candidates(squeezed), *self._candidates(text)}
+        found = {whole: form for form in forms if (whole := "".join(form.split())) in squeezed}
+        for whole in sorted(found, key=len, reverse=True):
+            if len(whole) >= _LONG:
+                text = re.sub(r"\s*".join(map(re.escape, whole)), self._shown[found[whole]], text)
+        return text
 
     def _candidates(self, text: str) -> Iterable[str]:
         """Return the forms that a text may hold: all while there are few, else those whose beginning is in it."""

@@ -117,7 +117,7 @@ def load_master_key(
 
     The variable holds it in base64, or is `keyring:NAME`, as `named` is. The file is made if `create`; if
     `momentary`, a key stands in for it that is kept nowhere. The key is never in the store. SettingsError where it is
-    missing, malformed, or readable by others.
+    missing, malformed, or readable by others; RecordError where it cannot be made.
     """
     given = environment.get("RESPONDER_SEALING_KEY")
     if given is None or given.startswith(_KEYRING):
@@ -129,10 +129,11 @@ def load_master_key(
     try:
         return os.urandom(_KEY_BYTES) if momentary and not path.exists() else _read_key(path, create=create)
     except OSError as error:
-        raise SettingsError(
-            f"The sealing key cannot be read or made: {type(error).__name__}",
+        kind = RecordError if create else SettingsError  # where there is no key yet, no record can be begun
+        raise kind(
+            f"The sealing key cannot be read or made: {error.strerror or type(error).__name__}",
             where=str(path),
-            remedy="mend the rights of its folder",
+            remedy="free space, or mend the rights of its folder",
         ) from None
 
 
@@ -157,6 +158,7 @@ def _read_key(path: Path, *, create: bool) -> bytes:
 
 def _write_key(path: Path, key: bytes = b"") -> None:
     """Write a new key, whole or not at all: a key that is half there would be read by whoever starts beside us."""
+    new = [path, *(folder for folder in path.parents if not folder.exists())]
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -167,8 +169,20 @@ def _write_key(path: Path, key: bytes = b"") -> None:
             os.fsync(file.fileno())
         with suppress(FileExistsError):  # another process was first; its key counts
             os.link(draft, path)
+        for one in new:  # else a power cut may leave what was sealed with it, on a server, without it
+            _sync_folder(one.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put on disk what stands in a folder, where we may and its file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def share_key(path: Path, other: Path) -> Path:

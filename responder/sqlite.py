@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from responder.errors import RecordError
 from responder.sealing import Sealed
-from responder.store import FORMAT, MOVED, SECRET_KINDS, Blob, Head, Row, RunRow, Store, Turn, Writing, gone
+from responder.store import FORMAT, MOVED, SECRET_KINDS, Blob, Head, Row, RunRow, Store, Turn, Writing, format_of, gone
 
 _STEPS = {
     1: """
@@ -84,7 +85,7 @@ class SQLiteStore:
         for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
             self._db.execute(f"PRAGMA {setting}")
         known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        found = int(self.meta("format") or 0) if known else 0
+        found = format_of(self.meta("format")) if known else 0
         if found > FORMAT or (known and not found):
             raise RecordError(
                 f"The store has format {found or None}, this version reads up to {FORMAT}",
@@ -98,7 +99,7 @@ class SQLiteStore:
         """Bring a new or an older file to this version's format, all or nothing."""
         with self.write():  # another process may be faster
             known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            found = int(self.meta("format") or 0) if known else 0
+            found = format_of(self.meta("format")) if known else 0
             for number in range(found + 1, FORMAT + 1):
                 self._run(_STEPS[number])
             self.put_meta("format", str(FORMAT))
@@ -171,7 +172,7 @@ class SQLiteStore:
     def head(self, incident: str) -> Head | None:
         """Return the last entry of a chain, as it is kept apart."""
         found = self._all("SELECT seq, hash, mac FROM heads WHERE incident = ?", incident)
-        return Head(*found[0]) if found else None  # type: ignore[arg-type]
+        return _typed(Head, found[0]) if found else None
 
     def put_entries(self, rows: Sequence[Row], head: Head) -> None:
         """Add entries to the end of one chain."""
@@ -216,7 +217,7 @@ class SQLiteStore:
         only = f" AND event IN ({','.join('?' * len(events))})" if events else ""
         query = f"SELECT * FROM entries WHERE incident = ? AND seq > ?{only} ORDER BY seq"  # noqa: S608 - question marks alone
         found = self._all(query, incident, after, *events)
-        return [Row(*row) for row in found]  # type: ignore[arg-type]
+        return [_typed(Row, row) for row in found]
 
     def incidents(self) -> list[str]:
         """Return the ids of all incidents, oldest first."""
@@ -225,12 +226,12 @@ class SQLiteStore:
     def runs(self, incident: str = "") -> list[RunRow]:
         """Return all runs, or those of one incident, oldest first."""
         found = self._all(f"SELECT {_RUN} FROM runs WHERE incident = ? OR ? = '' ORDER BY rowid", incident, incident)  # noqa: S608
-        return [RunRow(*row) for row in found]  # type: ignore[arg-type]
+        return [_typed(RunRow, row) for row in found]
 
     def run(self, run: str) -> RunRow | None:
         """Return a run's row."""
         found = self._all(f"SELECT {_RUN} FROM runs WHERE run = ?", run)  # noqa: S608 - a constant
-        return RunRow(*found[0]) if found else None  # type: ignore[arg-type]
+        return _typed(RunRow, found[0]) if found else None
 
     def put_run(self, row: RunRow) -> None:
         """Add a run, or replace its row."""
@@ -347,9 +348,26 @@ class SQLiteStore:
             self._db.close()
 
 
+_Kind = TypeVar("_Kind", Row, Head, RunRow)
+_NUMBER, _TEXT = (int, float), (str, type(None))
+_NUMBERS = {"seq", "epoch", "heartbeat"}
+
+
+def _typed(kind: type[_Kind], row: Sequence[object]) -> _Kind:
+    """Return a row that was read. A file lets anything stand anywhere: what is no number or no text is none of ours."""
+    types = [_NUMBER if name in _NUMBERS else _TEXT for name in kind._fields]
+    if not all(map(isinstance, row, types)):
+        fitting = (
+            (value, -1 if type_ is _NUMBER else str(value), type_) for value, type_ in zip(row, types, strict=True)
+        )
+        row = [value if isinstance(value, type_) else other for value, other, type_ in fitting]
+    return kind(*row)  # type: ignore[arg-type]
+
+
 def _blob(row: tuple[object, ...]) -> Blob:
-    blob, incident, kind, wrapped_key, ciphertext = row
-    return Blob(str(blob), str(incident), str(kind), Sealed(wrapped_key, ciphertext))  # type: ignore[arg-type]
+    blob, incident, kind, *sealed = row
+    wrapped_key, ciphertext = (part if isinstance(part, bytes) else b"?" for part in sealed)
+    return Blob(str(blob), str(incident), str(kind), Sealed(wrapped_key, ciphertext))
 
 
 class InMemory(SQLiteStore):

@@ -50,7 +50,7 @@ class Start(NamedTuple):
 
 
 def assess(finding: Finding, means: Means) -> Judgement:
-    """Decide offline whose a found credential is."""
+    """Decide offline whose a found credential is. An id that is a secret itself is called as the record shows it."""
     wire = means.transport.wire("", "")
 
     def recognise(found: Finding) -> tuple[str, str] | None:
@@ -70,7 +70,9 @@ def assess(finding: Finding, means: Means) -> Judgement:
         recognise,
         lambda entry: entry.fingerprint or means.fingerprint_of_secret(entry.known_by),
     )
-    return issued_by_us(judgement, means)
+    credential = judgement.credential
+    shown = credential.model_copy(update={"key_id": means.sealer.redactor.scrub(credential.key_id)})
+    return issued_by_us(judgement._replace(credential=shown), means)
 
 
 def _understood(connection: Connection, means: Means) -> bool:

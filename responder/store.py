@@ -6,13 +6,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from responder.errors import RecordMoved
 from responder.sealing import Sealed, Sealer
 
 FORMAT = 2
 """The number of the record's format; a store bears it, and a run its own."""
+
+
+def format_of(told: str | None) -> int:
+    """Return which format a store says that it has; 0 where it says nothing that is one."""
+    return int(told) if told and told.isascii() and told.isdecimal() else 0
 
 
 KEY_CHECK = "key-check"
@@ -43,24 +48,47 @@ class Location:
         return str(self.path) if self.path is not None else shown_url(self.url)
 
 
-_PASSWORDS = r"(?P<before>[?&](?:ssl)?password=)[^&#]*"
+_PASSWORDS = {"password", "sslpassword"}
+_ASKED = re.compile(r"\?[a-z_]+=")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Return what stands before the login in a URL, the login, and what follows; read as libpq does.
+
+    For libpq a `#` or a `?` in a password is a letter like any other. A `/` is none, and nobody can connect then; it
+    must not be shown even so.
+    """
+    scheme, mark, rest = url.partition("://")
+    at = rest.partition("/")[0].rfind("@")
+    if at < 0:
+        asked = _ASKED.search(rest)
+        at = rest.rfind("@", 0, asked.start() if asked else len(rest))
+    return f"{scheme}{mark}", rest[: max(at, 0)], rest[at + 1 :]
+
+
+def login_of(url: str) -> str:
+    """Return the login inside a URL as it is written there, `user` or `user:password`."""
+    return _split(url)[1]
 
 
 def password_of(url: str) -> str:
     """Return the password inside a URL; empty where there is none."""
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0]
-    asked = dict(parse_qsl(parts.query))
-    return unquote(user.partition(":")[2]) or asked.get("password", "") or asked.get("sslpassword", "")
+    _, login, rest = _split(url)
+    asked = (part.partition("=") for part in rest.partition("?")[2].split("&"))
+    found = (unquote(value) for name, _, value in asked if unquote(name) in _PASSWORDS)
+    return unquote(login.partition(":")[2]) or next(filter(None, found), "")
 
 
 def shown_url(url: str) -> str:
     """Return a URL as it may be shown: without passwords."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    bare = parts._replace(netloc=f"{name}@{host}" if name else host).geturl()
-    return re.sub(_PASSWORDS, r"\g<before>...", bare)
+    before, login, rest = _split(url)
+    user = login.partition(":")[0]
+    place, mark, query = rest.partition("?")
+    asked = [
+        f"{name}=..." if unquote(name) in _PASSWORDS else f"{name}{sign}{value}"
+        for name, sign, value in (part.partition("=") for part in query.split("&"))
+    ]
+    return f"{before}{user}{'@' if user else ''}{place}{mark}{'&'.join(asked)}"
 
 
 class Row(NamedTuple):
@@ -113,6 +141,19 @@ class RunRow(NamedTuple):
     executor: str = ""
     heartbeat: float = 0.0
     """Seconds since the Unix epoch at which its executor was last alive."""
+
+
+STALE_SECONDS = 3.0
+"""An executor that has not beaten for so long (real seconds) is taken for stopped, and may be replaced."""
+AHEAD_SECONDS = 15.0
+"""A sign of life that lies further ahead was written before the clock was set back; those who live write it anew.
+
+Nearer ones may come from a process that asked for the time a few seconds ago."""
+
+
+def shows_life(row: RunRow, now: float) -> bool:
+    """Tell whether some executor has a run, and has lately shown that it lives."""
+    return bool(row.executor) and -AHEAD_SECONDS < now - row.heartbeat < STALE_SECONDS
 
 
 class Blob(NamedTuple):

@@ -241,6 +241,7 @@ class Timeline:
         for ticket in batch:
             ticket.entries = []
         head = writing.head(self.incident)
+        self._refuse_cut(head)
         rows: list[Row] = []
         runs: dict[str, RunRow | None] = {}
         for ticket in batch:
@@ -253,6 +254,27 @@ class Timeline:
         if rows and head is not None:
             mac = head_mac(self._sealer, self.incident, head.seq, head.hash)
             writing.put_entries(rows, head._replace(mac=mac))
+
+    def _refuse_cut(self, head: Head | None) -> None:
+        """Add nothing to a chain that lacks what this process has read: nobody who comes later could see that."""
+        cut = self._cut(head)
+        if cut is not None:
+            raise RecordError(
+                f"The record was cut: {cut.what}, and this process has read it",
+                where=cut.where,
+                remedy="see who can write the record; where a server fell back on an older copy of it, start anew"
+                " what works on it: it reads back what was done",
+            )
+
+    def _cut(self, head: Head | None) -> Problem | None:
+        """Return what a chain with this end lacks of what this process has read, if anything."""
+        known = len(self._entries)  # without the lock: it only grows, and others read the store while they have it
+        end = head.seq if head is not None else 0
+        if end < known:
+            return Problem(f"entry {end + 1} is missing", f"{self.incident} entry {end + 1}")
+        if head is not None and end == known and head.hash != self._entries[known - 1].hash:
+            return Problem(f"entry {end} is missing, and another stands there", f"{self.incident} entry {end}")
+        return None
 
     def _stale(self, ticket: Ticket, writing: Writing, runs: dict[str, RunRow | None]) -> Exception | None:
         """Return why the executor behind a ticket may not write; None where it may."""
@@ -311,6 +333,8 @@ class Timeline:
                 last = self._entries[-1].hash if self._entries else GENESIS
                 self.broken.extend(broken_links(rows, self._sealer, last, len(self._entries) + 1))
                 self._entries.extend(read_entry(row) for row in rows)
+            elif not self.broken and (cut := self._cut(head)) is not None:
+                self.broken.append(cut)
             self._version = version
             self._behind, self._fresh = False, time.monotonic()
             return self._entries

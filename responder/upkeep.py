@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from responder.chain import verify
 from responder.errors import Problem, RecordError, RequestError
 from responder.sealing import Sealer
-from responder.store import HELD, KEY_CHECK, MOVED, Store, Writing
+from responder.store import HELD, KEY_CHECK, MOVED, Store, Writing, shows_life
 
-_STALE_SECONDS = 3.0
-"""An executor that has not beaten for so long works no more."""
 _MOST_ROWS = 500
 """How many entries are handed over in one statement."""
 
@@ -94,7 +92,8 @@ def _check_target(source: Store, target: Store) -> None:
     went = source.meta(MOVED)
     if went is not None and went != target.place:
         raise RequestError(f"This record went to {went} already", where=source.place, remedy=f"copy it from {went}")
-    if (target.incidents() or target.runs()) and (went is None or not _arrived(source, target)):
+    filled = target.incidents() or target.runs() or target.blobs(HELD)
+    if filled and (went is None or not _arrived(source, target)):
         raise RequestError("The target is not empty", where=target.place, remedy="name a new file or an empty database")
 
 
@@ -102,7 +101,7 @@ def refuse_live(store: Store) -> None:
     """Refuse where somebody works on a run of a store."""
     now = store.now()
     for row in store.runs():
-        if row.executor and now - row.heartbeat < _STALE_SECONDS:
+        if shows_life(row, now):
             host = row.executor.partition(":")[0]
             raise RequestError(
                 f"Somebody works on {row.run} ({host})", where=store.place, remedy="interrupt it there, then try again"
@@ -112,6 +111,7 @@ def refuse_live(store: Store) -> None:
 def _leave(source: Store, place: str) -> None:
     """Mark the source, in the same transaction that sees that nobody works on it."""
     with source.write() as writing:
+        writing.head(HELD)  # no chain: what is locked is that nobody leaves a finding at this moment
         if source.meta(MOVED) is None:
             writing.move(place)
         refuse_live(source)
@@ -144,10 +144,12 @@ def _copy_incident(source: Store, writing: Writing, incident: str) -> None:
 
 
 def _arrived(source: Store, target: Store) -> bool:
-    """Tell whether the target holds every chain's end as the source does."""
+    """Tell whether the target holds every chain's end, and every finding that waits, as the source does."""
     with suppress(RecordError):
-        incidents = source.incidents()
-        return [target.head(one) for one in incidents] == [source.head(one) for one in incidents] and bool(incidents)
+        incidents, waiting = source.incidents(), _ids(source.blobs(HELD))
+        heads = [source.head(one) for one in incidents]
+        there = [target.head(one) for one in incidents], _ids(target.blobs(HELD))
+        return there == (heads, waiting) and bool(incidents or waiting)
     return False
 
 

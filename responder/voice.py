@@ -16,7 +16,7 @@ from responder.ending import starting_over, starts_in_vain, waits_again
 from responder.entry import Draft, Entry
 from responder.errors import Overtaken, PlanRefused, Problem, RequestError, SettingsError
 from responder.finding import moment
-from responder.fold import fold
+from responder.fold import begun, fold
 from responder.guards import Closing, check_close, taken_up_again
 from responder.incident import CLOCK_FIELDS
 from responder.library import Library
@@ -90,8 +90,11 @@ class Voice:
         return list(self.dispatcher.timeline(incident).entries())
 
     def state(self, run: str) -> RunState:
-        """Return what a run has come to."""
-        return fold(run, self.timeline(self.row(run).incident))
+        """Return what a run has come to. RecordError where its record was altered so that it cannot be told."""
+        return self._state(self.row(run))
+
+    def _state(self, row: RunRow) -> RunState:
+        return begun(fold(row.run, self.timeline(row.incident)), row.incident)
 
     def verify(self, incident: str, known_head: tuple[int, str] | None = None) -> list[Any]:
         """Return what is wrong with an incident's chain, the first bad entry first."""
@@ -230,7 +233,7 @@ class Voice:
 
     def check_closing(self, incident: str, facts: Mapping[str, Any]) -> None:
         """Refuse to close an incident too early. PlanRefused says what stands open."""
-        states = [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
+        states = [self._state(row) for row in self.runs(incident)]
         clocks = self._clocks(states)
         check_close(Closing(incident, tuple(states), clocks, facts["left"], str(facts.get("uncontained", ""))))
 
@@ -343,7 +346,7 @@ class Voice:
     def _states(self, run: str) -> list[RunState]:
         """Return every run of a run's incident."""
         incident = self.row(run).incident
-        return [fold(row.run, self.timeline(incident)) for row in self.runs(incident)]
+        return [self._state(row) for row in self.runs(incident)]
 
     def record_prose(self, incident: str, prose: Mapping[str, str]) -> None:
         """Keep what people wrote into a postmortem; each region's newest text counts."""

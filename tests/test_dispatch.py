@@ -224,6 +224,31 @@ def test_two_first_runs_at_once_have_a_heartbeat(opened: OpenApp, place: Path, m
     assert app.row(run).heartbeat > before + 0.4
 
 
+def test_a_sign_of_life_that_could_not_be_written_once_stops_nothing_later(
+    opened: OpenApp, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record was away for a moment, and nobody had a turn when it came back: nothing showed life meanwhile."""
+    monkeypatch.setattr(dispatch, "HEARTBEAT_SECONDS", 0.05)
+    app = opened()
+    steps = """
+  - {id: a, phase: analysis, action: clockwork.nothing, with: {seconds: 0.4}}
+  - {id: b, phase: analysis, action: human.task, needs: [a],
+     with: {role: commander, instructions: i, on_timeout: abort}}
+"""
+    run = begun(app, written(place, steps))
+
+    def away() -> None:
+        raise RecordError("The record cannot be read or written: the server is away")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(app.dispatcher.leases, "beat", away)
+        with pytest.raises(RecordError, match="away"):
+            app.dispatcher.advance(run)
+        time.sleep(0.2)
+
+    assert "waiting" == app.dispatcher.advance(run).state
+
+
 # What people say in a process that has met no secret ------------------------------------------------------------------
 
 

@@ -117,10 +117,11 @@ def test_what_is_not_due_is_not_queued(app: App, place: Any, database: Any, stat
     assert [] == swept(app)
 
 
-def test_a_run_whose_executor_stopped_beating_is_queued(app: App, place: Any, database: Any) -> None:
+@pytest.mark.parametrize("beat", [-4, 3600], ids=["it stopped", "the clock was set back since"])
+def test_a_run_whose_executor_stopped_beating_is_queued(app: App, place: Any, database: Any, beat: int) -> None:
     run = begun(app, written(place, ASK))
     emptied(database)
-    due(app, run, -9.0, executor="elsewhere:1:ab", heartbeat=app.means.store.now() - 4)
+    due(app, run, -9.0, executor="elsewhere:1:ab", heartbeat=app.means.store.now() + beat)
 
     assert [run] == swept(app)
 

@@ -18,6 +18,7 @@ from responder.clock import SystemClock
 from responder.errors import RequestError, StaleExecutor
 from responder.lease import Presence, host_of
 from responder.store import Turn
+from responder.upkeep import refuse_live
 
 TURN = "  - {id: a, phase: analysis, action: clockwork.turn, with: {key: a}}\n"
 ASK = "  - {id: a, phase: analysis, action: human.task, with: {role: commander, instructions: i, on_timeout: abort}}\n"
@@ -303,6 +304,25 @@ def stopped_soon(app: App) -> threading.Thread:
     thread = threading.Thread(target=stop)
     thread.start()
     return thread
+
+
+@pytest.mark.parametrize(("ahead", "alive"), [(1.0, True), (-1.0, True), (-10.0, False), (3600.0, False)])
+def test_who_died_before_the_clock_was_set_back_is_not_alive(
+    opened: OpenApp, place: Path, ahead: float, alive: bool
+) -> None:
+    """Its last sign of life lies ahead: nobody would go on with the run until the clock has come there again."""
+    app = opened()
+    run = begun(app, written(place, TURN))
+    with app.means.store.write() as writing:
+        writing.put_run(app.row(run)._replace(executor="elsewhere:7:dead", heartbeat=app.means.store.now() + ahead))
+
+    assert alive == app.dispatcher.alive(app.row(run))
+    if alive:
+        with pytest.raises(RequestError, match="Somebody works on"):
+            refuse_live(app.means.store)
+        return
+    refuse_live(app.means.store)
+    assert "ended" == app.dispatcher.advance(run).state
 
 
 def test_an_executor_is_shown_as_its_host_and_process() -> None:

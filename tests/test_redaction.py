@@ -108,6 +108,33 @@ def test_each_long_line_of_a_value_with_lines_is_struck_out(sealer: Sealer) -> N
     assert not any(line in scrubbed for line in lines)
 
 
+@pytest.mark.parametrize("others", [0, 300], ids=["alone", "among many secrets"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("leaked-kQ7\nkQ7-kQ7kQ7-kQ7", id="a terminal's"),
+        pytest.param("leaked-kQ7\r\n    kQ7-kQ7k\r\n    Q7-kQ7", id="a mail's, with a margin"),
+        pytest.param("bGVha2VkLWtRN2tR\nNy1rUTdrUTcta1E3", id="base64 in lines"),
+        pytest.param("six words that\nnobody else knows kQ7", id="where a space was"),
+    ],
+)
+def test_a_value_that_was_broken_into_lines_is_struck_out(sealer: Sealer, form: str, others: int) -> None:
+    for number in range(others):
+        sealer.secret(f"another-value-{number}")
+    secrets = sealer.secret("leaked-kQ7kQ7-kQ7kQ7-kQ7"), sealer.secret("six words that nobody else knows kQ7")
+
+    scrubbed = sealer.redactor.scrub(f"it is:\n{form}\nin the log\n")
+
+    assert scrubbed in {f"it is:\n{secret}\nin the log\n" for secret in secrets}
+
+
+def test_lines_that_hold_no_value_stay_as_they_are(sealer: Sealer) -> None:
+    sealer.secret("short-1")
+    text = "a short\n-1 line\n\n  and  another\n"
+
+    assert text == sealer.redactor.scrub(text)
+
+
 def test_the_longest_form_is_struck_out_first(sealer: Sealer) -> None:
     sealer.secret("abcdefgh")
     longer = sealer.secret("abcdefghijkl")
@@ -176,6 +203,27 @@ MORE_FORMS = {
     .replace("%5C", "%5c")
     .replace("%C3%A9", "%c3%a9"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        pytest.param(
+            "https://hooks.example/T0/B0/kQ7kQ7", r"https:\/\/hooks.example\/T0\/B0\/kQ7kQ7", id="JSON of PHP"
+        ),
+        pytest.param('kQ7kQ7/"x"+y', r"kQ7kQ7\/\"x\"+y", id="JSON of PHP with more"),
+        pytest.param("kQ7kQ7&x<y>'z+1", r"kQ7kQ7\u0026x\u003cy\u003e'z+1", id="JSON of Go"),
+        pytest.param("kQ7kQ7&x<y>'z+1", r"kQ7kQ7\u0026x\u003Cy\u003E\u0027z\u002B1", id="JSON of .NET"),
+        pytest.param("kQ7kQ7/+!(1)*~'", "kQ7kQ7%2F%2B!(1)*~'", id="encodeURIComponent"),
+        pytest.param("kQ7kQ7 +!(1)*~'", "kQ7kQ7+%2B%21%281%29*%7E%27", id="a browser's form"),
+        pytest.param("kQ7kQ7/ +", "kQ7kQ7/%20%2b", id="a path in small letters"),
+        pytest.param("kQ7kQ7/ +", "kQ7kQ7%2f+%2b", id="a form in small letters"),
+    ],
+)
+def test_a_value_as_other_languages_escape_it_is_struck_out(sealer: Sealer, value: str, form: str) -> None:
+    sealer.secret(value)
+
+    assert "kQ7kQ7" not in sealer.redactor.scrub(f"before {form} after")
 
 
 @pytest.mark.parametrize("form", MORE_FORMS.values(), ids=MORE_FORMS.keys())

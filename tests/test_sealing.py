@@ -26,6 +26,22 @@ def test_a_key_is_made_once_for_itself_alone(tmp_path: Path) -> None:
     assert [path] == list(path.parent.iterdir())
 
 
+def test_a_key_is_still_there_after_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may keep what was sealed with it by then: its name is on disk before it is used, its folders' too."""
+    synced: list[Path] = []
+    path, sync = tmp_path / "made" / "deep" / "sealing.key", os.fsync
+
+    def told(number: int) -> None:
+        sync(number)
+        synced.append(Path(f"/proc/self/fd/{number}").resolve() if path.exists() else Path("draft"))
+
+    monkeypatch.setattr("responder.sealing.os.fsync", told)
+    load_master_key(path, {}, create=True)
+
+    assert Path("draft") == synced[0]
+    assert {path.parent, path.parent.parent, tmp_path} <= set(synced)
+
+
 def test_all_who_start_together_have_the_same_key(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / f"key-{number}"
@@ -113,7 +129,7 @@ def test_a_key_of_the_moment_stands_in_for_a_file_that_is_missing_and_for_nothin
 def test_a_place_where_no_key_can_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(SettingsError, match="cannot be read or made"):
+    with pytest.raises(RecordError, match="cannot be read or made"):
         load_master_key(tmp_path / "file" / "sealing.key", {}, create=True)
 
 

@@ -19,7 +19,7 @@ from responder.postgres import PostgresStore
 from responder.redaction import Redactor
 from responder.sealing import Sealer
 from responder.sqlite import SQLiteStore
-from responder.store import Blob, Location, RunRow, Store, Writing
+from responder.store import Blob, Head, Location, RunRow, Store, Writing, head_mac
 from responder.ticket import Ticket
 from responder.timeline import Timeline, withhold
 
@@ -144,6 +144,25 @@ def test_a_chain_that_was_rolled_back_lacks_the_entry_that_left_the_house(store:
 
     assert [] == verify(store, sealer, "inc-1", (3, entries[2].hash))
     assert "inc-1 entry 9" == verify(store, sealer, "inc-1", (9, entries[2].hash))[0].where
+
+
+def test_who_has_seen_more_than_there_is_now_says_so_and_adds_nothing(
+    record: str, store: Store, sealer: Sealer
+) -> None:
+    """A server fell back on a copy that lacked the newest entries, or somebody cut them with the note of the last."""
+    one, other = timeline(store, sealer, 5), timeline(store, sealer)
+    head = Head(4, one.entries()[3].hash, head_mac(sealer, "inc-1", 4, one.entries()[3].hash))
+    other.entries()
+    tamper(record, "DELETE FROM entries WHERE seq = 5")
+    tamper(record, f"UPDATE heads SET seq = 4, hash = '{head.hash}', mac = '{head.mac}'")
+    assert [] == verify(store, sealer, "inc-1"), "nobody who comes later can see it"
+
+    for who in (one, other):
+        with pytest.raises(RecordError, match="entry 5 is missing"):
+            who.append(Draft("noted", {"number": 6}))
+
+    assert ["inc-1 entry 5"] == [problem.where for problem in other.examine()]
+    assert 4 == len(store.rows("inc-1"))
 
 
 def test_facts_are_withheld_for_good_and_the_chain_still_verifies(store: Store, sealer: Sealer) -> None:
@@ -408,6 +427,8 @@ def test_half_a_character_from_a_server_does_not_stop_the_record(store: Store, s
             "UPDATE entries SET event = 'withheld', payload = '{\"entries\": 3}' WHERE seq = 3",
             id="a withholding that is none",
         ),
+        pytest.param("UPDATE entries SET seq = x'00ff' WHERE seq = 3", id="bytes for a number"),
+        pytest.param("UPDATE heads SET seq = x'00ff'", id="bytes for the number of the last entry"),
         pytest.param("DELETE FROM heads", id="the note of the last entry is gone"),
         pytest.param("DELETE FROM entries", id="every entry is gone"),
     ],

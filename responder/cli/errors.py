@@ -29,7 +29,7 @@ _REMEDIES: tuple[tuple[type[ResponderError], str], ...] = (
     (FindingError, 'correct the report: a JSON object with `value` or `key_id`, such as {"key_id": "..."}'),
 )
 """What to do next where an error names its place and no remedy of its own."""
-_DATABASE_PASSWORD = re.compile(r"postgres(?:ql)?://(?:[^/?#@]*:[^/?#]+@|.*[?&](?:ssl)?password=)")
+_DATABASE_PASSWORD = re.compile(r"postgres(?:ql)?://(?:[^:@/?]*:.+@|.*[?&](?:ssl)?password=)")
 _SHORTEST_CREDENTIAL = 20
 """No known credential is shorter; shorter words on the command line need no look, and `--help` no import."""
 

@@ -11,7 +11,7 @@ from responder.app import App
 from responder.cli.answer import opened_by
 from responder.cli.call import Call
 from responder.entry import Entry
-from responder.fold import apply, fold
+from responder.fold import apply, begun, fold
 from responder.lines import Lines
 from responder.state import RunState
 from responder.view import RunView, view
@@ -64,7 +64,7 @@ class Follower:
         """Return the run as it is now; unless `alone`, with the questions of the runs that it opened."""
         row = self.app.dispatcher.row(self.run)
         return view(
-            self.state,
+            begun(self.state, row.incident),
             self.app.clock_line(),
             alive=self.app.attendance.attended(row),
             executor=self.app.attendance.executor(row),

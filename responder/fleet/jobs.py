@@ -12,10 +12,9 @@ from typing import Any
 
 from responder.clock import Clock
 from responder.errors import RecordError
-from responder.lease import STALE_SECONDS
 from responder.postgres import PostgresStore
 from responder.postgres.connections import Connection, Pool, named, parameters
-from responder.store import Location, Store
+from responder.store import AHEAD_SECONDS, STALE_SECONDS, Location, Store
 
 SCHEMA = "responder_queue"
 """The database schema of the queue; the record's own is another, so that the queue may be dropped at any time."""
@@ -64,7 +63,7 @@ _GO_ON = (
 _DUE = (
     "SELECT run, wake_at FROM responder.runs WHERE wake_at <> '' AND wake_at COLLATE \"C\" <= %s"
     " AND state <> 'ended'"
-    " AND (executor = '' OR heartbeat < extract(epoch FROM clock_timestamp()) - %s)"
+    " AND (executor = '' OR NOT heartbeat - extract(epoch FROM clock_timestamp()) BETWEEN -%s AND %s)"
     " AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = runs.run AND status = 'todo')"
     " AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = runs.run AND status = 'doing')"
     ' ORDER BY wake_at COLLATE "C" LIMIT %s'
@@ -169,7 +168,7 @@ class Jobs:
             ended = connection.execute(_END_STALLED, (STALE_SECONDS,)).rowcount
             if ended:
                 _log.info("%s jobs of workers that died were ended", ended)
-            due = connection.execute(_DUE, (until, STALE_SECONDS, _MOST_A_SWEEP)).fetchall()
+            due = connection.execute(_DUE, (until, STALE_SECONDS, AHEAD_SECONDS, _MOST_A_SWEEP)).fetchall()
             if due:
                 self._insert(connection, {run: self._when(wake_at) for run, wake_at in due}, TIMES)
         return [str(run) for run, _ in due]

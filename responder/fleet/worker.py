@@ -21,9 +21,9 @@ from psycopg_pool import AsyncConnectionPool
 from responder.dispatch import Dispatcher
 from responder.errors import RecordError, RequestError, ResponderError, StaleExecutor
 from responder.fleet.jobs import QUEUE, SWEEP_SECONDS, TASK, Jobs
-from responder.lease import HEARTBEAT_SECONDS, STALE_SECONDS, host_of
+from responder.lease import HEARTBEAT_SECONDS, host_of
 from responder.means import Means
-from responder.store import MOVED, Location, RunRow, Turn, gone
+from responder.store import MOVED, STALE_SECONDS, Location, RunRow, Turn, gone
 
 CONCURRENCY = 8
 """How many runs a worker advances at once, unless told otherwise."""

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import conninfo
 
 from responder.errors import RecordError, SettingsError
-from responder.store import Location, gone
+from responder.store import Location, gone, login_of
 
 _MOST = 8
 """How many connections a pool has at most, unless told otherwise."""
@@ -130,6 +130,12 @@ def _told_to_leave(connection: Connection) -> bool:
 
 def parameters(location: Location) -> dict[str, Any]:
     """Return how to connect: what the URL says, and bounds for every wait."""
+    if "/" in login_of(location.url):  # to libpq what stands before it is a port, which its error then quotes
+        raise SettingsError(
+            "The URL of the record cannot be read: a / stands in its password",
+            where=str(location),
+            remedy="write it as %2F",
+        )
     try:
         asked: dict[str, Any] = conninfo.conninfo_to_dict(location.url)
     except psycopg.Error:  # the library's text may quote what stands where a password should

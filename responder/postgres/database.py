@@ -12,7 +12,7 @@ import psycopg
 from responder.errors import RecordError, ResponderError
 from responder.postgres.connections import WAIT_SECONDS, Connection, Pool, named, parameters
 from responder.postgres.statement import Statement
-from responder.postgres.tables import STEPS
+from responder.postgres.tables import STEPS, format_at
 from responder.postgres.transaction import BLOB, HEAD, LOCK_CHAIN, RUN, Transaction
 from responder.sealing import Sealed
 from responder.store import FORMAT, SECRET_KINDS, Blob, Head, Location, Row, RunRow, Turn, Unforeseen, Writing
@@ -83,7 +83,7 @@ class PostgresStore:
             )
         self.fresh: bool = not known
         """Whether there was no record yet."""
-        found = 0 if self.fresh else _format(connection)
+        found = 0 if self.fresh else format_at(connection)
         if found > FORMAT or (known and not found):
             raise RecordError(
                 f"The store has format {found or None}, this version reads up to {FORMAT}",
@@ -104,7 +104,7 @@ class PostgresStore:
         with connection.transaction():
             connection.execute(LOCK_CHAIN, ("tables",))  # two hosts may begin at the same time
             *_, known = connection.execute(_DURABLE).fetchone() or ()
-            found = _format(connection) if known else 0
+            found = format_at(connection) if known else 0
             for number in range(found + 1, FORMAT + 1):
                 connection.execute(STEPS[number])
             connection.execute(
@@ -363,11 +363,6 @@ class PostgresStore:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
-
-
-def _format(connection: Connection) -> int:
-    found = connection.execute("SELECT value FROM responder.meta WHERE key = 'format'").fetchone()
-    return int(found[0]) if found else 0
 
 
 def _blob(row: tuple[Any, ...]) -> Blob:

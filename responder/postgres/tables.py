@@ -1,5 +1,8 @@
 """The tables, and what brings them from one format to the next."""
 
+from responder.postgres.connections import Connection
+from responder.store import format_of
+
 STEPS = {
     1: """
 CREATE SCHEMA IF NOT EXISTS responder;
@@ -36,3 +39,9 @@ END $$;
 CREATE TRIGGER moved BEFORE INSERT ON responder.entries FOR EACH STATEMENT EXECUTE FUNCTION responder.moved();
 """
 """What refuses every entry that anybody would add once the record has gone elsewhere."""
+
+
+def format_at(connection: Connection) -> int:
+    """Return which format a database's record has; 0 where it says nothing that is one."""
+    found = connection.execute("SELECT value FROM responder.meta WHERE key = 'format'").fetchone()
+    return format_of(str(found[0])) if found else 0

@@ -55,7 +55,7 @@ class CapturePage(Action):
         url = self.url
         answer = self._fetch(access, url)
         while answer.status in _REDIRECTS and "location" in answer.headers:
-            redirects.append(urljoin(url, answer.headers["location"]))
+            redirects.append(_leads_to(url, answer.headers["location"]))
             if len(redirects) > _MOST_REDIRECTS or not _same_place(url, redirects[-1]):
                 break
             url = redirects[-1]
@@ -124,8 +124,18 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
+def _leads_to(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:  # whoever published the page may write what they like
+        return location
+
+
 def _same_place(url: str, other: str) -> bool:
-    here, there = urlsplit(url), urlsplit(other)
+    try:
+        here, there = urlsplit(url), urlsplit(other)
+    except ValueError:
+        return False
     return (here.scheme, here.netloc) == (there.scheme, there.netloc)
 
 
@@ -135,7 +145,10 @@ def _refuse_inner_places(url: str) -> None:
     The name is looked up once more when it is fetched: a server that changes its answer in between is a known
     limit.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise ProviderError("This is not the address of a public page", where=url, remedy="give http(s)://host/...")
     try:

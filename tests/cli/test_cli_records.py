@@ -117,6 +117,33 @@ def test_the_first_bad_entry_is_named_with_5(ended: tuple[Path, str, str], state
     assert "does NOT verify" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE entries SET run = 'run-x' WHERE event = 'started'", id="the first entry is another run's"),
+        pytest.param("DELETE FROM entries WHERE event = 'started'", id="the first entry is gone"),
+        pytest.param("DELETE FROM heads", id="the note of the last entry is gone"),
+        pytest.param("UPDATE runs SET incident = 'inc-x'", id="the run is another incident's"),
+        pytest.param("UPDATE entries SET payload = '{}' WHERE event = 'started'", id="the first entry says nothing"),
+        pytest.param("UPDATE entries SET payload = '[1]' WHERE event = 'started'", id="the first entry is a list"),
+        pytest.param("UPDATE entries SET seq = x'00ff' WHERE seq = 4", id="a number that is bytes"),
+        pytest.param("UPDATE heads SET seq = x'00ff'", id="a note that is bytes"),
+        pytest.param("UPDATE runs SET heartbeat = 'x', epoch = 'y', executor = x'00ff'", id="a run that is bytes"),
+        pytest.param("UPDATE blobs SET wrapped_key = 'x'", id="a key that is text"),
+    ],
+)
+def test_what_was_altered_is_never_called_a_defect(place: Path, statement: str) -> None:
+    run = begun(place)
+    incident = json.loads(typed(place, "status", "--json").stdout)["incidents"][0]["incident"]
+    altered(place, statement)
+
+    for words in (["status"], ["status", run], ["note", run, "hello"], ["timeline", incident], ["verify", incident]):
+        result = typed(place, *words)
+
+        assert "defect" not in result.stderr, words
+        assert result.exit_code in {0, 1, 2, 5, 6}, words
+
+
 def test_an_entry_that_left_the_house_must_still_be_there(ended: tuple[Path, str, str]) -> None:
     place, incident, _ = ended
 

@@ -1,6 +1,7 @@
 """Runs from the command line: begun, driven, answered, detached, joined, and how they end."""
 
 import base64
+import errno
 import json
 import os
 import re
@@ -550,6 +551,47 @@ def test_where_not_even_the_first_entry_can_be_written_it_says_what_to_do_by_han
     assert "Nothing was begun" in result.stderr
     assert leaked_value() not in result.output
     assert not (place / "world" / "effects.jsonl").exists()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["no folder can be made", "the disk is full"])
+def test_where_not_even_the_key_of_a_record_can_be_made_it_says_what_to_do_by_hand(
+    place: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    def no_space(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if full:
+        monkeypatch.setattr("responder.sealing.os.fsync", no_space)
+    else:
+        (place / "state").write_text("no folder can be made here")
+
+    result = typed(place, "run", "p", "--finding", report(place), "--yes")
+
+    assert result.exit_code == 6
+    assert "Contain it by hand" in result.stderr
+    assert "Nothing was begun" in result.stderr
+    assert "sealing key" in result.stderr
+    assert ("No space left" if full else "sealing.key") in result.stderr
+    assert leaked_value() not in result.output
+    assert not (place / "world" / "effects.jsonl").exists()
+
+
+def test_a_record_where_nobody_may_look_is_no_defect(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is somebody else's, who alone may look into it."""
+    folder = str(place / "state")
+
+    def refused(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if str(path).startswith(folder + "/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - what Path.stat itself calls
+
+    monkeypatch.setattr(Path, "stat", refused)
+    for words in (["status"], ["run", "p", "--finding", report(place), "--yes"], ["store", "check"]):
+        result = typed(place, *words)
+
+        assert 6 == result.exit_code, (words, result.output)
+        assert "Permission denied" in result.output
+        assert ("Contain it by hand" in result.stderr) == (words[0] == "run")
 
 
 def test_where_the_record_cannot_be_read_resume_says_how_to_learn_what_to_do_by_hand(place: Path) -> None:

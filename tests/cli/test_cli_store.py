@@ -21,9 +21,9 @@ from test_timeline import tamper
 
 from responder.app import App
 from responder.cli import outputs
-from responder.errors import RecordError
+from responder.errors import RecordError, RecordMoved
 from responder.finding import Exposure, Finding
-from responder.held import hold
+from responder.held import held, hold
 from responder.installation import open_store
 from responder.registry import Registry
 from responder.store import FORMAT, Location
@@ -189,6 +189,38 @@ def test_a_target_that_holds_something_is_refused(filled: Path, server: Server, 
     assert checked(other, file_of(other))["usable"]
 
 
+def test_a_target_where_a_finding_waits_is_refused_and_keeps_it(
+    opened: OpenApp, filled: Path, server: Server, tmp_path: Path
+) -> None:
+    """No incident is there yet, but a finding that waits for somebody, sealed with the key of another host."""
+    target = server.emptied()
+    environment = {"HOME": str(tmp_path / "elsewhere")}
+    other = opened(store=target, environment=environment)
+    name = hold(other.means, Finding(value=other.means.sealer.secret("other-" + "w3Xk" * 6)))
+    other.close()
+
+    result = store(filled, "copy", file_of(filled), target)
+
+    assert (2, True) == (result.exit_code, "The target is not empty" in result.stderr), result.output
+    assert checked(filled, file_of(filled))["usable"]
+    assert name == held(opened(store=target, environment=environment).means, name).id
+
+
+@pytest.mark.parametrize("to", ["a server", "a file"])
+def test_no_finding_waits_where_the_record_has_left(
+    opened: OpenApp, filled: Path, server: Server, tmp_path: Path, to: str
+) -> None:
+    source, target = file_of(filled), server.emptied()
+    if to == "a file":
+        assert 0 == store(filled, "copy", source, target).exit_code
+        source, target = target, str(tmp_path / "new.db")
+    app = opened(store=source, environment={"HOME": str(filled / "home")})
+    assert 0 == store(filled, "copy", source, target).exit_code
+
+    with pytest.raises(RecordMoved, match=target):
+        hold(app.means, Finding(value=app.means.sealer.secret("late-" + "w3Xk" * 6)))
+
+
 def test_nothing_is_copied_while_somebody_works_on_a_run(opened: OpenApp, place: Path, server: Server) -> None:
     run = begun(place)
     app = opened(environment={"HOME": str(place / "home"), "LEAKED": "x" * 20, "SECOND": "y" * 20})
@@ -338,6 +370,19 @@ def test_a_record_of_a_newer_format_or_another_key_must_not_be_used(place: Path,
     told = shown("store-check", result)
     assert (6, False, None) == (result.exit_code, told["usable"], told["format"])
     assert "use a newer responder" == told["problems"][0]["remedy"]
+
+
+@pytest.mark.parametrize("record", BOTH, indirect=True)
+@pytest.mark.parametrize("value", ["two", "2.0", "-1", ""])
+def test_a_record_whose_format_is_no_number_must_not_be_used(place: Path, record: str, value: str) -> None:
+    begun(place, store=record)
+    tamper(record, f"UPDATE meta SET value = '{value}' WHERE key = 'format'")
+
+    result = store(place, "check", "--json", record=record)
+
+    told = shown("store-check", result)
+    assert (6, False) == (result.exit_code, told["usable"])
+    assert 6 == typed(place, "status", store=record).exit_code
 
 
 def test_a_server_that_does_not_answer_is_no_usable_record(place: Path) -> None:

@@ -155,6 +155,20 @@ def test_other_places_are_named_and_not_visited(bench: Bench, location: str) -> 
     assert len(bench.live.gate.seen) == 1
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://h:99999/", "\xff\xfe", "/new page\t"])
+def test_a_redirect_that_leads_nowhere_is_evidence_as_it_is(bench: Bench, location: str) -> None:
+    outcome = capture(bench, lambda seen: Reply(302, PAGE, {"Location": location}))
+
+    assert 302 == outcome.facts["status"]
+    assert outcome.evidence[0].data.endswith(PAGE)
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[x]/", "http://h:99999/"])
+def test_an_address_that_is_none_is_refused(bench: Bench, url: str) -> None:
+    with pytest.raises((ProviderError, Unavailable)):
+        CapturePage(url=url).read(bench.client())
+
+
 def test_a_circle_ends(bench: Bench) -> None:
     outcome = capture(bench, lambda seen: Reply(302, b"", {"Location": "/page"}))
 
