@@ -351,11 +351,12 @@ class SQLiteStore:
 _Kind = TypeVar("_Kind", Row, Head, RunRow)
 _NUMBER, _TEXT = (int, float), (str, type(None))
 _NUMBERS = {"seq", "epoch", "heartbeat"}
+_TYPES = {kind: [_NUMBER if name in _NUMBERS else _TEXT for name in kind._fields] for kind in (Row, Head, RunRow)}
 
 
 def _typed(kind: type[_Kind], row: Sequence[object]) -> _Kind:
     """Return a row that was read. A file lets anything stand anywhere: what is no number or no text is none of ours."""
-    types = [_NUMBER if name in _NUMBERS else _TEXT for name in kind._fields]
+    types = _TYPES[kind]
     if not all(map(isinstance, row, types)):
         fitting = (
             (value, -1 if type_ is _NUMBER else str(value), type_) for value, type_ in zip(row, types, strict=True)
