@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from responder.attendance import Attendance
 from responder.dispatch import Dispatcher
-from responder.errors import RecordError, RequestError, ResponderError, StaleExecutor
+from responder.errors import RequestError, ResponderError, StaleExecutor
 from responder.means import Means
 
 CONCURRENCY = 64
@@ -24,9 +24,18 @@ class Tender:
         self._attendance = attendance
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="turn")
         self._under_way: set[str] = set()
+        self._blind = ""
+        """Why it could not be looked which runs are due."""
+        self._failing: dict[str, str] = {}
+        """The runs whose last advance went wrong in a way that is not on their record, and how."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tend, name="tender", daemon=True)
+
+    @property
+    def trouble(self) -> str:
+        """Why a run does not go on here; empty where all do."""
+        return self._blind or next(iter(list(self._failing.values())), "")
 
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
@@ -44,7 +53,9 @@ class Tender:
         while not self._stop.wait(_LOOK_SECONDS):
             try:
                 self.look()
-            except RecordError:
+                self._blind = ""
+            except Exception as error:  # noqa: BLE001 - whoever looks no more lets every run stand still
+                self._blind = _told(error)
                 self._stop.wait(_AGAIN_SECONDS)
 
     def look(self) -> None:
@@ -59,15 +70,27 @@ class Tender:
                 if free:
                     self._under_way.add(row.run)
             if free:
-                self._pool.submit(self._advance, row.run)
+                try:
+                    self._pool.submit(self._advance, row.run)
+                except BaseException:  # the host has no thread for it
+                    with self._lock:
+                        self._under_way.discard(row.run)
+                    raise
 
     def _advance(self, run: str) -> None:
         try:
             self._dispatcher.advance(run)
-        except (RequestError, StaleExecutor):
-            pass  # somebody else works on it, or it has ended
-        except ResponderError:
+            self._failing.pop(run, None)
+        except (RequestError, StaleExecutor):  # somebody else works on it, or it has ended
+            self._failing.pop(run, None)
+        except Exception as error:  # noqa: BLE001 - one run's defect must not keep a thread busy
+            self._failing[run] = _told(error)
             self._stop.wait(_AGAIN_SECONDS)
         finally:
             with self._lock:
                 self._under_way.discard(run)
+
+
+def _told(error: Exception) -> str:
+    """Return what went wrong; of a defect its name alone, since its text may quote anything."""
+    return str(error) if isinstance(error, ResponderError) else f"a defect in responder: {type(error).__name__}"

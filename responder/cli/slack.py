@@ -88,8 +88,8 @@ def _begin(reception: "Reception", address: str) -> str:
 
 
 def _until(stopping: threading.Event, call: Call, reception: "Reception") -> None:
-    """Wait until stopped, and say when Slack is not heard or does not take what is said, and when it does again."""
-    told, deaf, silent = "", "", list[str]()
+    """Wait until stopped; say when Slack is not heard or takes nothing, or a run stands still, and when it is over."""
+    told, deaf, still, silent = "", "", "", list[str]()
     while not stopping.wait(1.0):
         why = reception.deaf
         if bool(why) != bool(deaf):
@@ -99,6 +99,11 @@ def _until(stopping: threading.Event, call: Call, reception: "Reception") -> Non
         if bool(trouble) != bool(told):
             call.say(f"Slack does not take what is said: {trouble}" if trouble else "Slack takes what is said again.")
         told = trouble
+        stands = reception.tender.trouble
+        if bool(stands) != bool(still):
+            tried = f"A run does not go on here, and is tried again: {stands}"
+            call.say(tried if stands else "Runs go on again.")
+        still = stands
         for line in reception.keeper.silent:
             if line not in silent:
                 call.say(f"Nothing is said in the channel, and people are asked by mail: {line}")

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from responder.cli.slack import _until
 from responder.drill.world.slack import Person
 from responder.drill.world.slack.limits import TIERS
-from responder.errors import RequestError, SettingsError
+from responder.errors import RecordError, RequestError, SettingsError
 from responder.lines import Lines
 from responder.slack.blocks import safe
 from responder.slack.reception import Reception
@@ -157,6 +157,57 @@ def test_whoever_listens_is_told_that_slack_refuses_the_app_token_and_when_it_ta
 
     assert told[0].startswith("Nobody at Slack is heard: apps.connections.open: missing_scope. ")
     assert "Slack is heard again." == told[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RecordError("The record cannot be read or written: disk I/O error"), "disk I/O error"),
+        (RuntimeError("can't start new thread"), "RuntimeError"),
+    ],
+)
+def test_whoever_listens_is_told_that_no_run_goes_on_and_when_they_do_again(
+    build: Build, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """A run that nobody can look at or take further stands still, and the terminal was silent."""
+    monkeypatch.setattr("responder.tending._AGAIN_SECONDS", 0.1)
+    town, told, stopping = build("socket"), list[str](), threading.Event()
+    call: Any = SimpleNamespace(say=told.append)
+
+    def fails() -> None:
+        raise error
+
+    with town.listening() as reception, ThreadPoolExecutor() as pool:
+        pool.submit(_until, stopping, call, reception)
+        try:
+            with monkeypatch.context() as trouble:
+                trouble.setattr(reception.tender, "look", fails)
+                until(lambda: told)
+            until(lambda: len(told) == 2)
+        finally:
+            stopping.set()
+
+    assert told[0].startswith("A run does not go on here, and is tried again: ")
+    assert said in told[0]
+    assert "Runs go on again." == told[1]
+
+
+def test_a_run_that_meets_a_defect_rests_and_whoever_listens_is_told(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = build("socket")
+
+    def fails(run: str) -> None:
+        raise KeyError(leaked_value())
+
+    with town.listening() as reception, ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(reception.tender._dispatcher, "advance", fails)
+        turn = pool.submit(reception.tender._advance, "run-1")
+        until(lambda: reception.tender.trouble)
+        time.sleep(0.5)
+        assert not turn.done()
+
+    assert "a defect in responder: KeyError" == reception.tender.trouble
 
 
 def test_an_acknowledgement_whose_connection_ended_goes_over_another(build: Build) -> None:
