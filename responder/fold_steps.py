@@ -147,8 +147,11 @@ def reconciled(state: RunState, entry: Entry) -> None:
 
 
 def not_sent(state: RunState, entry: Entry) -> None:
-    """Note that what was intended certainly changed nothing."""
-    state.unit(entry.step).in_flight = False
+    """Note that what was intended certainly changed nothing; where it is asked about `again`, nobody has agreed yet."""
+    unit = state.unit(entry.step)
+    unit.in_flight = False
+    if entry.facts.get("again"):
+        unit.approved, unit.approved_by = "", ()
 
 
 def observed(state: RunState, entry: Entry) -> None:

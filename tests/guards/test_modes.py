@@ -10,7 +10,7 @@ import pytest
 from cli_bench import advanced, agreed, as_person, begun, leaked_value, typed
 from guard_bench import assert_refused, case, effects, playbook, ran, refusals, report, settings, state_of
 
-from responder.entry import Entry
+from responder.entry import Draft, Entry
 from responder.errors import PlanRefused, RequestError
 from responder.expressions import evaluate
 from responder.finding import Exposure, Finding, read_finding
@@ -391,3 +391,26 @@ def test_no_holder_agrees_by_way_of_a_run_for_another_credential(place: Path, ru
     app.close()
 
     assert "A1" == mode_of(place, run)
+
+
+def test_a_switch_that_was_not_made_before_somebody_chose_to_kill_is_asked_about_again(place: Path) -> None:
+    playbook(place, (SWITCH % ("A2, within: 4h", ASKED)))
+    run = begun(place, "g")
+    advanced(place, run)
+    agreed(place, run, "switch")
+    app = as_person(place, "carl")
+    lease = app.dispatcher.adopt(run)
+    intended = Draft("intended", {"digest": app.state(run).unit("switch").planned["digest"]}, run, "switch")
+    app.dispatcher.timeline(app.row(run).incident).append(intended, fence=lease.fence)  # and the process dies
+    app.dispatcher.leases.give_back(lease)
+    app.set(run, "mode", "A2 until 1h", "they move")
+    agreed(place, run, "incident.mode", person="cora")
+    app.set(run, "mode", "A1", "foreign use")
+    app.close()
+
+    advanced(place, run)
+    first = mode_of(place, run)
+    agreed(place, run, "switch")
+    advanced(place, run)
+
+    assert ("A1", "A2") == (first, mode_of(place, run))
