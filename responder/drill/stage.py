@@ -132,11 +132,11 @@ def scene_of(playbook: str, faults: tuple[str, ...], wanted: str = "") -> Scene:
     whose place is no system of it, or no step of a run in it.
     """
     library = Library(None)
-    played = library.load(playbook)
+    played = library.load(playbook) if playbook else None
     scene, asked = scene_called(scene_name(playbook, wanted)), parse_faults(faults)
     scene.check_installed()
     check_places(asked, scene.places)
-    if asked:
+    if played is not None and asked:
         runs = (played, *map(library.load, scene.opens(played)))
         check_steps(asked, list(dict.fromkeys(step for one in runs for step in one.by_id)))
     return scene

@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_set_up(tmp_p
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_process_that_somebody_kills_is_told_like_any_other(tmp_path: Path, *, restart: bool) -> None:
     told: list[str] = []
-    lives = Lives("runner", lambda life: [], {}, tmp_path / "log", (), told.append, "resume it", restart)
+    lives = Lives("runner", lambda life: [], {}, tmp_path / "log", (), told.append, restart)
     codes = [-signal.SIGKILL, 0]
     lives._born = lambda life, kills: Ended(codes[life])  # type: ignore[assignment, method-assign, return-value]
 
