@@ -9,8 +9,6 @@ from responder.approval import group_digest
 from responder.entry import Draft
 from responder.errors import RecordError
 from responder.playbook import Step
-from responder.state import RunState
-from responder.suspicion import is_suspect
 from responder.unit import Ask, Unit
 
 
@@ -111,12 +109,3 @@ def awaits_agreement(step: Step, unit: Unit) -> bool:
     if step.approval is None or not unit.planned.get("digest") or unit.in_flight or unit.status == "applied":
         return False
     return bool(unit.approved != unit.planned["digest"])
-
-
-def overtaken(unit: Unit, state: RunState) -> bool:
-    """Tell whether the agreement to an intent counts no more: another mode came, or who agreed is suspect."""
-    if not unit.in_flight:  # what was not intended has forgotten it by then
-        return False
-    switched = state.standing.switched_at
-    later = switched is not None and unit.intended_at is not None and switched > unit.intended_at
-    return later or any(is_suspect(state, person) for person in unit.approved_by)

@@ -69,6 +69,8 @@ def plan_again(state: RunState) -> None:
 
 
 def _plan_anew(unit: Unit) -> None:
+    if unit.in_flight:  # it may have happened: its plan stays, but where it did not, nobody has agreed to it any more
+        unit.approved, unit.approved_by = "", ()
     if unit.status in ENDED or unit.status in {"applied", "unknown"} or unit.in_flight:
         return
     if unit.ask is not None and unit.ask.kind == "approval":

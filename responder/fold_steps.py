@@ -147,11 +147,8 @@ def reconciled(state: RunState, entry: Entry) -> None:
 
 
 def not_sent(state: RunState, entry: Entry) -> None:
-    """Note that what was intended certainly changed nothing; where it is asked about `again`, nobody has agreed yet."""
-    unit = state.unit(entry.step)
-    unit.in_flight = False
-    if entry.facts.get("again"):
-        unit.approved, unit.approved_by = "", ()
+    """Note that what was intended certainly changed nothing."""
+    state.unit(entry.step).in_flight = False
 
 
 def observed(state: RunState, entry: Entry) -> None:

@@ -55,8 +55,6 @@ class Standing:
         self.mode = "A1"
         """How it is contained: A1, A2, B or C."""
         self.mode_reason = ""
-        self.switched_at: datetime | None = None
-        """When the mode was last switched."""
         self.hard_stop = ""
         """When a fence ends, as ISO text; empty in other modes."""
         self.credentials: list[Mapping[str, Any]] = []
@@ -112,7 +110,7 @@ class Standing:
             self.left_alive.clear()
         self.motions.pop("incident.mode", None)  # it was asked about as the incident was contained until now
         self.mode, self.mode_reason = to, str(facts.get("reason", ""))
-        self.hard_stop, self.switched_at = str(facts.get("hard_stop", "")), entry.at
+        self.hard_stop = str(facts.get("hard_stop", ""))
 
     def _started(self, entry: Entry) -> None:
         self._seen(entry)

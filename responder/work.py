@@ -20,7 +20,7 @@ from responder.action import (
     observes,
     reads,
 )
-from responder.asking import ask_for_one, overtaken, question
+from responder.asking import ask_for_one, question
 from responder.clock import monotonic
 from responder.detour import around
 from responder.entry import Draft, Fence
@@ -221,7 +221,7 @@ class Worker:
             drafts = [Draft("planned", facts, self._fence.run, job.address)]
             if recovering:  # else it would be read back again and again, instead of waiting for people
                 reason = "it did not take effect, and is asked about again"
-                drafts.insert(0, Draft("not_sent", {"reason": reason, "again": True}, self._fence.run, job.address))
+                drafts.insert(0, Draft("not_sent", {"reason": reason}, self._fence.run, job.address))
             if "[" not in job.address:
                 asked = ask_for_one(job.step, facts["digest"], self._means.clock.now())
                 drafts.append(Draft("asked", asked, self._fence.run, job.address))
@@ -246,7 +246,7 @@ class Worker:
         return self._means.identity(resolved.provider, access) if resolved.provider else Identity("")
 
     def _needs_agreement(self, job: Job, digest: str) -> bool:
-        return job.step.approval is not None and (job.unit.approved != digest or overtaken(job.unit, self._state))
+        return job.step.approval is not None and job.unit.approved != digest
 
     def _apply(self, job: Job, resolved: Resolved, action: Changing, change: Change, facts: Mapping[str, Any]) -> None:
         """Write the intent, send, and write what came of it."""
